@@ -1,0 +1,17 @@
+#ifndef KAYA_CLOCK_H
+#define KAYA_CLOCK_H
+
+/*
+ * clock: time comes in as an argument everywhere else; this is where it comes
+ * from.
+ */
+
+#include <stdint.h>
+
+/* Milliseconds that never go back, from no particular origin. */
+uint64_t clock_monotonic_ms(void);
+
+/* Seconds since 1970, UTC, as the machine believes: for texts and expiry. */
+int64_t clock_wall_s(void);
+
+#endif
