@@ -1,0 +1,392 @@
+"""peers: the real programs that the tests run, started and stopped for them.
+
+Each is a context manager; each listens on a free port of loopback, keeps its
+files in a folder of its own, shows its log when a test fails, and is ended by
+its pid. Nothing waits by sleeping: everything waits for a condition, with a
+deadline.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("KAYA_BUILD", ROOT / "build"))
+KAYAD = BUILD / "src/gateway/kayad"
+KAYA = BUILD / "src/cli/kaya"
+DEADLINE = 30
+
+
+def wait_until(condition, what, deadline=DEADLINE):
+    """Wait for a condition to be true; its value."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline} s: {what}")
+        time.sleep(0.02)
+
+
+def free_port():
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def is_listening(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Process:
+    """A program of ours: its output, its end."""
+
+    def __init__(self, command, env=None, cwd=None, stdin=subprocess.DEVNULL):
+        self.command = [str(word) for word in command]
+        self.lines = []
+        self.condition = threading.Condition()
+        self.process = subprocess.Popen(
+            self.command, stdin=stdin, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, env=env, cwd=cwd)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            with self.condition:
+                self.lines.append(line.decode(errors="replace"))
+                self.condition.notify_all()
+        with self.condition:
+            self.condition.notify_all()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def log(self):
+        with self.condition:
+            return "".join(self.lines)
+
+    def logged(self, pattern):
+        return re.search(pattern, self.log())
+
+    def wait_for_log(self, pattern, deadline=DEADLINE):
+        """Wait for a line that matches; the match."""
+        end = time.monotonic() + deadline
+        with self.condition:
+            while True:
+                match = re.search(pattern, "".join(self.lines))
+                if match:
+                    return match
+                left = end - time.monotonic()
+                if left <= 0 or not self.reader.is_alive():
+                    raise AssertionError(
+                        f"{self.command[0]} never said {pattern!r}, but:\n"
+                        + "".join(self.lines))
+                self.condition.wait(min(left, 1))
+
+    def is_running(self):
+        return self.process.poll() is None
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, deadline=DEADLINE):
+        """Wait for its end; the exit status."""
+        status = self.process.wait(deadline)
+        self.reader.join(5)
+        return status
+
+    def stop(self):
+        if self.is_running():
+            self.process.terminate()
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.reader.join(5)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *unused):
+        self.stop()
+        if kind is not None:
+            print(f"---- {' '.join(self.command)}\n{self.log()}")
+
+
+class Kayad(Process):
+    """The gateway, in a state folder of its own."""
+
+    def __init__(self, folder, config=None, arguments=(), wait=True):
+        self.state = pathlib.Path(folder) / "state"
+        self.state.mkdir(exist_ok=True)
+        self.authorized_keys = self.state / "authorized_keys"
+        command = [KAYAD, "--state", self.state]
+        if "--listen" not in arguments:
+            command += ["--listen", "127.0.0.1:0"]
+        if config is not None:
+            self.config = pathlib.Path(folder) / "kayad.conf"
+            self.config.write_text(config)
+            command += ["-c", self.config]
+        super().__init__([*command, *arguments])
+        self.port = None
+        if wait:
+            try:
+                self.wait_until_ready()
+            except BaseException:
+                self.stop()
+                raise
+
+    def wait_until_ready(self):
+        match = self.wait_for_log(r"ready .*listen=\S+:(\d+)")
+        self.port = int(match.group(1))
+        self.fingerprint = self.wait_for_log(
+            r"host_key=(SHA256:\S+)").group(1)
+
+    def host_key_line(self):
+        """For known_hosts."""
+        scan = subprocess.run(
+            ["ssh-keyscan", "-t", "ed25519", "-p", str(self.port),
+             "127.0.0.1"], capture_output=True, text=True, check=True)
+        return scan.stdout
+
+    def admit(self, public_key, name=None, options="restrict,port-forwarding"):
+        """Let a key in; returns when the gateway has read it."""
+        line = public_key.strip()
+        if name is not None:
+            options += ("," if options else "") + f'environment="KAYA_ID={name}"'
+        if options:
+            line = options + " " + line
+        before = len(re.findall("event=reloaded", self.log()))
+        text = (self.authorized_keys.read_text()
+                if self.authorized_keys.exists() else "")
+        fresh = self.authorized_keys.with_name("authorized_keys.new~")
+        fresh.write_text(text + line + "\n")
+        fresh.chmod(0o600)
+        if os.geteuid() == 0:
+            shutil.chown(fresh, self.state.owner())
+        fresh.rename(self.authorized_keys)
+        wait_until(lambda: len(re.findall(
+            "event=reloaded", self.log())) > before, "the keys are read")
+
+    def children(self):
+        """The pids of all its processes, its own first."""
+        found, todo = [], [self.pid]
+        while todo:
+            pid = todo.pop()
+            found.append(pid)
+            try:
+                with open(f"/proc/{pid}/task/{pid}/children") as file:
+                    todo += [int(word) for word in file.read().split()]
+            except FileNotFoundError:
+                pass
+        return found
+
+    def memory_kb(self):
+        """PSS of the gateway's two processes, the broker left out."""
+        total = 0
+        for pid in self.children():
+            try:
+                name = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+                text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if name == "kayad":
+                total += int(re.search(r"^Pss:\s+(\d+)", text, re.M).group(1))
+        return total
+
+
+class Mosquitto(Process):
+    """A broker on a port of loopback; with users, it asks for passwords."""
+
+    def __init__(self, folder, users=None, extra=""):
+        folder = pathlib.Path(folder)
+        folder.mkdir(exist_ok=True)
+        self.port = free_port()
+        config = f"listener {self.port} 127.0.0.1\nlog_dest stdout\n{extra}\n"
+        if users:
+            passwords = folder / "passwords"
+            passwords.write_text("".join(
+                f"{name}:{password}\n" for name, password in users.items()))
+            passwords.chmod(0o600)
+            subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
+            if os.geteuid() == 0:
+                folder.chmod(0o755)
+                passwords.chmod(0o644)
+            config += f"password_file {passwords}\n"
+        else:
+            config += "allow_anonymous true\n"
+        path = folder / "mosquitto.conf"
+        path.write_text(config)
+        super().__init__([find("mosquitto"), "-c", path])
+        try:
+            wait_until(lambda: is_listening(self.port) or
+                       not self.is_running(), "mosquitto listens")
+            assert self.is_running(), self.log()
+        except BaseException:
+            self.stop()
+            raise
+
+
+class Sshd(Process):
+    """OpenSSH's sshd, as an ordinary program on a port of loopback."""
+
+    def __init__(self, folder, extra="", sshd=None):
+        folder = pathlib.Path(folder)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+        self.port = free_port()
+        self.user = os.environ.get("USER") or os.environ.get("LOGNAME")
+        if os.geteuid() == 0:
+            self.user = "root"
+            os.makedirs("/run/sshd", exist_ok=True)
+        self.host_key = folder / "host_key"
+        if not self.host_key.exists():
+            make_key(self.host_key)
+        self.authorized_keys = folder / "authorized_keys"
+        self.authorized_keys.touch()
+        config = folder / "sshd_config"
+        config.write_text(
+            f"Port {self.port}\nListenAddress 127.0.0.1\n"
+            f"HostKey {self.host_key}\nPidFile none\nUsePAM no\n"
+            f"StrictModes no\nAuthorizedKeysFile {self.authorized_keys}\n"
+            f"PasswordAuthentication no\nLogLevel VERBOSE\n{extra}\n")
+        super().__init__([sshd or find("sshd"), "-D", "-e", "-f", config])
+        try:
+            self.wait_for_log("Server listening")
+        except BaseException:
+            self.stop()
+            raise
+
+    def admit(self, public_key, options=""):
+        line = f"{options} {public_key.strip()}\n".lstrip()
+        with open(self.authorized_keys, "a") as file:
+            file.write(line)
+
+
+class Dropbear(Process):
+    """dropbear's server; it reads ~/.ssh/authorized_keys of `home`."""
+
+    def __init__(self, folder):
+        folder = pathlib.Path(folder)
+        folder.mkdir(exist_ok=True)
+        self.port = free_port()
+        self.host_key = folder / "dropbear_host_key"
+        subprocess.run(["dropbearkey", "-t", "ed25519", "-f", self.host_key],
+                       check=True, capture_output=True)
+        super().__init__([find("dropbear"), "-F", "-E", "-s", "-r",
+                          self.host_key, "-p", f"127.0.0.1:{self.port}",
+                          "-P", folder / "pid"])
+        try:
+            wait_until(lambda: is_listening(self.port), "dropbear listens")
+        except BaseException:
+            self.stop()
+            raise
+
+
+class Relay:
+    """A TCP relay on loopback that can be cut, stalled and opened again."""
+
+    def __init__(self, port):
+        self.target = port
+        self.pairs = []
+        self.lock = threading.Lock()
+        self.stalled = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.accepting = True
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                far = socket.create_connection(("127.0.0.1", self.target), 5)
+            except OSError:
+                near.close()
+                continue
+            with self.lock:
+                self.pairs.append((near, far))
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(source, sink),
+                                 daemon=True).start()
+
+    def _pump(self, source, sink):
+        try:
+            while True:
+                data = source.recv(65536)
+                while self.stalled.is_set():
+                    time.sleep(0.05)
+                if not data:
+                    sink.shutdown(socket.SHUT_WR)
+                    return
+                sink.sendall(data)
+        except OSError:
+            pass
+
+    def cut(self):
+        """Reset every connection that goes through now."""
+        with self.lock:
+            pairs, self.pairs = self.pairs, []
+        for pair in pairs:
+            for end in pair:
+                try:
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                   b"\1\0\0\0\0\0\0\0")
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+                end.close()
+
+    def count(self):
+        with self.lock:
+            return len(self.pairs)
+
+    def stop(self):
+        self.stalled.clear()
+        self.listener.close()
+        self.cut()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.stop()
+
+
+def find(program):
+    """A program's path, sbin included."""
+    path = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+    found = shutil.which(program, path=path)
+    if found is None:
+        raise AssertionError(f"{program} is not installed: make deps")
+    return found
+
+
+def make_key(path, kind="ed25519", bits=None):
+    """A key pair by ssh-keygen; the public key's line."""
+    command = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "test",
+               "-f", str(path)]
+    if bits:
+        command += ["-b", str(bits)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return pathlib.Path(f"{path}.pub").read_text().strip()
+
+
+def stop_by_signal(process, number=signal.SIGTERM, deadline=DEADLINE):
+    process.signal(number)
+    return process.wait(deadline)
