@@ -9,6 +9,10 @@ reasons=()
 while read -r group package reason; do
 	case $group in '#'* | '') continue ;; esac
 	case " $* " in *" $group "*) ;; *) continue ;; esac
+	if [ "$package" != "${package%%:*}" ]; then
+		command -v "${package##*:}" >/dev/null && continue
+		package=${package%%:*}
+	fi
 	case " ${missing[*]:-} " in *" $package "*) continue ;; esac
 	if ! dpkg-query -W -f '${Status}' "$package" 2>/dev/null |
 		grep -q 'ok installed'; then
