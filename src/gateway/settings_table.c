@@ -1,0 +1,217 @@
+/*
+ * Every word of kayad.conf(5): where it goes, what it may be, what it is when
+ * nobody says, and the sentences of manual and sample.
+ */
+
+#include "settings.h"
+
+#define NAMES_DEFAULT "[\"localhost:1883\", \"127.0.0.1:1883\", \"[::1]:1883\"]"
+
+enum { KIB = 1 << 10, MIB = 1 << 20 };
+#define GIB    (1ull << 30)
+#define SECOND 1000ull
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+
+/* In the order of enum settings_identity. */
+static const char *const identity_words[] = {
+    "pass-through", "username", "username-with-secret", "proxy-v2", NULL};
+
+/* In the order of enum log_level. */
+static const char *const level_words[] = {
+    "error", "warn", "info", "debug", NULL};
+
+static const struct conf_key broker_keys[] = {
+    {"name", CONF_STRING, CONF_NAME, .CONF_AT(struct settings_broker, name),
+	.fallback_doc = "the broker's address",
+	.doc = "What logs and status call this broker."},
+    {"address", CONF_ADDRESS, CONF_SOCKET | CONF_TEXT | CONF_REQUIRED,
+	.CONF_AT(struct settings_broker, address),
+	.doc = "Where the broker listens, without TLS."},
+    {"identity", CONF_WORD, 0, .CONF_AT(struct settings_broker, identity),
+	.words = identity_words, .fallback = "pass-through",
+	.doc = "How the broker learns who a client is. `pass-through`: by the "
+	       "user name and password that the client sends. `username`: the "
+	       "identity takes the user name's place, and the password is "
+	       "taken out. `username-with-secret`: the same, with the content "
+	       "of `secret_file` as password. `proxy-v2`: by a PROXY protocol "
+	       "header, version 2, before the first byte."},
+    {"secret_file", CONF_PATH, 0, .CONF_AT(struct settings_broker, secret_file),
+	.fallback_doc = "none",
+	.doc = "The file with the password for `username-with-secret`, in its "
+	       "first line; nobody but its owner may read it."},
+    {"open_as", CONF_ADDRESS, CONF_LIST,
+	.CONF_LIST_AT(struct settings_broker, open_as, open_as_count),
+	.fallback_doc = "localhost:1883, 127.0.0.1:1883, [::1]:1883 and the "
+			"broker's own address",
+	.doc = "What clients may ask for, as in `ssh -L 22883:HOST:PORT`, to "
+	       "reach this broker. The three spellings of loopback are one "
+	       "host. Nothing is looked up or reached because a client named "
+	       "it. Brokers that share a name are tried in turn."},
+    {"health_interval", CONF_DURATION, 0,
+	.CONF_AT(struct settings_broker, health_interval_ms), .min = 500,
+	.max = HOUR, .fallback = "5s",
+	.doc = "How often a broker that failed is tried again."},
+    {"connect_timeout", CONF_DURATION, 0,
+	.CONF_AT(struct settings_broker, connect_timeout_ms), .min = 100,
+	.max = MINUTE, .fallback = "5s",
+	.doc = "How long the broker may take to accept a connection."},
+    {.name = NULL},
+};
+
+#define PRIVATE(field) CONF_AT(struct settings, private_broker.field)
+
+static const struct conf_key private_keys[] = {
+    {"program", CONF_STRING, 0, .PRIVATE(program), .fallback = "mosquitto",
+	.doc = "The broker's program: a path, or a name that is looked for in "
+	       "PATH and the system's sbin folders."},
+    {"extra_lines", CONF_STRING, CONF_LIST,
+	.CONF_LIST_AT(struct settings, private_broker.extra_lines,
+	    private_broker.extra_line_count),
+	.fallback_doc = "none",
+	.doc = "Lines to be added to its mosquitto.conf(5)."},
+    {"persistence", CONF_BOOL, 0, .PRIVATE(persistence), .fallback = "yes",
+	.doc = "Whether it keeps on disk, at once, what it has acknowledged; "
+	       "`no` is quicker and forgets with the power."},
+    {"open_as", CONF_ADDRESS, CONF_LIST,
+	.CONF_LIST_AT(struct settings, private_broker.open_as,
+	    private_broker.open_as_count),
+	.fallback = NAMES_DEFAULT,
+	.doc = "What clients may ask for to reach it."},
+    {.name = NULL},
+};
+
+#define LIMIT(field) CONF_AT(struct settings, limits.field)
+
+static const struct conf_key limit_keys[] = {
+    {"sessions", CONF_INT, 0, .LIMIT(sessions), .min = 1, .max = 4000000,
+	.fallback = "100000", .unit = "connections",
+	.doc = "SSH connections at once. More are closed as they come."},
+    {"unauthenticated", CONF_INT, 0, .LIMIT(unauthenticated), .min = 1,
+	.max = 1000000, .fallback = "2000", .unit = "connections",
+	.doc = "Connections at once that have not yet proven a key. Past it, "
+	       "new ones wait in the system's queue."},
+    {"unauthenticated_per_source", CONF_INT, 0,
+	.LIMIT(unauthenticated_per_source), .min = 1, .max = 1000000,
+	.fallback = "500", .unit = "connections",
+	.doc = "The same for one address (of IPv6: one /64 network). Leave "
+	       "room for a site whose devices all come from one address."},
+    {"login_grace", CONF_DURATION, 0, .LIMIT(login_grace_ms), .min = SECOND,
+	.max = 10 * MINUTE, .fallback = "30s",
+	.doc = "How long a connection may take to prove a key."},
+    {"auth_tries", CONF_INT, 0, .LIMIT(auth_tries), .min = 1, .max = 100,
+	.fallback = "20", .unit = "tries",
+	.doc = "Keys and methods that a connection may try in vain."},
+    {"channels", CONF_INT, 0, .LIMIT(channels), .min = 1, .max = 65535,
+	.fallback = "256", .unit = "channels",
+	.doc = "Channels at once in one connection: the MQTT clients behind "
+	       "one tunnel."},
+    {"window", CONF_SIZE, 0, .LIMIT(window_bytes), .min = 32 * KIB,
+	.max = 16 * MIB, .fallback = "256KiB",
+	.doc = "What a client may send on one channel before the broker has "
+	       "taken it. Only what waits costs memory."},
+    {"output", CONF_SIZE, 0, .LIMIT(output_bytes), .min = 64 * KIB, .max = GIB,
+	.fallback = "4MiB",
+	.doc = "What may wait for one client in all. A client that lets more "
+	       "pile up is cut off."},
+    {"channel_output", CONF_SIZE, 0, .LIMIT(channel_output_bytes),
+	.min = 64 * KIB, .max = GIB, .fallback = "1MiB",
+	.doc = "What may wait for one client on one channel before its broker "
+	       "is not read any further."},
+    {"mqtt_packet", CONF_SIZE, 0, .LIMIT(mqtt_packet_bytes), .min = KIB,
+	.max = 256 * MIB, .fallback = "256MiB",
+	.doc = "The largest MQTT packet. 256MiB, MQTT's own limit, is none."},
+    {"keepalive_interval", CONF_DURATION, CONF_NEVER,
+	.LIMIT(keepalive_interval_ms), .min = SECOND, .max = DAY,
+	.fallback = "60s",
+	.doc = "After how much silence a client is asked for a sign of life."},
+    {"keepalive_count", CONF_INT, 0, .LIMIT(keepalive_count), .min = 1,
+	.max = 100, .fallback = "3", .unit = "questions",
+	.doc = "After how many such questions without an answer a client is "
+	       "given up."},
+    {.name = NULL},
+};
+
+static const struct conf_key rekey_keys[] = {
+    {"bytes", CONF_SIZE, CONF_NEVER, .CONF_AT(struct settings, rekey.bytes),
+	.min = 64 * KIB, .max = 64 * GIB, .fallback = "1GiB",
+	.doc = "After how many bytes, either way, new keys are agreed on."},
+    {"interval", CONF_DURATION, CONF_NEVER,
+	.CONF_AT(struct settings, rekey.interval_ms), .min = SECOND,
+	.max = 7 * DAY, .fallback = "1h", .doc = "After how much time."},
+    {.name = NULL},
+};
+
+static const struct conf_key log_keys[] = {
+    {"level", CONF_WORD, 0, .CONF_AT(struct settings, log_level),
+	.words = level_words, .fallback = "info",
+	.doc = "The least important kind of event that is logged."},
+    {.name = NULL},
+};
+
+static const struct conf_key shutdown_keys[] = {
+    {"drain", CONF_DURATION, 0, .CONF_AT(struct settings, shutdown.drain_ms),
+	.min = 0, .max = 10 * MINUTE, .fallback = "5s",
+	.doc = "How long, when kayad is told to end, what was already taken "
+	       "may take to reach the broker and the clients."},
+    {.name = NULL},
+};
+
+/* A section's lines go straight into struct settings: its own offset is 0. */
+const struct conf_key settings_keys[] = {
+    {"listen", CONF_ADDRESS, CONF_LIST | CONF_PORT_ALONE,
+	.CONF_LIST_AT(struct settings, listen_words, listen_word_count),
+	.fallback = "2222",
+	.doc = "Addresses to wait for SSH connections on: addresses, not "
+	       "names."},
+    {"state", CONF_PATH, 0, .CONF_AT(struct settings, state),
+	.fallback_doc = "as root /var/lib/kayad; else kayad in "
+			"XDG_STATE_HOME or ~/.local/state; under systemd its "
+			"STATE_DIRECTORY",
+	.doc = "The folder, called STATE here, for what kayad keeps: keys, "
+	       "control socket, the private broker. Made where it is missing."},
+    {"host_keys", CONF_PATH, CONF_LIST,
+	.CONF_LIST_AT(struct settings, host_keys, host_key_count),
+	.fallback_doc =
+	    "STATE/host_key_ed25519, which is made where it is missing",
+	.doc = "Private host key files in OpenSSH's format, Ed25519 or RSA, "
+	       "without passphrase; nobody but their owner may read them."},
+    {"authorized_keys", CONF_PATH, 0,
+	.CONF_AT(struct settings, authorized_keys),
+	.fallback_doc = "STATE/authorized_keys",
+	.doc = "Who is let in: a file in OpenSSH's format, or a folder of "
+	       "such files; see kaya-authorized_keys(5)."},
+    {"user", CONF_STRING, 0, .CONF_AT(struct settings, user),
+	.fallback_doc = "kayad where there is such a user, else daemon",
+	.doc = "Started as root, whom kayad becomes: this user reads the keys "
+	       "and runs the private broker."},
+    {"net_user", CONF_STRING, 0, .CONF_AT(struct settings, net_user),
+	.fallback_doc = "kayad-net where there is such a user, else nobody",
+	.doc = "Started as root, whom the process becomes that speaks with the "
+	       "network; not the same as `user`."},
+    {"threads", CONF_INT, 0, .CONF_AT(struct settings, threads), .min = 1,
+	.max = SETTINGS_THREADS_MAX,
+	.fallback_doc = "the number of processor cores", .unit = "threads",
+	.doc = "Threads that speak with the network."},
+    {"brokers", CONF_MAPPING, CONF_LIST,
+	.CONF_LIST_AT(struct settings, brokers, broker_count),
+	.keys = broker_keys,
+	.fallback_doc = "none: kayad runs a private mosquitto",
+	.doc = "The MQTT brokers behind the gateway."},
+    {"private_broker", CONF_MAPPING, 0, .keys = private_keys,
+	.doc = "The mosquitto that kayad runs and alone can reach, where no "
+	       "broker is named."},
+    {"limits", CONF_MAPPING, 0, .keys = limit_keys,
+	.doc = "What clients may take up."},
+    {"rekey", CONF_MAPPING, 0, .keys = rekey_keys,
+	.doc = "When a connection gets new keys."},
+    {"legacy_macs", CONF_BOOL, 0, .CONF_AT(struct settings, legacy_macs),
+	.fallback = "no",
+	.doc = "Whether hmac-sha2-256 and hmac-sha2-512 are offered without "
+	       "encrypt-then-MAC too, for old clients."},
+    {"log", CONF_MAPPING, 0, .keys = log_keys, .doc = "Logging."},
+    {"shutdown", CONF_MAPPING, 0, .keys = shutdown_keys,
+	.doc = "How kayad ends."},
+    {.name = NULL},
+};

@@ -1,0 +1,587 @@
+#include "settings_files.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+struct read {
+	struct settings s;
+	struct err err;
+	char faults[4096];
+	int result;
+};
+
+static void
+keep_fault(const struct conf_fault *fault, void *arg)
+{
+	struct read *r = arg;
+	size_t len = strlen(r->faults);
+
+	snprintf(r->faults + len, sizeof r->faults - len, "%s: %s [%s]\n",
+	    fault->err.where, fault->err.what, fault->err.hint);
+}
+
+static void
+read_with(struct read *r, const char *text,
+    const struct settings_overrides *overrides)
+{
+	memset(r, 0, sizeof *r);
+	assert_int_equal(settings_defaults(&r->s, &r->err), 0);
+	if (text != NULL)
+		r->result = settings_load(&r->s, "etc/kayad.conf",
+		    span_of_str(text), keep_fault, r, &r->err);
+	if (r->result == 0)
+		r->result = settings_override(&r->s, overrides, &r->err);
+}
+
+static void
+read_text(struct read *r, const char *text)
+{
+	read_with(r, text, NULL);
+}
+
+static void
+check_fault(const char *text, const char *fault)
+{
+	struct read r;
+
+	read_text(&r, text);
+	assert_string_equal(r.faults, fault);
+	assert_int_equal(r.result, fault[0] == '\0' ? 0 : -1);
+	if (fault[0] != '\0')
+		assert_int_equal(err_exit_status(r.err.code), 2);
+	settings_fini(&r.s);
+}
+
+/* ---- defaults ---- */
+
+static void
+test_without_a_file_everything_is_as_the_manual_says(void **state)
+{
+	struct read r;
+
+	setenv("STATE_DIRECTORY", "/var/lib/here:/other", 1);
+	read_text(&r, NULL);
+	assert_int_equal(r.result, 0);
+	assert_true(r.s.listen_is_default);
+	assert_int_equal(r.s.listen_count, 2);
+	assert_string_equal(r.s.listen[0].host, "::");
+	assert_string_equal(r.s.listen[1].host, "0.0.0.0");
+	assert_int_equal(r.s.listen[0].port, 2222);
+	assert_int_equal(r.s.listen[1].port, 2222);
+	assert_true(r.s.listen[0].is_optional && r.s.listen[1].is_optional);
+	assert_string_equal(r.s.state, "/var/lib/here");
+	assert_int_equal(r.s.host_key_count, 1);
+	assert_string_equal(r.s.host_keys[0], "/var/lib/here/host_key_ed25519");
+	assert_true(r.s.host_keys_is_default);
+	assert_string_equal(
+	    r.s.authorized_keys, "/var/lib/here/authorized_keys");
+	assert_true(r.s.authorized_keys_is_default);
+	assert_null(r.s.user);
+	assert_null(r.s.net_user);
+	assert_in_range(r.s.threads, 1, SETTINGS_THREADS_MAX);
+	assert_int_equal(r.s.broker_count, 0);
+	assert_string_equal(r.s.private_broker.program, "mosquitto");
+	assert_true(r.s.private_broker.persistence);
+	assert_null(r.s.private_broker.extra);
+	assert_int_equal(r.s.limits.sessions, 100000);
+	assert_int_equal(r.s.limits.unauthenticated, 2000);
+	assert_int_equal(r.s.limits.unauthenticated_per_source, 500);
+	assert_int_equal(r.s.limits.login_grace_ms, 30000);
+	assert_int_equal(r.s.limits.auth_tries, 20);
+	assert_int_equal(r.s.limits.channels, 256);
+	assert_int_equal(r.s.limits.window_bytes, 256 << 10);
+	assert_int_equal(r.s.limits.output_bytes, 4 << 20);
+	assert_int_equal(r.s.limits.channel_output_bytes, 1 << 20);
+	assert_int_equal(r.s.limits.mqtt_packet_bytes, 256 << 20);
+	assert_int_equal(r.s.limits.keepalive_interval_ms, 60000);
+	assert_int_equal(r.s.limits.keepalive_count, 3);
+	assert_int_equal(r.s.rekey.bytes, 1 << 30);
+	assert_int_equal(r.s.rekey.interval_ms, 3600000);
+	assert_false(r.s.legacy_macs);
+	assert_int_equal(r.s.log_level, LOG_LEVEL_INFO);
+	assert_int_equal(r.s.shutdown.drain_ms, 5000);
+	settings_fini(&r.s);
+	unsetenv("STATE_DIRECTORY");
+}
+
+static void
+test_the_state_folder_is_the_users_or_the_systems(void **state)
+{
+	struct read r;
+
+	unsetenv("STATE_DIRECTORY");
+	setenv("XDG_STATE_HOME", "/x", 1);
+	read_text(&r, NULL);
+	assert_string_equal(
+	    r.s.state, geteuid() == 0 ? "/var/lib/kayad" : "/x/kayad");
+	settings_fini(&r.s);
+	unsetenv("XDG_STATE_HOME");
+	setenv("HOME", "/home/u", 1);
+	read_text(&r, NULL);
+	assert_string_equal(r.s.state,
+	    geteuid() == 0 ? "/var/lib/kayad" : "/home/u/.local/state/kayad");
+	settings_fini(&r.s);
+}
+
+/* ---- every word ---- */
+
+static void
+test_every_word_arrives(void **state)
+{
+	struct read r;
+
+	read_text(&r,
+	    "listen: ['[::1]:22', '127.0.0.1:0', 2200]\n"
+	    "state: st\nhost_keys: [/k/a, b]\nauthorized_keys: keys.d\n"
+	    "user: u\nnet_user: v\nthreads: 64\nlegacy_macs: yes\n"
+	    "private_broker:\n  program: /opt/m\n  extra_lines: [a b, c]\n"
+	    "  persistence: no\n  open_as: b.example:1884\n"
+	    "limits:\n  sessions: 11\n  unauthenticated: 10\n"
+	    "  unauthenticated_per_source: 9\n  login_grace: 8s\n"
+	    "  auth_tries: 7\n  channels: 6\n  window: 33KiB\n"
+	    "  output: 200KiB\n  channel_output: 100KiB\n"
+	    "  mqtt_packet: 2KiB\n  keepalive_interval: never\n"
+	    "  keepalive_count: 5\n"
+	    "rekey: {bytes: never, interval: 2h}\nlog: {level: debug}\n"
+	    "shutdown: {drain: 0s}\n");
+	assert_string_equal(r.faults, "");
+	assert_int_equal(r.s.listen_count, 4);
+	assert_string_equal(r.s.listen[0].host, "::1");
+	assert_false(r.s.listen[0].is_optional);
+	assert_int_equal(r.s.listen[1].port, 0);
+	assert_string_equal(r.s.listen[3].host, "0.0.0.0");
+	assert_int_equal(r.s.listen[3].port, 2200);
+	assert_false(r.s.listen_is_default);
+	assert_string_equal(r.s.state, "etc/st");
+	assert_int_equal(r.s.host_key_count, 2);
+	assert_string_equal(r.s.host_keys[0], "/k/a");
+	assert_string_equal(r.s.host_keys[1], "etc/b");
+	assert_false(r.s.host_keys_is_default);
+	assert_string_equal(r.s.authorized_keys, "etc/keys.d");
+	assert_false(r.s.authorized_keys_is_default);
+	assert_string_equal(r.s.user, "u");
+	assert_string_equal(r.s.net_user, "v");
+	assert_int_equal(r.s.threads, 64);
+	assert_true(r.s.legacy_macs);
+	assert_string_equal(r.s.private_broker.program, "/opt/m");
+	assert_int_equal(r.s.private_broker.extra_line_count, 2);
+	assert_string_equal(r.s.private_broker.extra, "a b\nc\n");
+	assert_false(r.s.private_broker.persistence);
+	assert_int_equal(r.s.private_broker.open_as_count, 1);
+	assert_int_equal(r.s.limits.sessions, 11);
+	assert_int_equal(r.s.limits.unauthenticated, 10);
+	assert_int_equal(r.s.limits.unauthenticated_per_source, 9);
+	assert_int_equal(r.s.limits.login_grace_ms, 8000);
+	assert_int_equal(r.s.limits.auth_tries, 7);
+	assert_int_equal(r.s.limits.channels, 6);
+	assert_int_equal(r.s.limits.window_bytes, 33 << 10);
+	assert_int_equal(r.s.limits.output_bytes, 200 << 10);
+	assert_int_equal(r.s.limits.channel_output_bytes, 100 << 10);
+	assert_int_equal(r.s.limits.mqtt_packet_bytes, 2 << 10);
+	assert_int_equal(r.s.limits.keepalive_interval_ms, 0);
+	assert_int_equal(r.s.limits.keepalive_count, 5);
+	assert_int_equal(r.s.rekey.bytes, 0);
+	assert_int_equal(r.s.rekey.interval_ms, 7200000);
+	assert_int_equal(r.s.log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(r.s.shutdown.drain_ms, 0);
+	settings_fini(&r.s);
+}
+
+static void
+test_every_word_of_a_broker_arrives(void **state)
+{
+	struct read r;
+
+	read_text(&r, "brokers:\n"
+		      "- address: 10.0.0.1:1884\n"
+		      "- name: b2\n  address: /run/m.sock\n"
+		      "  identity: username-with-secret\n  secret_file: s\n"
+		      "  open_as: [a:1, 'b:2']\n  health_interval: 1m\n"
+		      "  connect_timeout: 100ms\n"
+		      "- address: '[fd00::1]:1883'\n  identity: proxy-v2\n"
+		      "- address: h:1883\n  identity: username\n");
+	assert_string_equal(r.faults, "");
+	assert_int_equal(r.s.broker_count, 4);
+	assert_string_equal(r.s.brokers[0].name, "10.0.0.1:1884");
+	assert_string_equal(r.s.brokers[0].address, "10.0.0.1:1884");
+	assert_int_equal(r.s.brokers[0].identity, SETTINGS_PASS_THROUGH);
+	assert_int_equal(r.s.brokers[0].open_as_count, 4);
+	assert_string_equal(r.s.brokers[0].open_as[3].host, "10.0.0.1");
+	assert_int_equal(r.s.brokers[0].open_as[3].port, 1884);
+	assert_int_equal(r.s.brokers[0].health_interval_ms, 5000);
+	assert_int_equal(r.s.brokers[0].connect_timeout_ms, 5000);
+	assert_string_equal(r.s.brokers[1].name, "b2");
+	assert_string_equal(r.s.brokers[1].address, "/run/m.sock");
+	assert_int_equal(
+	    r.s.brokers[1].identity, SETTINGS_USERNAME_WITH_SECRET);
+	assert_string_equal(r.s.brokers[1].secret_file, "etc/s");
+	assert_int_equal(r.s.brokers[1].open_as_count, 2);
+	assert_int_equal(r.s.brokers[1].health_interval_ms, 60000);
+	assert_int_equal(r.s.brokers[1].connect_timeout_ms, 100);
+	assert_int_equal(r.s.brokers[2].identity, SETTINGS_PROXY_V2);
+	assert_string_equal(r.s.brokers[2].open_as[3].host, "fd00::1");
+	assert_int_equal(r.s.brokers[3].identity, SETTINGS_USERNAME);
+	settings_fini(&r.s);
+}
+
+/* ---- faults of meaning ---- */
+
+static void
+test_faults_that_no_single_value_shows_are_told_with_their_place(void **state)
+{
+	check_fault("listen:\n- 2222\n- broker.example:22\n",
+	    "etc/kayad.conf:3:3: listen[1]: `broker.example` is a name, not an "
+	    "address [write an address of this machine, as 127.0.0.1 or "
+	    "[::1], or the port alone]\n");
+	check_fault("listen: []\n",
+	    "etc/kayad.conf:1:9: listen: 0 are named [name 1 to 16]\n");
+	check_fault("host_keys: [a, b, c, d, e]\n",
+	    "etc/kayad.conf:1:12: host_keys: 5 are named [name 1 to 4]\n");
+	check_fault("user: a\nnet_user: a\n",
+	    "etc/kayad.conf:2:11: net_user: this is `user` again [name two "
+	    "users: who reads the network may not read the keys]\n");
+	check_fault("brokers:\n- address: a:1\nprivate_broker:\n"
+		    "  persistence: no\n",
+	    "etc/kayad.conf:4:3: private_broker: there is none where `brokers` "
+	    "names one [take one of the two out]\n");
+	check_fault("brokers:\n- address: a:1\n  identity: "
+		    "username-with-secret\n",
+	    "etc/kayad.conf:3:13: brokers[0].identity: username-with-secret "
+	    "wants a secret_file [add `secret_file:` and the path of a "
+	    "file]\n");
+	check_fault("brokers:\n- address: a:1\n  secret_file: b\n",
+	    "etc/kayad.conf:3:16: brokers[0].secret_file: nobody would send "
+	    "this secret [set `identity: username-with-secret`, or take it "
+	    "out]\n");
+	check_fault("brokers:\n- {address: a:1, name: n}\n- {address: b:1, "
+		    "name: n}\n",
+	    "etc/kayad.conf:3:24: brokers[1].name: brokers[0] is called n too "
+	    "[give each its own name]\n");
+	check_fault("brokers:\n- {address: a:1, open_as: []}\n",
+	    "etc/kayad.conf:2:27: brokers[0].open_as: 0 are named [name 1 to "
+	    "32]\n");
+	check_fault("limits:\n  unauthenticated: 5\n"
+		    "  unauthenticated_per_source: 6\n",
+	    "etc/kayad.conf:3:31: limits.unauthenticated_per_source: 6 is more "
+	    "than limits.unauthenticated, 5 [make it smaller, or "
+	    "limits.unauthenticated larger]\n");
+	check_fault("limits:\n  output: 512KiB\n",
+	    "etc/kayad.conf:2:11: limits.output: one channel may keep more "
+	    "than its connection [set limits.output to at least "
+	    "limits.channel_output]\n");
+}
+
+static void
+test_a_smaller_total_lowers_the_default_for_one_source(void **state)
+{
+	struct read r;
+
+	read_text(&r, "limits: {unauthenticated: 5}\n");
+	assert_string_equal(r.faults, "");
+	assert_int_equal(r.s.limits.unauthenticated_per_source, 5);
+	settings_fini(&r.s);
+}
+
+static void
+test_a_file_with_faults_is_refused_with_the_first_in_err(void **state)
+{
+	struct read r;
+
+	read_text(&r, "lisen: 1\nthreads: 65\nbrokers:\n- name: a\n");
+	assert_int_equal(r.result, -1);
+	assert_string_equal(r.faults,
+	    "etc/kayad.conf:1:1: unknown word `lisen` [did you mean "
+	    "`listen`?]\n"
+	    "etc/kayad.conf:2:10: threads: 65 is too much [write a number from "
+	    "1 to 64]\n"
+	    "etc/kayad.conf:4:3: brokers[0].address is missing [add `address:` "
+	    "and HOST:PORT or [IPV6]:PORT, or the /PATH of a UNIX socket]\n");
+	assert_string_equal(r.err.where, "etc/kayad.conf:1:1");
+	settings_fini(&r.s);
+}
+
+/* ---- command line ---- */
+
+static void
+test_the_command_line_goes_before_the_file(void **state)
+{
+	struct settings_overrides o = {.state = "/s",
+	    .broker = "b.example:1883",
+	    .log_level = "warn",
+	    .listen = {"127.0.0.1:0", "23"},
+	    .listen_count = 2};
+	struct read r;
+
+	read_with(&r,
+	    "listen: 1\nstate: /x\nbrokers: [{address: a:1}, {address: b:1}]\n"
+	    "log: {level: debug}\n",
+	    &o);
+	assert_int_equal(r.result, 0);
+	assert_int_equal(r.s.listen_count, 3);
+	assert_string_equal(r.s.listen[0].host, "127.0.0.1");
+	assert_int_equal(r.s.listen[0].port, 0);
+	assert_int_equal(r.s.listen[2].port, 23);
+	assert_false(r.s.listen_is_default);
+	assert_string_equal(r.s.state, "/s");
+	assert_string_equal(r.s.authorized_keys, "/s/authorized_keys");
+	assert_int_equal(r.s.broker_count, 1);
+	assert_string_equal(r.s.brokers[0].address, "b.example:1883");
+	assert_int_equal(r.s.brokers[0].identity, SETTINGS_PASS_THROUGH);
+	assert_int_equal(r.s.brokers[0].open_as_count, 4);
+	assert_int_equal(r.s.log_level, LOG_LEVEL_WARN);
+	settings_fini(&r.s);
+}
+
+static void
+check_usage(const struct settings_overrides *o, const char *what)
+{
+	struct read r;
+
+	read_with(&r, NULL, o);
+	assert_int_equal(r.result, -1);
+	assert_int_equal(r.err.code, ERR_USAGE);
+	assert_string_equal(r.err.what, what);
+	settings_fini(&r.s);
+}
+
+static void
+test_a_wrong_command_line_is_wrong_usage(void **state)
+{
+	check_usage(&(struct settings_overrides){.broker = "1883"},
+	    "--broker: \"1883\" is not an address with a port");
+	check_usage(&(struct settings_overrides){.log_level = "loud"},
+	    "--log-level: \"loud\" is not a word known here");
+	check_usage(&(struct settings_overrides){.state = ""},
+	    "--state: the value is empty");
+	check_usage(
+	    &(struct settings_overrides){.listen = {"x"}, .listen_count = 1},
+	    "--listen: \"x\" is not an address with a port");
+	check_usage(
+	    &(struct settings_overrides){.listen = {"x:1"}, .listen_count = 1},
+	    "--listen: `x` is a name, not an address");
+}
+
+/* ---- which broker ---- */
+
+static int
+broker_for(const struct settings *s, const char *host, uint16_t port)
+{
+	return settings_broker_for(s, span_of_str(host), port);
+}
+
+static void
+test_loopback_is_one_host_and_nothing_else_leads_anywhere(void **state)
+{
+	struct read r;
+
+	read_text(&r, NULL);
+	assert_int_equal(broker_for(&r.s, "localhost", 1883), 0);
+	assert_int_equal(broker_for(&r.s, "LocalHost", 1883), 0);
+	assert_int_equal(broker_for(&r.s, "127.0.0.1", 1883), 0);
+	assert_int_equal(broker_for(&r.s, "::1", 1883), 0);
+	assert_int_equal(broker_for(&r.s, "localhost", 1884), -1);
+	assert_int_equal(broker_for(&r.s, "127.0.0.2", 1883), -1);
+	assert_int_equal(broker_for(&r.s, "", 1883), -1);
+	assert_int_equal(broker_for(&r.s, "localhost.", 1883), -1);
+	assert_int_equal(broker_for(&r.s, "example.com", 1883), -1);
+	assert_true(settings_hands_on_identity(&r.s, 0));
+	settings_fini(&r.s);
+}
+
+static void
+test_brokers_are_found_by_the_names_that_they_open_as(void **state)
+{
+	struct read r;
+
+	read_text(&r, "brokers:\n- {address: A.example:1884, identity: "
+		      "username}\n- {address: /run/b, open_as: [localhost:2, "
+		      "b:3]}\n");
+	assert_string_equal(r.faults, "");
+	assert_int_equal(broker_for(&r.s, "127.0.0.1", 1883), 0);
+	assert_int_equal(broker_for(&r.s, "a.EXAMPLE", 1884), 0);
+	assert_int_equal(broker_for(&r.s, "a.example", 1883), -1);
+	assert_int_equal(broker_for(&r.s, "::1", 2), 1);
+	assert_int_equal(broker_for(&r.s, "b", 3), 1);
+	assert_true(settings_hands_on_identity(&r.s, 0));
+	assert_false(settings_hands_on_identity(&r.s, 1));
+	assert_false(settings_hands_on_identity(&r.s, 2));
+	settings_fini(&r.s);
+}
+
+/* ---- files ---- */
+
+static char folder[64];
+
+static const char *
+in_folder(const char *name)
+{
+	static char path[128];
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	return path;
+}
+
+static void
+put_file(const char *name, const char *content, mode_t mode)
+{
+	FILE *file = fopen(in_folder(name), "w");
+
+	assert_non_null(file);
+	fputs(content, file);
+	fclose(file);
+	assert_int_equal(chmod(in_folder(name), mode), 0);
+}
+
+static int
+make_folder(void **state)
+{
+	strcpy(folder, "/tmp/test_settings_XXXXXX");
+	if (mkdtemp(folder) == NULL)
+		return -1;
+	put_file("secret", "password\n", 0600);
+	put_file("open", "password\n", 0640);
+	put_file("empty", "", 0600);
+	put_file("shared", "keys\n", 0664);
+	put_file("program", "#!/bin/sh\n", 0755);
+	return 0;
+}
+
+static int
+drop_folder(void **state)
+{
+	static const char *const names[] = {
+	    "secret", "open", "empty", "shared", "program", "kayad.conf"};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		unlink(in_folder(names[i]));
+	return rmdir(folder);
+}
+
+/* `faults`: F stands for the folder. */
+static void
+check_files(const char *text, const char *faults)
+{
+	char expected[2048] = "", full[1024];
+	struct read r = {.result = 0};
+	size_t len = 0;
+	int result;
+
+	for (const char *p = faults; *p != '\0'; p++)
+		len += (size_t)snprintf(expected + len, sizeof expected - len,
+		    *p == 'F' ? "%s" : "%.1s", *p == 'F' ? folder : p);
+	snprintf(full, sizeof full,
+	    "%sstate: no\nprivate_broker: {program: %s/program}\n", text,
+	    folder);
+	assert_int_equal(settings_defaults(&r.s, &r.err), 0);
+	assert_int_equal(
+	    settings_load(&r.s, in_folder("c"),
+		span_of_str(strstr(text, "brokers") != NULL ? text : full),
+		keep_fault, &r, &r.err),
+	    0);
+	assert_int_equal(settings_override(&r.s, NULL, &r.err), 0);
+	result = settings_check_files(&r.s, keep_fault, &r, &r.err);
+	assert_string_equal(r.faults, expected);
+	assert_int_equal(result, faults[0] == '\0' ? 0 : -1);
+	settings_fini(&r.s);
+}
+
+static void
+test_files_that_are_as_they_must_be_are_no_fault(void **state)
+{
+	check_files("", "");
+	check_files("host_keys: secret\nauthorized_keys: secret\n", "");
+	check_files("authorized_keys: .\n", "");
+}
+
+static void
+test_files_that_are_missing_or_open_are_told_where_they_are_named(void **state)
+{
+	check_files("host_keys: [secret, gone]\n",
+	    "F/c:1:21: host_keys[1]: F/gone: No such file or directory [name "
+	    "one that is there, or make it]\n");
+	check_files("host_keys: open\nauthorized_keys: gone\n",
+	    "F/c:1:12: host_keys[0]: F/open has mode 0640: others may read it "
+	    "[take the rights of group and others: chmod 600]\n"
+	    "F/c:2:18: authorized_keys: F/gone: No such file or directory "
+	    "[name one that is there, or make it]\n");
+	check_files("authorized_keys: shared\n",
+	    "F/c:1:18: authorized_keys: F/shared has mode 0664: others may "
+	    "change it [let only its owner write: chmod go-w]\n");
+	check_files("host_keys: .\n",
+	    "F/c:1:12: host_keys[0]: F/. is not a file [name a file]\n");
+	check_files("brokers:\n- address: a:1\n  identity: "
+		    "username-with-secret\n  secret_file: empty\n",
+	    "F/c:4:16: brokers[0].secret_file: F/empty holds nothing [put the "
+	    "password into it]\n");
+}
+
+static void
+test_programs_are_found_as_a_shell_would_and_in_sbin(void **state)
+{
+	char path[256];
+
+	setenv("PATH", "/nowhere::/bin", 1);
+	assert_true(settings_find_program("sh", path, sizeof path));
+	assert_string_equal(path, "/bin/sh");
+	assert_true(
+	    settings_find_program(in_folder("program"), path, sizeof path));
+	assert_false(
+	    settings_find_program(in_folder("secret"), path, sizeof path));
+	assert_false(settings_find_program("no-such-one", path, sizeof path));
+	assert_false(settings_find_program("sh", path, 4));
+}
+
+static void
+test_kayad_t_has_the_exit_status_for_each_end(void **state)
+{
+	struct settings_overrides wrong = {.broker = "x"};
+	struct settings_overrides right = {.broker = "x:1", .state = "/no"};
+
+	assert_int_equal(settings_test(NULL, &right), 0);
+	assert_int_equal(settings_test(NULL, &wrong), 2);
+	assert_int_equal(settings_test(in_folder("gone"), NULL), 2);
+	put_file("kayad.conf", "threads: 0\n", 0644);
+	assert_int_equal(settings_test(in_folder("kayad.conf"), &right), 2);
+	put_file("kayad.conf", "threads: 1\nhost_keys: gone\n", 0644);
+	assert_int_equal(settings_test(in_folder("kayad.conf"), &right), 2);
+	put_file("kayad.conf", "threads: 1\nhost_keys: secret\n", 0644);
+	assert_int_equal(settings_test(in_folder("kayad.conf"), &right), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(
+		test_without_a_file_everything_is_as_the_manual_says),
+	    cmocka_unit_test(test_the_state_folder_is_the_users_or_the_systems),
+	    cmocka_unit_test(test_every_word_arrives),
+	    cmocka_unit_test(test_every_word_of_a_broker_arrives),
+	    cmocka_unit_test(
+		test_faults_that_no_single_value_shows_are_told_with_their_place),
+	    cmocka_unit_test(
+		test_a_smaller_total_lowers_the_default_for_one_source),
+	    cmocka_unit_test(
+		test_a_file_with_faults_is_refused_with_the_first_in_err),
+	    cmocka_unit_test(test_the_command_line_goes_before_the_file),
+	    cmocka_unit_test(test_a_wrong_command_line_is_wrong_usage),
+	    cmocka_unit_test(
+		test_loopback_is_one_host_and_nothing_else_leads_anywhere),
+	    cmocka_unit_test(
+		test_brokers_are_found_by_the_names_that_they_open_as),
+	    cmocka_unit_test(test_files_that_are_as_they_must_be_are_no_fault),
+	    cmocka_unit_test(
+		test_files_that_are_missing_or_open_are_told_where_they_are_named),
+	    cmocka_unit_test(
+		test_programs_are_found_as_a_shell_would_and_in_sbin),
+	    cmocka_unit_test(test_kayad_t_has_the_exit_status_for_each_end),
+	};
+
+	return cmocka_run_group_tests_name(
+	    "settings", tests, make_folder, drop_folder);
+}
