@@ -137,6 +137,9 @@ struct ssh_event {
 			struct span blob;
 			bool is_proof; /* a signature came with it; it is not
 					* verified unless the key is allowed */
+			enum ssh_key_verdict verdict; /* other than GOOD: the
+						       * key cannot be used,
+						       * whatever the answer */
 		} auth;
 		struct {
 			struct span host;

@@ -1,0 +1,245 @@
+#include "ssh_conn_private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* A publickey request that is being judged. */
+struct ssh_auth {
+	struct buf text; /* session id and payload: what is signed */
+	size_t signed_len; /* of `text` */
+	struct span user, algorithm, blob, signature; /* within `text` */
+	enum ssh_key_verdict verdict; /* of ssh_key_check */
+	bool is_proof;
+};
+
+void
+ssh_auth_free(struct ssh_auth *auth)
+{
+	if (auth == NULL)
+		return;
+	buf_fini(&auth->text);
+	free(auth);
+}
+
+static void
+forget_request(struct ssh_conn *conn)
+{
+	ssh_auth_free(conn->auth);
+	conn->auth = NULL;
+}
+
+void
+ssh_auth_on_service_request(struct ssh_conn *conn,
+    const struct ssh_message *message, struct ssh_event *event)
+{
+	struct span body = message->body, name;
+	struct buf *out;
+
+	if (!wire_take_string32(&body, &name) || body.len > 0) {
+		ssh_message_malformed(conn, message);
+		return;
+	}
+	if (!span_is(name, "ssh-userauth")) {
+		ssh_conn_fail(conn, SSH_DISCONNECT_SERVICE_NOT_AVAILABLE,
+		    "only the service ssh-userauth can be asked for here");
+		return;
+	}
+	out = ssh_packet_begin(conn, SSH_MSG_SERVICE_ACCEPT);
+	wire_put_string32(out, name);
+	ssh_packet_end(conn, out);
+	if (conn->state == SSH_STATE_SERVICE)
+		ssh_state_set(conn, SSH_STATE_AUTH);
+}
+
+static void
+send_failure(struct ssh_conn *conn)
+{
+	struct buf *out = ssh_packet_begin(conn, SSH_MSG_USERAUTH_FAILURE);
+
+	wire_put_cstring32(out, "publickey");
+	wire_put_u8(out, 0); /* no partial success */
+	ssh_packet_end(conn, out);
+}
+
+/* A try that failed: not a mere question. */
+static void
+fail_try(struct ssh_conn *conn)
+{
+	if (++conn->tries >= conn->setup->max_auth_tries)
+		ssh_conn_fail(conn, SSH_DISCONNECT_NO_MORE_AUTH_METHODS,
+		    "%u tries to authenticate failed", conn->tries);
+	else
+		send_failure(conn);
+}
+
+/*
+ * RFC 4252 section 7.  The request's text is kept with the session id before
+ * it, as the signature has it; the spans point into that.
+ */
+static bool
+parse_publickey(const struct ssh_conn *conn, struct ssh_auth *auth)
+{
+	struct span text = buf_span(&auth->text), skipped;
+	uint8_t has_signature;
+
+	if (!wire_take_bytes(&text, 4 + SSH_KEX_HASH_BYTES + 1, &skipped) ||
+	    !wire_take_string32(&text, &auth->user) ||
+	    !wire_take_string32(&text, &skipped) || /* service */
+	    !wire_take_string32(&text, &skipped) || /* method */
+	    !wire_take_u8(&text, &has_signature) ||
+	    !wire_take_string32(&text, &auth->algorithm) ||
+	    !wire_take_string32(&text, &auth->blob))
+		return false;
+	auth->is_proof = has_signature != 0;
+	auth->signed_len = buf_len(&auth->text) - text.len;
+	if (auth->is_proof && !wire_take_string32(&text, &auth->signature))
+		return false;
+	return text.len == 0;
+}
+
+static void
+on_publickey(struct ssh_conn *conn, const struct ssh_message *message,
+    struct ssh_event *event)
+{
+	struct ssh_auth *auth = calloc(1, sizeof *auth);
+
+	if (auth == NULL) {
+		ssh_conn_break(conn, "out of memory");
+		return;
+	}
+	conn->auth = auth;
+	buf_init(&auth->text, 2 * SSH_PACKET_MAX);
+	wire_put_string32(
+	    &auth->text, span_of(conn->session_id, SSH_KEX_HASH_BYTES));
+	wire_put_bytes(&auth->text, message->payload);
+	if (auth->text.failed) {
+		forget_request(conn);
+		ssh_conn_break(conn, "out of memory");
+		return;
+	}
+	if (!parse_publickey(conn, auth)) {
+		forget_request(conn);
+		ssh_message_malformed(conn, message);
+		return;
+	}
+	auth->verdict = ssh_key_check(auth->algorithm, auth->blob);
+	ssh_state_set(conn, SSH_STATE_ASKED);
+	event->kind = SSH_EVENT_AUTH;
+	event->auth.user = auth->user;
+	event->auth.algorithm = auth->algorithm;
+	event->auth.blob = auth->blob;
+	event->auth.is_proof = auth->is_proof;
+	event->auth.verdict = auth->verdict;
+}
+
+void
+ssh_auth_on_request(struct ssh_conn *conn, const struct ssh_message *message,
+    struct ssh_event *event)
+{
+	struct span body = message->body, user, service, method;
+
+	if (conn->is_accepted)
+		return;
+	if (!wire_take_string32(&body, &user) ||
+	    !wire_take_string32(&body, &service) ||
+	    !wire_take_string32(&body, &method)) {
+		ssh_message_malformed(conn, message);
+		return;
+	}
+	if (!span_is(service, "ssh-connection")) {
+		ssh_conn_fail(conn, SSH_DISCONNECT_SERVICE_NOT_AVAILABLE,
+		    "there is no service but ssh-connection");
+		return;
+	}
+	if (++conn->auth_requests > SSH_AUTH_REQUESTS_MAX)
+		ssh_conn_fail(conn, SSH_DISCONNECT_NO_MORE_AUTH_METHODS,
+		    "%u requests to authenticate, and none was good",
+		    SSH_AUTH_REQUESTS_MAX);
+	else if (span_is(method, "none"))
+		send_failure(conn);
+	else if (span_is(method, "publickey") && user.len <= SSH_USER_MAX)
+		on_publickey(conn, message, event);
+	else
+		fail_try(conn);
+}
+
+static void
+send_pk_ok(struct ssh_conn *conn, const struct ssh_auth *auth)
+{
+	struct buf *out = ssh_packet_begin(conn, SSH_MSG_USERAUTH_PK_OK);
+
+	wire_put_string32(out, auth->algorithm);
+	wire_put_string32(out, auth->blob);
+	ssh_packet_end(conn, out);
+}
+
+static bool
+is_proven(const struct ssh_auth *auth, const struct ssh_auth_terms *terms)
+{
+	static const struct ssh_auth_terms defaults;
+	struct ssh_key_presence presence = {0};
+	struct span message =
+	    span_of(buf_span(&auth->text).data, auth->signed_len);
+
+	if (terms == NULL)
+		terms = &defaults;
+	if (ssh_key_verify(auth->algorithm, auth->blob, auth->signature,
+		message, &presence) != SSH_KEY_GOOD)
+		return false;
+	if (!presence.is_token)
+		return true;
+	return (presence.touched || terms->no_touch_required) &&
+	       (presence.verified || !terms->verify_required);
+}
+
+static void
+accept(struct ssh_conn *conn)
+{
+	struct buf *out = ssh_packet_begin(conn, SSH_MSG_USERAUTH_SUCCESS);
+
+	ssh_packet_end(conn, out);
+	conn->is_accepted = true;
+	conn->tells_accepted = true;
+	ssh_state_set(conn, SSH_STATE_OPEN);
+}
+
+void
+ssh_conn_auth_answer(struct ssh_conn *conn, enum ssh_auth_answer answer,
+    const struct ssh_auth_terms *terms, uint64_t now_ms)
+{
+	struct ssh_auth *auth = conn->auth;
+	bool is_allowed;
+
+	conn->now_ms = now_ms;
+	if (conn->state == SSH_STATE_GONE)
+		return;
+	assert(conn->state == SSH_STATE_ASKED);
+	/* Whatever the caller thinks of a key that cannot be used. */
+	is_allowed = answer == SSH_AUTH_ALLOW && auth->verdict == SSH_KEY_GOOD;
+	if (is_allowed && auth->is_proof && is_proven(auth, terms)) {
+		accept(conn);
+	} else {
+		ssh_state_set(conn, SSH_STATE_AUTH);
+		if (auth->is_proof)
+			fail_try(conn);
+		else if (is_allowed)
+			send_pk_ok(conn, auth);
+		else
+			send_failure(conn);
+	}
+	forget_request(conn);
+}
+
+void
+ssh_conn_banner(struct ssh_conn *conn, const char *text)
+{
+	struct buf *out;
+
+	if (conn->is_accepted ||
+	    (conn->state != SSH_STATE_AUTH && conn->state != SSH_STATE_ASKED))
+		return;
+	out = ssh_packet_begin(conn, SSH_MSG_USERAUTH_BANNER);
+	wire_put_cstring32(out, text);
+	wire_put_cstring32(out, "");
+	ssh_packet_end(conn, out);
+}
