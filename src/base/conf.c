@@ -1,4 +1,5 @@
 #include "conf.h"
+#include "conf_fault.h"
 #include "conf_tree.h"
 #include "conf_value.h"
 #include "str.h"
@@ -8,21 +9,12 @@
 
 enum { WORDS_MAX = 64, SHOWN_MAX = 96 };
 
-struct conf_place {
-	struct conf_place *next;
-	const char *path;
-	struct conf_mark mark;
-};
-
 /* One reading of a file, or of the table's own fallbacks. */
 struct load {
 	struct conf *conf;
-	const char *file;
+	struct conf_listener listener;
 	const char *folder; /* what relative paths start from */
 	const struct conf_key *keys; /* the whole table, to find words in */
-	conf_fault_fn on_fault;
-	void *arg;
-	size_t faults;
 	bool is_whole; /* the text did not break off in a fault */
 	bool is_placed; /* values' places are kept */
 };
@@ -44,47 +36,15 @@ struct section {
 
 /* ---- telling ---- */
 
-void
-conf_where(struct conf_mark mark, const char *file, char *text, size_t size)
-{
-	char place[48] = "";
-	size_t room, len = strlen(file);
-
-	if (mark.line > 0)
-		snprintf(
-		    place, sizeof place, ":%zu:%zu", mark.line, mark.column);
-	room = size > strlen(place) + 1 ? size - strlen(place) - 1 : 0;
-	if (len > room && room > 3)
-		snprintf(text, size, "...%s%s", file + len - (room - 3), place);
-	else
-		snprintf(text, size, "%s%s", file, place);
-}
-
-static void
-tell(struct load *l, struct conf_mark mark, const struct err *err)
-{
-	struct conf_fault fault = {.file = l->file, .mark = mark, .err = *err};
-
-	conf_where(mark, l->file, fault.err.where, sizeof fault.err.where);
-	l->faults++;
-	if (l->on_fault != NULL)
-		l->on_fault(&fault, l->arg);
-}
-
 __attribute__((format(printf, 4, 5))) static void
 tell_fault(struct load *l, struct conf_mark mark, const char *hint,
     const char *format, ...)
 {
-	struct err err = ERR_INIT;
-	char what[sizeof err.what];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(what, sizeof what, format, args);
+	conf_fault_tell(&l->listener, mark, hint, format, args);
 	va_end(args);
-	err_set(&err, ERR_CONFIG, "%s", what);
-	err_hint(&err, "%s", hint);
-	tell(l, mark, &err);
 }
 
 static void
@@ -93,33 +53,8 @@ tell_no_memory(struct load *l)
 	struct err err = ERR_INIT;
 
 	err_set(&err, ERR_NOMEM, "no memory to read the configuration");
-	tell(l, (struct conf_mark){0, 0}, &err);
+	conf_fault_pass(&l->listener, (struct conf_mark){0, 0}, &err);
 }
-
-void
-conf_tell(struct conf_teller *teller, const char *path, const char *hint,
-    const char *format, ...)
-{
-	struct conf_mark mark = conf_mark_of(teller->conf, path);
-	struct load l = {.file = teller->conf->file == NULL
-				     ? "settings"
-				     : teller->conf->file,
-	    .on_fault = teller->on_fault,
-	    .arg = teller->arg};
-	struct err err = ERR_INIT;
-	char what[sizeof err.what];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(what, sizeof what, format, args);
-	va_end(args);
-	err_set(&err, ERR_CONFIG, "%s: %s", path, what);
-	err_hint(&err, "%s", hint);
-	tell(&l, mark, &err);
-	teller->count++;
-}
-
-/* ---- places ---- */
 
 static size_t
 step_text(const struct step *step, char *text, size_t size)
@@ -141,58 +76,12 @@ static void
 keep_place(struct load *l, const struct step *step, struct conf_mark mark)
 {
 	char path[CONF_PATH_MAX];
-	struct conf_place *place;
 
 	if (!l->is_placed)
 		return;
 	step_text(step, path, sizeof path);
-	place = arena_alloc(&l->conf->arena, sizeof *place);
-	if (place != NULL)
-		place->path = arena_str(&l->conf->arena, span_of_str(path));
-	if (place == NULL || place->path == NULL) {
+	if (!conf_fault_keep_place(l->conf, path, mark))
 		tell_no_memory(l);
-		return;
-	}
-	place->mark = mark;
-	place->next = l->conf->places;
-	l->conf->places = place;
-}
-
-struct conf_mark
-conf_mark_of(const struct conf *conf, const char *path)
-{
-	for (struct conf_place *p = conf->places; p != NULL; p = p->next)
-		if (strcmp(p->path, path) == 0)
-			return p->mark;
-	return (struct conf_mark){0, 0};
-}
-
-void
-conf_forget(struct conf *conf, const char *path)
-{
-	size_t len = strlen(path);
-
-	for (struct conf_place **p = &conf->places; *p != NULL;) {
-		const char *rest = (*p)->path + len;
-
-		if (strncmp((*p)->path, path, len) == 0 &&
-		    (*rest == '\0' || *rest == '.' || *rest == '['))
-			*p = (*p)->next;
-		else
-			p = &(*p)->next;
-	}
-}
-
-void
-conf_where_of(
-    const struct conf *conf, const char *path, char *text, size_t size)
-{
-	struct conf_mark mark = conf_mark_of(conf, path);
-
-	if (mark.line == 0)
-		text[0] = '\0';
-	else
-		conf_where(mark, conf->file, text, size);
 }
 
 /* ---- values ---- */
@@ -278,7 +167,7 @@ load_one(struct load *l, const struct step *step, const struct conf_key *key,
 		return;
 	step_text(step, path, sizeof path);
 	err_wrap(&err, "%s", path);
-	tell(l, node->mark, &err);
+	conf_fault_pass(&l->listener, node->mark, &err);
 }
 
 /* One value that stands alone is a list of one. */
@@ -513,7 +402,7 @@ load_text(struct load *l, struct span bytes, const struct section *top)
 		tell_no_section(l, tree.root);
 	}
 	if (!tree.is_whole)
-		tell(l, tree.mark, &tree.err);
+		conf_fault_pass(&l->listener, tree.mark, &tree.err);
 	arena_fini(&arena);
 }
 
@@ -531,10 +420,8 @@ int
 conf_load(struct conf *conf, const struct conf_input *input)
 {
 	struct load l = {.conf = conf,
-	    .file = input->file,
+	    .listener = {input->file, input->on_fault, input->arg, 0},
 	    .keys = input->keys,
-	    .on_fault = input->on_fault,
-	    .arg = input->arg,
 	    .is_placed = true};
 	struct section top = {.keys = input->keys, .target = input->target};
 
@@ -545,7 +432,7 @@ conf_load(struct conf *conf, const struct conf_input *input)
 		return -1;
 	}
 	load_text(&l, input->bytes, &top);
-	return l.faults == 0 ? 0 : -1;
+	return l.listener.count == 0 ? 0 : -1;
 }
 
 /* ---- without a file ---- */
@@ -567,11 +454,9 @@ load_fallback(struct conf *conf, const struct conf_key *key, void *target)
 	struct conf_key only[2] = {*key, {.name = NULL}};
 	struct err err = ERR_INIT;
 	struct load l = {.conf = conf,
-	    .file = "default",
+	    .listener = {"default", keep_first, &err, 0},
 	    .folder = "",
-	    .keys = only,
-	    .on_fault = keep_first,
-	    .arg = &err};
+	    .keys = only};
 	struct section top = {.keys = only, .target = target};
 	struct arena arena = {0};
 	char *text = arena_format(&arena, "%s: %s", key->name, key->fallback);
@@ -581,7 +466,7 @@ load_fallback(struct conf *conf, const struct conf_key *key, void *target)
 	arena_fini(&arena);
 	if (text == NULL || err.code == ERR_NOMEM)
 		return -1;
-	if (l.faults > 0) {
+	if (l.listener.count > 0) {
 		fprintf(stderr, "default of %s: %s\n", key->name, err.what);
 		abort();
 	}
