@@ -75,7 +75,7 @@ struct conf_key {
 	 */
 	const char *fallback;
 	const char *fallback_doc;
-	const char *unit; /* CONF_INT: what is counted; may be NULL */
+	const char *example; /* for the sample, where there is no fallback */
 	const char *doc; /* sentences for the manual */
 };
 
@@ -190,5 +190,15 @@ enum conf_form { CONF_FORM_YAML, CONF_FORM_JSON };
 /* Write all that is in `target`.  Look at out->failed. */
 void conf_dump(const struct conf_key *keys, const void *target,
     enum conf_form form, struct buf *out);
+
+/*
+ * Write a sample file: every key with its sentences, what is allowed and its
+ * default, commented out.  Without the `#` at the beginning of lines it is a
+ * file that has all of them set.
+ */
+void conf_sample(const struct conf_key *keys, struct buf *out);
+
+/* Write the part of a manual page that explains every key, for scdoc(5). */
+void conf_manual(const struct conf_key *keys, struct buf *out);
 
 #endif

@@ -24,10 +24,10 @@ static const char *const level_words[] = {
 
 static const struct conf_key broker_keys[] = {
     {"name", CONF_STRING, CONF_NAME, .CONF_AT(struct settings_broker, name),
-	.fallback_doc = "the broker's address",
+	.fallback_doc = "the broker's address", .example = "main",
 	.doc = "What logs and status call this broker."},
     {"address", CONF_ADDRESS, CONF_SOCKET | CONF_TEXT | CONF_REQUIRED,
-	.CONF_AT(struct settings_broker, address),
+	.CONF_AT(struct settings_broker, address), .example = "127.0.0.1:1883",
 	.doc = "Where the broker listens, without TLS."},
     {"identity", CONF_WORD, 0, .CONF_AT(struct settings_broker, identity),
 	.words = identity_words, .fallback = "pass-through",
@@ -38,13 +38,14 @@ static const struct conf_key broker_keys[] = {
 	       "of `secret_file` as password. `proxy-v2`: by a PROXY protocol "
 	       "header, version 2, before the first byte."},
     {"secret_file", CONF_PATH, 0, .CONF_AT(struct settings_broker, secret_file),
-	.fallback_doc = "none",
+	.fallback_doc = "none", .example = "/etc/kaya/broker.secret",
 	.doc = "The file with the password for `username-with-secret`, in its "
 	       "first line; nobody but its owner may read it."},
     {"open_as", CONF_ADDRESS, CONF_LIST,
 	.CONF_LIST_AT(struct settings_broker, open_as, open_as_count),
 	.fallback_doc = "localhost:1883, 127.0.0.1:1883, [::1]:1883 and the "
 			"broker's own address",
+	.example = "[\"localhost:1883\", \"broker.example:1883\"]",
 	.doc = "What clients may ask for, as in `ssh -L 22883:HOST:PORT`, to "
 	       "reach this broker. The three spellings of loopback are one "
 	       "host. Nothing is looked up or reached because a client named "
@@ -69,7 +70,7 @@ static const struct conf_key private_keys[] = {
     {"extra_lines", CONF_STRING, CONF_LIST,
 	.CONF_LIST_AT(struct settings, private_broker.extra_lines,
 	    private_broker.extra_line_count),
-	.fallback_doc = "none",
+	.fallback_doc = "none", .example = "[\"max_queued_messages 5000\"]",
 	.doc = "Lines to be added to its mosquitto.conf(5)."},
     {"persistence", CONF_BOOL, 0, .PRIVATE(persistence), .fallback = "yes",
 	.doc = "Whether it keeps on disk, at once, what it has acknowledged; "
@@ -86,25 +87,26 @@ static const struct conf_key private_keys[] = {
 
 static const struct conf_key limit_keys[] = {
     {"sessions", CONF_INT, 0, .LIMIT(sessions), .min = 1, .max = 4000000,
-	.fallback = "100000", .unit = "connections",
+	.fallback = "100000",
 	.doc = "SSH connections at once. More are closed as they come."},
     {"unauthenticated", CONF_INT, 0, .LIMIT(unauthenticated), .min = 1,
-	.max = 1000000, .fallback = "2000", .unit = "connections",
+	.max = 1000000, .fallback = "2000",
 	.doc = "Connections at once that have not yet proven a key. Past it, "
 	       "new ones wait in the system's queue."},
     {"unauthenticated_per_source", CONF_INT, 0,
 	.LIMIT(unauthenticated_per_source), .min = 1, .max = 1000000,
-	.fallback = "500", .unit = "connections",
-	.doc = "The same for one address (of IPv6: one /64 network). Leave "
-	       "room for a site whose devices all come from one address."},
+	.fallback = "500",
+	.doc = "The same for one address (of IPv6: one /64 network); more from "
+	       "there are closed as they come. Leave room for a site whose "
+	       "devices all come from one address."},
     {"login_grace", CONF_DURATION, 0, .LIMIT(login_grace_ms), .min = SECOND,
 	.max = 10 * MINUTE, .fallback = "30s",
 	.doc = "How long a connection may take to prove a key."},
     {"auth_tries", CONF_INT, 0, .LIMIT(auth_tries), .min = 1, .max = 100,
-	.fallback = "20", .unit = "tries",
+	.fallback = "20",
 	.doc = "Keys and methods that a connection may try in vain."},
     {"channels", CONF_INT, 0, .LIMIT(channels), .min = 1, .max = 65535,
-	.fallback = "256", .unit = "channels",
+	.fallback = "256",
 	.doc = "Channels at once in one connection: the MQTT clients behind "
 	       "one tunnel."},
     {"window", CONF_SIZE, 0, .LIMIT(window_bytes), .min = 32 * KIB,
@@ -127,7 +129,7 @@ static const struct conf_key limit_keys[] = {
 	.fallback = "60s",
 	.doc = "After how much silence a client is asked for a sign of life."},
     {"keepalive_count", CONF_INT, 0, .LIMIT(keepalive_count), .min = 1,
-	.max = 100, .fallback = "3", .unit = "questions",
+	.max = 100, .fallback = "3",
 	.doc = "After how many such questions without an answer a client is "
 	       "given up."},
     {.name = NULL},
@@ -169,30 +171,35 @@ const struct conf_key settings_keys[] = {
 	.fallback_doc = "as root /var/lib/kayad; else kayad in "
 			"XDG_STATE_HOME or ~/.local/state; under systemd its "
 			"STATE_DIRECTORY",
+	.example = "/var/lib/kayad",
 	.doc = "The folder, called STATE here, for what kayad keeps: keys, "
 	       "control socket, the private broker. Made where it is missing."},
     {"host_keys", CONF_PATH, CONF_LIST,
 	.CONF_LIST_AT(struct settings, host_keys, host_key_count),
 	.fallback_doc =
 	    "STATE/host_key_ed25519, which is made where it is missing",
+	.example = "[/var/lib/kayad/host_key_ed25519]",
 	.doc = "Private host key files in OpenSSH's format, Ed25519 or RSA, "
 	       "without passphrase; nobody but their owner may read them."},
     {"authorized_keys", CONF_PATH, 0,
 	.CONF_AT(struct settings, authorized_keys),
 	.fallback_doc = "STATE/authorized_keys",
+	.example = "/var/lib/kayad/authorized_keys",
 	.doc = "Who is let in: a file in OpenSSH's format, or a folder of "
 	       "such files; see kaya-authorized_keys(5)."},
     {"user", CONF_STRING, 0, .CONF_AT(struct settings, user),
 	.fallback_doc = "kayad where there is such a user, else daemon",
+	.example = "kayad",
 	.doc = "Started as root, whom kayad becomes: this user reads the keys "
 	       "and runs the private broker."},
     {"net_user", CONF_STRING, 0, .CONF_AT(struct settings, net_user),
 	.fallback_doc = "kayad-net where there is such a user, else nobody",
+	.example = "kayad-net",
 	.doc = "Started as root, whom the process becomes that speaks with the "
 	       "network; not the same as `user`."},
     {"threads", CONF_INT, 0, .CONF_AT(struct settings, threads), .min = 1,
 	.max = SETTINGS_THREADS_MAX,
-	.fallback_doc = "the number of processor cores", .unit = "threads",
+	.fallback_doc = "the number of processor cores", .example = "4",
 	.doc = "Threads that speak with the network."},
     {"brokers", CONF_MAPPING, CONF_LIST,
 	.CONF_LIST_AT(struct settings, brokers, broker_count),

@@ -54,7 +54,7 @@ static const struct conf_key keys[] = {
     {"flag", CONF_BOOL, 0, .CONF_AT(struct target, flag), .fallback = "yes",
 	.doc = "Flag."},
     {"count", CONF_INT, 0, .CONF_AT(struct target, count), .min = 1, .max = 64,
-	.fallback = "4", .unit = "things", .doc = "Count."},
+	.fallback = "4", .doc = "Count."},
     {"wait", CONF_DURATION, 0, .CONF_AT(struct target, wait_ms), .min = 1000,
 	.max = 600000, .fallback = "30s", .doc = "Wait."},
     {"room", CONF_SIZE, 0, .CONF_AT(struct target, room_bytes), .min = 1024,
