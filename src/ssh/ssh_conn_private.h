@@ -11,7 +11,9 @@
  *	ssh_kexinit   the offer, and what comes of two offers
  *	ssh_exchange  key exchange from KEXINIT to NEWKEYS, first and later ones
  *	ssh_auth      the service request and the user's key
- *	ssh_channel   channels and global requests
+ *	ssh_channel   channels: open, EOF, close, requests
+ *	ssh_channel_data   their data and windows
+ *	ssh_global    global requests
  */
 
 #include "ssh_conn.h"
@@ -265,16 +267,31 @@ ssh_handler_fn ssh_auth_on_request;
 
 /* ---- ssh_channel ---- */
 
-/* Window adjusts that had to wait for the end of a key exchange. */
-void ssh_channel_flush(struct ssh_conn *conn);
+/* The caller's id: one that it was told and has not closed. */
+struct ssh_channel *ssh_channel_of_caller(
+    const struct ssh_conn *conn, uint32_t id);
+
+/*
+ * Take the id from the front of a message's body: of a channel that was
+ * confirmed, and that the peer has not closed.  NULL: there is none such, and
+ * the connection has been ended.
+ */
+struct ssh_channel *ssh_channel_of_message(struct ssh_conn *conn,
+    const struct ssh_message *message, struct span *body, uint32_t *id);
 
 ssh_handler_fn ssh_channel_on_open;
-ssh_handler_fn ssh_channel_on_adjust;
-ssh_handler_fn ssh_channel_on_data;
-ssh_handler_fn ssh_channel_on_extended_data;
 ssh_handler_fn ssh_channel_on_eof;
 ssh_handler_fn ssh_channel_on_close;
 ssh_handler_fn ssh_channel_on_request;
+
+/* ---- ssh_channel_data ---- */
+
+/* Window adjusts that had to wait for the end of a key exchange. */
+void ssh_channel_flush(struct ssh_conn *conn);
+
+ssh_handler_fn ssh_channel_on_adjust;
+ssh_handler_fn ssh_channel_on_data;
+ssh_handler_fn ssh_channel_on_extended_data;
 
 /* ---- ssh_global ---- */
 

@@ -24,8 +24,11 @@ ssh_packet_begin(struct ssh_conn *conn, uint8_t number)
 	return out;
 }
 
-/* Pad and encrypt, where it stands, the packet at the output's end. */
-static bool
+/*
+ * Pad and encrypt, where it stands, the packet at the output's end.  NULL, or
+ * the fault; "" where nothing more could be appended.
+ */
+static const char *
 seal(struct ssh_conn *conn)
 {
 	struct buf *out = &conn->output;
@@ -37,7 +40,7 @@ seal(struct ssh_conn *conn)
 
 	room = buf_reserve(out, padding + tag);
 	if (room == NULL)
-		return false;
+		return "";
 	/*
 	 * Zeroes: every cipher here is a stream cipher under a fresh nonce,
 	 * and gains nothing by random padding.
@@ -47,42 +50,55 @@ seal(struct ssh_conn *conn)
 	packet = out->mem + out->head + conn->packet_start;
 	wire_poke_u32(packet, length);
 	packet[4] = (uint8_t)padding;
-	if (ssh_cipher_seal(conn->engine, &conn->out, packet, length) != 0) {
-		out->failed = true;
-		return false;
-	}
+	if (ssh_cipher_seal(conn->engine, &conn->out, packet, length) != 0)
+		return "libcrypto could not encrypt a packet";
 	conn->packets_out++;
 	conn->key_out += 4 + (uint64_t)length + tag;
-	return true;
+	return NULL;
 }
 
-void
-ssh_packet_end(struct ssh_conn *conn, struct buf *out)
+static const char *
+why_append_failed(const struct buf *out)
 {
-	if (conn->state == SSH_STATE_GONE) {
-		buf_truncate(out, conn->packet_start);
-		return;
-	}
-	if (out != &conn->output) {
-		size_t start = conn->packet_start;
+	return buf_len(out) + SSH_PACKET_MAX > out->max
+		   ? "the peer does not read what it is sent"
+		   : "out of memory";
+}
 
-		if (!out->failed) {
-			wire_poke_u32(out->mem + out->head + start,
-			    (uint32_t)(buf_len(out) - start - SSH_PACKET_HEAD));
-			return;
-		}
+static void
+end_deferred(struct ssh_conn *conn, struct buf *out)
+{
+	size_t start = conn->packet_start;
+
+	if (out->failed) {
 		buf_truncate(out, start);
 		ssh_conn_fail(conn, SSH_DISCONNECT_PROTOCOL_ERROR,
 		    "too many answers wait for the key exchange");
 		return;
 	}
-	if (!out->failed && seal(conn))
+	wire_poke_u32(out->mem + out->head + start,
+	    (uint32_t)(buf_len(out) - start - SSH_PACKET_HEAD));
+}
+
+void
+ssh_packet_end(struct ssh_conn *conn, struct buf *out)
+{
+	const char *fault = "";
+
+	if (conn->state == SSH_STATE_GONE) {
+		buf_truncate(out, conn->packet_start);
+		return;
+	}
+	if (out != &conn->output) {
+		end_deferred(conn, out);
+		return;
+	}
+	if (!out->failed)
+		fault = seal(conn);
+	if (fault == NULL)
 		return;
 	buf_truncate(out, conn->packet_start);
-	if (buf_len(out) + SSH_PACKET_MAX > out->max)
-		ssh_conn_break(conn, "the peer does not read what it is sent");
-	else
-		ssh_conn_break(conn, "out of memory");
+	ssh_conn_break(conn, fault[0] == '\0' ? why_append_failed(out) : fault);
 }
 
 void
