@@ -178,8 +178,8 @@ settings_find_program(const char *program, char *path, size_t size)
 	const char *folders[] = {getenv("PATH"), sbin};
 
 	if (strchr(program, '/') != NULL) {
-		snprintf(path, size, "%s", program);
-		return strlen(program) < size && access(program, X_OK) == 0;
+		return span_to_str(span_of_str(program), path, size) &&
+		       access(program, X_OK) == 0;
 	}
 	for (size_t i = 0; i < 2; i++) {
 		const char *p = folders[i] == NULL ? "" : folders[i];

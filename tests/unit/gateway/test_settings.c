@@ -553,6 +553,88 @@ test_kayad_t_has_the_exit_status_for_each_end(void **state)
 	assert_int_equal(settings_test(in_folder("kayad.conf"), &right), 0);
 }
 
+/* ---- printing ---- */
+
+static void
+test_what_is_in_force_reads_back_as_the_same(void **state)
+{
+	struct buf first, second;
+	struct read r, again;
+
+	read_text(&r, "brokers:\n- {address: /run/b, name: n, open_as: "
+		      "['[::1]:7', b:8]}\n"
+		      "limits: {keepalive_interval: never}\nthreads: 3\n"
+		      "host_keys: [/k/a, '/k/b c']\nlisten: ['[::1]:5', 6]\n");
+	assert_string_equal(r.faults, "");
+	buf_init(&first, 1 << 16);
+	buf_init(&second, 1 << 16);
+	settings_print(&r.s, CONF_FORM_YAML, &first);
+	assert_false(first.failed);
+	settings_fini(&r.s);
+	/* The table alone reads it: `brokers` beside `private_broker` is what
+	 * only a person should not write. */
+	memset(&again, 0, sizeof again);
+	assert_int_equal(settings_defaults(&again.s, NULL), 0);
+	assert_int_equal(
+	    conf_load(&again.s.conf, &(struct conf_input){.file = "f",
+					 .bytes = buf_span(&first),
+					 .keys = settings_keys,
+					 .target = &again.s}),
+	    0);
+	settings_print(&again.s, CONF_FORM_YAML, &second);
+	assert_true(span_equal(buf_span(&first), buf_span(&second)));
+	assert_int_equal(again.s.threads, 3);
+	assert_int_equal(again.s.broker_count, 1);
+	assert_int_equal(again.s.brokers[0].open_as[0].port, 7);
+	assert_string_equal(again.s.host_keys[1], "/k/b c");
+	settings_fini(&again.s);
+	buf_fini(&first);
+	buf_fini(&second);
+}
+
+/* ---- memory ---- */
+
+static size_t calloc_limit = SIZE_MAX; /* calls that still succeed */
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+	if (calloc_limit == 0)
+		return NULL;
+	if (calloc_limit != SIZE_MAX)
+		calloc_limit--;
+	return __real_calloc(count, size);
+}
+
+static void
+test_every_allocation_may_fail_and_is_told(void **state)
+{
+	static const char text[] = "private_broker: {extra_lines: [a, b]}\n";
+	struct settings_overrides o = {
+	    .state = "/s", .broker = "b:1", .listen = {"1"}, .listen_count = 1};
+	size_t failing = 0;
+	int result;
+
+	do {
+		struct err err = ERR_INIT;
+		struct settings s;
+
+		calloc_limit = failing++;
+		result = settings_defaults(&s, &err);
+		if (result == 0)
+			result = settings_load(
+			    &s, "f", span_of_str(text), NULL, NULL, &err);
+		if (result == 0)
+			result = settings_override(&s, &o, &err);
+		calloc_limit = SIZE_MAX;
+		assert_int_equal(err.code, result == 0 ? ERR_NONE : ERR_NOMEM);
+		settings_fini(&s);
+	} while (result != 0);
+	assert_true(failing > 100);
+}
+
 int
 main(void)
 {
@@ -580,6 +662,8 @@ main(void)
 	    cmocka_unit_test(
 		test_programs_are_found_as_a_shell_would_and_in_sbin),
 	    cmocka_unit_test(test_kayad_t_has_the_exit_status_for_each_end),
+	    cmocka_unit_test(test_what_is_in_force_reads_back_as_the_same),
+	    cmocka_unit_test(test_every_allocation_may_fail_and_is_told),
 	};
 
 	return cmocka_run_group_tests_name(
