@@ -521,6 +521,22 @@ test_files_that_are_missing_or_open_are_told_where_they_are_named(void **state)
 }
 
 static void
+test_what_the_command_line_named_has_no_place_in_the_file(void **state)
+{
+	struct settings_overrides o = {
+	    .state = in_folder("shared"), .broker = "a:1"};
+	struct read r;
+
+	read_with(&r, "state: /elsewhere\n", &o);
+	assert_int_equal(r.result, 0);
+	assert_int_equal(
+	    settings_check_files(&r.s, keep_fault, &r, &r.err), -1);
+	assert_string_equal(r.err.where, "etc/kayad.conf");
+	assert_non_null(strstr(r.err.what, "shared is not a folder"));
+	settings_fini(&r.s);
+}
+
+static void
 test_programs_are_found_as_a_shell_would_and_in_sbin(void **state)
 {
 	char path[256];
@@ -659,6 +675,8 @@ main(void)
 	    cmocka_unit_test(test_files_that_are_as_they_must_be_are_no_fault),
 	    cmocka_unit_test(
 		test_files_that_are_missing_or_open_are_told_where_they_are_named),
+	    cmocka_unit_test(
+		test_what_the_command_line_named_has_no_place_in_the_file),
 	    cmocka_unit_test(
 		test_programs_are_found_as_a_shell_would_and_in_sbin),
 	    cmocka_unit_test(test_kayad_t_has_the_exit_status_for_each_end),
