@@ -117,8 +117,9 @@ mqtt_frame_check_flags(const struct mqtt_frame *frame, struct mqtt_sender from)
 	if (frame->type == MQTT_PUBLISH) {
 		if ((frame->flags & 0x06) == 0x06)
 			return MQTT_RULE_QOS_3;
-		return (frame->flags & 0x0e) == 0x08 ? MQTT_RULE_DUP_QOS_0
-						     : MQTT_RULE_NONE;
+		return (frame->flags & 0x0e) == 0x08 && from.level != MQTT_31
+			   ? MQTT_RULE_DUP_QOS_0
+			   : MQTT_RULE_NONE;
 	}
 	if (frame->type == MQTT_CONNECT || from.level == MQTT_31 ||
 	    frame->flags == types[frame->type].flags)

@@ -96,9 +96,10 @@ enum mqtt_rule mqtt_frame_check_type(uint8_t type, struct mqtt_sender from);
 
 /*
  * The flags nibble: reserved bits as they must be; for PUBLISH no QoS 3 and no
- * DUP at QoS 0.  MQTT 3.1 calls the bits of the other types "not used" and
- * lets SUBSCRIBE, UNSUBSCRIBE and PUBREL have DUP, so at level 3 they are
- * free; CONNECT's are judged by mqtt_connect_decode, which knows the level.
+ * DUP at QoS 0.  MQTT 3.1 forbids only QoS 3: it calls the bits of most types
+ * "not used" and lets SUBSCRIBE, UNSUBSCRIBE and PUBREL have DUP, so at level 3
+ * they are free.  CONNECT's are judged by mqtt_connect_decode, which knows the
+ * level.
  */
 enum mqtt_rule mqtt_frame_check_flags(
     const struct mqtt_frame *frame, struct mqtt_sender from);
