@@ -30,8 +30,9 @@ take_protocol(struct span *in, struct mqtt_connect *c)
 	static const struct {
 		const char *name;
 		uint8_t level;
-	} known[] = {
-	    {"MQTT", MQTT_311}, {"MQTT", MQTT_50}, {"MQIsdp", MQTT_31}};
+		uint8_t bridge; /* the bit that a bridge may add */
+	} known[] = {{"MQTT", MQTT_311, BRIDGE}, {"MQTT", MQTT_50, 0},
+	    {"MQIsdp", MQTT_31, BRIDGE}};
 	struct span start = *in, name;
 	enum mqtt_rule rule = MQTT_RULE_PROTOCOL_NAME;
 	uint8_t level;
@@ -44,7 +45,8 @@ take_protocol(struct span *in, struct mqtt_connect *c)
 		if (!span_is(name, known[i].name))
 			continue;
 		rule = MQTT_RULE_PROTOCOL_LEVEL;
-		if ((level & ~BRIDGE) == known[i].level) {
+		if (level == known[i].level ||
+		    level == (known[i].level | known[i].bridge)) {
 			c->level = known[i].level;
 			c->bridge = (level & BRIDGE) != 0;
 			c->protocol = between(start, *in);
@@ -70,12 +72,28 @@ check_flags(const struct mqtt_connect *c)
 	return MQTT_RULE_NONE;
 }
 
+/* What a gateway must know of the (checked) properties. */
+static void
+note_properties(struct mqtt_connect *c)
+{
+	struct span rest = c->properties;
+	struct mqtt_property p;
+
+	while (mqtt_property_next(&rest, &p)) {
+		if (p.id == MQTT_AUTHENTICATION_METHOD)
+			c->has_auth_method = true;
+		else if (p.id == MQTT_REQUEST_PROBLEM_INFORMATION)
+			c->no_problem_information = p.number == 0;
+		else if (p.id == MQTT_MAXIMUM_PACKET_SIZE)
+			c->packet_max = p.number;
+	}
+}
+
 /* Connect flags, keep alive, properties. */
 static enum mqtt_rule
 take_settings(struct span *in, struct mqtt_connect *c)
 {
 	const struct mqtt_sender client = {MQTT_FROM_CLIENT, c->level};
-	struct mqtt_property method;
 	struct span start;
 	enum mqtt_rule rule;
 
@@ -97,9 +115,8 @@ take_settings(struct span *in, struct mqtt_connect *c)
 		rule = mqtt_property_take(
 		    in, MQTT_CONNECT, client, &c->properties);
 	c->settings = between(start, *in);
-	c->has_auth_method =
-	    rule == MQTT_RULE_NONE && mqtt_property_find(c->properties,
-					  MQTT_AUTHENTICATION_METHOD, &method);
+	if (rule == MQTT_RULE_NONE)
+		note_properties(c);
 	return rule;
 }
 

@@ -22,6 +22,9 @@ struct mqtt_connect {
 	bool has_user_name;
 	bool has_password;
 	bool has_auth_method; /* 5.0's extended authentication */
+	bool no_problem_information; /* 5.0: reason strings only in CONNACK
+					and DISCONNECT */
+	uint32_t packet_max; /* 5.0: Maximum Packet Size; 0: none given */
 	uint16_t keep_alive_s;
 	struct span properties; /* 5.0; without the length before them */
 	struct span client_id; /* may be empty */
@@ -45,9 +48,9 @@ struct mqtt_connect {
  *
  * Where we are as lenient as the brokers are:
  * - Bit 0x80 of the protocol level is how mosquitto's bridges say that they
- *   are bridges (0x83, 0x84, and 0x85, which mosquitto takes as well).  It is
- *   taken as `bridge` and passed on untouched: a broker that does not know it
- *   refuses the level by itself.
+ *   are bridges (0x83, 0x84; mosquitto 2.0 does not take 0x85).  It is read as
+ *   `bridge` and passed on untouched: a broker that does not know it refuses
+ *   the level by itself.
  * - In MQTT 3.1 a client id may be longer than 23 bytes, but not empty; a user
  *   name or password flag without the field behind it means that there is
  *   none (3.1 asks servers to accept that); reserved bits are free.
