@@ -28,7 +28,10 @@ struct ssh_host_key *ssh_host_key_generate(
  */
 struct ssh_host_key *ssh_host_key_parse(struct span file, struct err *err);
 
-/* The "OPENSSH PRIVATE KEY" file's content, as ssh-keygen reads it. */
+/*
+ * The "OPENSSH PRIVATE KEY" file's content, as ssh-keygen reads it, is
+ * appended to `file`: to be wiped (buf_fini_wipe).
+ */
 int ssh_host_key_encode(const struct ssh_host_key *key, const char *comment,
     struct buf *file, struct err *err);
 
