@@ -1,0 +1,272 @@
+#include "control.h"
+
+#include "slots.h"
+#include "stream.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+	REQUEST_MAX = 512,
+	ANSWER_MAX_BYTES = 64 << 20,
+	TIMEOUT_MS = 10000,
+	CLIENTS_MAX = 32,
+};
+
+struct control_client {
+	struct control *control;
+	struct control_client *next;
+	struct control_client **link;
+	struct loop_watch watch;
+	struct loop_timer *timer;
+	struct loop_deferred deferred;
+	uint64_t ticket;
+	struct buf out;
+	size_t len;
+	bool is_answered;
+	char request[REQUEST_MAX];
+};
+
+struct control {
+	struct loop *loop;
+	struct loop_watch watch;
+	struct slots tickets;
+	struct control_client *clients;
+	size_t count;
+	control_fn *fn;
+	void *arg;
+	int fd;
+	struct sockaddr_un address;
+};
+
+static void
+free_client(void *arg)
+{
+	struct control_client *client = arg;
+
+	buf_fini(&client->out);
+	loop_timer_free(client->timer);
+	free(client);
+}
+
+static void
+close_client(struct control_client *client)
+{
+	if (client->link == NULL)
+		return;
+	loop_watch_stop(&client->watch);
+	close(client->watch.fd);
+	slots_remove(&client->control->tickets, client->ticket);
+	client->control->count--;
+	*client->link = client->next;
+	if (client->next != NULL)
+		client->next->link = client->link;
+	client->link = NULL;
+	loop_timer_stop(client->timer);
+	loop_defer(
+	    client->control->loop, &client->deferred, free_client, client);
+}
+
+static void
+on_timeout(void *arg)
+{
+	close_client(arg);
+}
+
+static void
+write_out(struct control_client *client)
+{
+	if (stream_write(client->watch.fd, &client->out) == STREAM_AGAIN)
+		loop_watch_want(&client->watch, LOOP_WRITABLE);
+	else
+		close_client(client);
+}
+
+void
+control_answer(struct control_client *client, struct span json)
+{
+	if (client->is_answered)
+		return;
+	client->is_answered = true;
+	buf_append(&client->out, json.data, json.len);
+	buf_append(&client->out, "\n", 1);
+	write_out(client);
+}
+
+static void
+on_client(void *arg, unsigned ready)
+{
+	struct control_client *client = arg;
+	char *newline;
+	size_t len;
+
+	if ((ready & LOOP_WRITABLE) != 0) {
+		write_out(client);
+		return;
+	}
+	switch (stream_read(client->watch.fd,
+	    (uint8_t *)client->request + client->len,
+	    REQUEST_MAX - 1 - client->len, &len)) {
+	case STREAM_OK:
+		break;
+	case STREAM_AGAIN:
+		return;
+	default:
+		close_client(client);
+		return;
+	}
+	client->len += len;
+	newline = memchr(client->request, '\n', client->len);
+	if (newline == NULL && client->len < REQUEST_MAX - 1)
+		return;
+	loop_watch_want(&client->watch, 0);
+	if (newline == NULL) {
+		control_answer(client,
+		    span_of_str("{\"error\":\"the request is too long\"}"));
+		return;
+	}
+	*newline = '\0';
+	client->control->fn(client->control->arg, client->request, client);
+}
+
+/* The file's mode keeps others out; this holds where it was changed. */
+static bool
+is_owner(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof peer;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void
+on_listener(void *arg, unsigned ready)
+{
+	struct control *control = arg;
+	struct control_client *client;
+	int fd = accept4(control->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)ready;
+	if (fd < 0)
+		return;
+	client = control->count < CLIENTS_MAX && is_owner(fd)
+		     ? calloc(1, sizeof *client)
+		     : NULL;
+	if (client == NULL) {
+		close(fd);
+		return;
+	}
+	client->control = control;
+	client->ticket = slots_add(&control->tickets, client);
+	client->timer = loop_timer_new(control->loop, on_timeout, client);
+	if (client->ticket == 0 || client->timer == NULL) {
+		slots_remove(&control->tickets, client->ticket);
+		loop_timer_free(client->timer);
+		free(client);
+		close(fd);
+		return;
+	}
+	buf_init(&client->out, ANSWER_MAX_BYTES);
+	client->next = control->clients;
+	client->link = &control->clients;
+	if (client->next != NULL)
+		client->next->link = &client->next;
+	control->clients = client;
+	control->count++;
+	loop_timer_start(client->timer, TIMEOUT_MS);
+	loop_watch_start(control->loop, &client->watch, fd, LOOP_READABLE,
+	    on_client, client);
+}
+
+static bool
+is_served(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool served =
+	    fd >= 0 && connect(fd, (void *)address, sizeof *address) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return served;
+}
+
+struct control *
+control_new(struct loop *loop, const char *path, control_fn *fn, void *arg,
+    struct err *err)
+{
+	struct control *control = calloc(1, sizeof *control);
+	mode_t mask;
+	int bound;
+
+	if (control == NULL) {
+		err_set(err, ERR_NOMEM, "no memory");
+		return NULL;
+	}
+	*control =
+	    (struct control){.loop = loop, .fn = fn, .arg = arg, .fd = -1};
+	control->address.sun_family = AF_UNIX;
+	if (strlen(path) >= sizeof control->address.sun_path) {
+		err_set(err, ERR_CONFIG, "the path is too long: %s", path);
+		err_hint(err, "use a shorter state folder");
+		goto fail;
+	}
+	strcpy(control->address.sun_path, path);
+	if (is_served(&control->address)) {
+		err_set(err, ERR_TAKEN,
+		    "another kayad keeps its state there: %s", path);
+		err_hint(err, "stop it, or choose another folder: --state DIR");
+		goto fail;
+	}
+	unlink(path);
+	control->fd =
+	    socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	mask = umask(0177);
+	bound = control->fd < 0 ? -1
+				: bind(control->fd, (void *)&control->address,
+				      sizeof control->address);
+	umask(mask);
+	if (bound != 0 || listen(control->fd, 16) != 0) {
+		err_set_errno(err, ERR_SYSTEM, "cannot listen on %s", path);
+		goto fail;
+	}
+	loop_watch_start(loop, &control->watch, control->fd, LOOP_READABLE,
+	    on_listener, control);
+	return control;
+fail:
+	if (control->fd >= 0)
+		close(control->fd);
+	free(control);
+	return NULL;
+}
+
+void
+control_free(struct control *control)
+{
+	if (control == NULL)
+		return;
+	while (control->clients != NULL)
+		close_client(control->clients);
+	loop_watch_stop(&control->watch);
+	close(control->fd);
+	unlink(control->address.sun_path);
+	slots_fini(&control->tickets);
+	free(control);
+}
+
+uint64_t
+control_ticket(const struct control_client *client)
+{
+	return client->ticket;
+}
+
+struct control_client *
+control_find(struct control *control, uint64_t ticket)
+{
+	return slots_find(&control->tickets, ticket);
+}

@@ -1,0 +1,41 @@
+#ifndef KAYA_CONTROL_H
+#define KAYA_CONTROL_H
+
+/*
+ * control: the parent's UNIX socket for the gateway's owner and for root.
+ *
+ * One request a connection: a line with a word ("status"); one answer: a line
+ * with a JSON object, then the end.
+ */
+
+#include "loop.h"
+#include "span.h"
+
+struct control;
+struct control_client;
+
+/*
+ * A request came.  Answer by control_answer, now or later; `client` is void
+ * after that.
+ */
+typedef void control_fn(
+    void *arg, const char *request, struct control_client *client);
+
+/*
+ * Listen on `path` (mode 0600; what is left of an earlier run is replaced, a
+ * living kayad is an error: ERR_TAKEN).  NULL and `err` on failure.
+ */
+struct control *control_new(struct loop *loop, const char *path, control_fn *fn,
+    void *arg, struct err *err);
+
+/* Clients are cut off, the socket is removed.  NULL is fine. */
+void control_free(struct control *control);
+
+/* Send `json` and a newline, then close. */
+void control_answer(struct control_client *client, struct span json);
+
+/* For answers that come later: the client of a ticket, NULL when gone. */
+uint64_t control_ticket(const struct control_client *client);
+struct control_client *control_find(struct control *control, uint64_t ticket);
+
+#endif

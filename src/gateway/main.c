@@ -1,0 +1,120 @@
+/* kayad: the gateway's command line. */
+
+#include "log.h"
+#include "parent.h"
+#include "settings_files.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: kayad [-c FILE] [--state DIR] [--listen ADDR:PORT]...\n"
+    "             [--broker ADDR:PORT|/PATH] [--log-level LEVEL]\n"
+    "       kayad -t [-c FILE]\n"
+    "\n"
+    "An SSH server that carries MQTT and nothing else. Runs in the "
+    "foreground.\n"
+    "Without a file it listens on port 2222, keeps its keys in the state "
+    "folder\n"
+    "and runs a private mosquitto that only it can reach.\n"
+    "\n"
+    "  -c, --config FILE      read the configuration, kayad.conf(5)\n"
+    "  -t, --test             check the configuration and exit\n"
+    "      --state DIR        keep authorized_keys, host key and sockets "
+    "there\n"
+    "      --listen ADDR:PORT listen there (repeatable)\n"
+    "      --broker ADDRESS   go to this broker, HOST:PORT or /PATH\n"
+    "      --log-level LEVEL  error, warn, info or debug\n"
+    "  -h, --help             this text\n"
+    "      --version          the version\n"
+    "\n"
+    "Signals: HUP reads configuration and keys anew; TERM ends in order.\n"
+    "Manual: kayad(8), kayad.conf(5), kaya-authorized_keys(5)\n";
+
+enum long_option {
+	OPTION_STATE = 256,
+	OPTION_LISTEN,
+	OPTION_BROKER,
+	OPTION_LOG_LEVEL,
+	OPTION_VERSION,
+};
+
+static const struct option options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"test", no_argument, NULL, 't'},
+    {"state", required_argument, NULL, OPTION_STATE},
+    {"listen", required_argument, NULL, OPTION_LISTEN},
+    {"broker", required_argument, NULL, OPTION_BROKER},
+    {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+static int
+complain(const struct err *err)
+{
+	char text[1024];
+
+	fprintf(stderr, "kayad: %s\n", err_text(err, text, sizeof text));
+	return err_exit_status(err->code);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct settings_overrides overrides = {0};
+	struct parent_options parent = {.overrides = &overrides};
+	struct err err = ERR_INIT;
+	int letter, test = 0;
+
+	while (
+	    (letter = getopt_long(argc, argv, "c:th", options, NULL)) != -1) {
+		switch (letter) {
+		case 'c':
+			parent.configuration = optarg;
+			break;
+		case 't':
+			test = 1;
+			break;
+		case OPTION_STATE:
+			overrides.state = optarg;
+			break;
+		case OPTION_LISTEN:
+			if (overrides.listen_count == SETTINGS_LISTEN_MAX) {
+				err_set(&err, ERR_USAGE, "too many --listen");
+				return complain(&err);
+			}
+			overrides.listen[overrides.listen_count++] = optarg;
+			break;
+		case OPTION_BROKER:
+			overrides.broker = optarg;
+			break;
+		case OPTION_LOG_LEVEL:
+			overrides.log_level = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		case OPTION_VERSION:
+			puts("kayad " KAYA_VERSION);
+			return 0;
+		default:
+			fputs("see kayad --help\n", stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		err_set(
+		    &err, ERR_USAGE, "unexpected word \"%s\"", argv[optind]);
+		err_hint(&err, "see kayad --help");
+		return complain(&err);
+	}
+	if (test)
+		return settings_test(parent.configuration, &overrides);
+	if (parent_run(&parent, &err) != 0)
+		return complain(&err);
+	return 0;
+}

@@ -1,0 +1,99 @@
+#ifndef KAYA_MONITOR_H
+#define KAYA_MONITOR_H
+
+/*
+ * monitor: what the two processes of kayad say to each other.
+ *
+ * The parent holds the files, the host keys and the way to the brokers; the
+ * child holds what a peer's bytes touch.  Each thread of the child has a
+ * socket pair of its own (SOCK_SEQPACKET: one message a packet), the child's
+ * control has one more.  The parent takes every message as coming from an
+ * enemy: it signs nothing but exchange hashes and connects to nothing but the
+ * configured brokers.
+ */
+
+#include "loop.h"
+#include "span.h"
+
+/* name, who sends it, what `value` and the payload are. */
+#define MONITOR_OPS(X)                                                         \
+	/* child: value = index of the host key; payload = u8 length and */    \
+	/* name of the algorithm, then the exchange hash */                    \
+	X(MONITOR_SIGN)                                                        \
+	/* parent: payload = the signature blob, empty where it failed */      \
+	X(MONITOR_SIGNED)                                                      \
+	/* child: value = index of the broker to try first */                  \
+	X(MONITOR_CONNECT)                                                     \
+	/* parent: value = index of the broker, or -1; the descriptor, or */   \
+	/* payload = why there is none */                                      \
+	X(MONITOR_CONNECTED)                                                   \
+	/* parent to control: a descriptor of a sealed memfd (snapshot.h) */   \
+	X(MONITOR_SNAPSHOT)                                                    \
+	/* control: the snapshot of generation `ticket` is in force (value 0), \
+	 * or refused (-1, payload = why) */                                   \
+	X(MONITOR_IN_FORCE)                                                    \
+	/* parent to control: stop accepting, drain, end; value = ms allowed   \
+	 */                                                                    \
+	X(MONITOR_DRAIN)                                                       \
+	/* parent to control: report what is going on (ticket is returned) */  \
+	X(MONITOR_STATUS)                                                      \
+	/* control: a descriptor of a memfd with one JSON object */            \
+	X(MONITOR_STATUS_REPLY)
+
+enum monitor_op {
+#define X(op) op,
+	MONITOR_OPS(X)
+#undef X
+	    MONITOR_OPS_COUNT
+};
+
+enum { MONITOR_PAYLOAD_MAX = 1024 };
+
+struct monitor_message {
+	uint32_t op; /* enum monitor_op */
+	int32_t value;
+	uint64_t ticket; /* the asker's own, returned with the answer */
+	uint32_t len; /* of the payload */
+	uint8_t payload[MONITOR_PAYLOAD_MAX];
+};
+
+/* One end of a pair. */
+struct monitor_unsent;
+struct monitor;
+
+/*
+ * A message came; `fd` (-1: none) is the callee's to close.  `message` NULL:
+ * the other process is gone.
+ */
+typedef void monitor_fn(
+    void *arg, const struct monitor_message *message, int fd);
+
+struct monitor {
+	int fd;
+	struct loop *loop;
+	struct loop_watch watch;
+	monitor_fn *fn;
+	void *arg;
+	struct monitor_unsent *unsent; /* first */
+	struct monitor_unsent **last;
+};
+
+/* A pair, both ends non-blocking and close-on-exec.  0, or -1 and `err`. */
+int monitor_pair(int fds[2], struct err *err);
+
+/* Serve the end `fd` (owned from now on) in `loop`. */
+void monitor_start(struct monitor *monitor, struct loop *loop, int fd,
+    monitor_fn *fn, void *arg);
+
+/* Closes the end; what was unsent is dropped, its descriptors closed. */
+void monitor_stop(struct monitor *monitor);
+
+/*
+ * Send a message, with `pass_fd` (-1: none), which is closed here in any case.
+ * Waits in a queue where the socket is full.  A failure is the end of the
+ * other process, which the callback tells of.
+ */
+void monitor_send(struct monitor *monitor, enum monitor_op op, int32_t value,
+    uint64_t ticket, struct span payload, int pass_fd);
+
+#endif

@@ -1,0 +1,92 @@
+#ifndef KAYA_SESSION_H
+#define KAYA_SESSION_H
+
+/*
+ * session: one SSH connection of a device, from accept to close.
+ *
+ *	HANDSHAKE --key shown--> OPEN --our end--> ENDING --written--> ENDED
+ *
+ * It moves bytes between the socket and the ssh_conn, answers the conn's
+ * questions (may this key in? may it go there?), and owns the pipes of its
+ * channels.
+ */
+
+#include "keyring.h"
+#include "log.h"
+#include "netaddr.h"
+#include "ssh_conn.h"
+#include "worker.h"
+
+#include <sys/socket.h>
+
+enum session_state {
+	SESSION_HANDSHAKE, /* until the login grace ends */
+	SESSION_OPEN,
+	SESSION_ENDING, /* DISCONNECT is being written out */
+	SESSION_ENDED, /* freed at the end of this turn */
+};
+
+struct session {
+	struct worker *worker;
+	struct session *next;
+	struct session **link;
+	struct ssh_conn *conn;
+	struct snapshot_setup *setup; /* that it began with */
+	struct pipe *pipes;
+	struct loop_watch watch;
+	struct wheel_node deadline;
+	struct loop_deferred deferred;
+	uint64_t ticket;
+	uint64_t since_ms;
+	uint64_t heard_ms;
+	uint64_t end_by_ms; /* ENDING */
+	uint8_t *held; /* part of a packet, or input that must wait */
+	uint32_t held_len;
+	uint32_t source;
+	uint32_t id; /* in the log */
+	uint8_t state; /* enum session_state */
+	uint8_t unanswered; /* keepalives */
+	bool is_turning; /* inside session_turn: no flush from below */
+	uint16_t peer_port;
+	struct netaddr peer;
+	bool has_key; /* it showed one: the three below are set */
+	uint8_t key[PUBKEY_DIGEST_BYTES];
+	uint32_t entry; /* of the keyring in force */
+	char *identity; /* NULL before */
+	const char *why; /* it ended; a constant */
+	char *said; /* the same from the conn, or NULL */
+	uint8_t code; /* of the DISCONNECT, 0: none */
+	bool by_peer;
+};
+
+/* Takes `fd` over.  Where memory fails it is closed, and NULL returned. */
+struct session *session_new(struct worker *worker, int fd,
+    const struct sockaddr *peer, uint32_t source);
+
+/* Say good-bye, write out what there is, and end. */
+void session_disconnect(
+    struct session *session, enum ssh_disconnect reason, const char *why);
+
+/* Whether nothing of it is on its way, in either direction. */
+bool session_is_quiet(const struct session *session);
+
+/* The parent's answer to a signature asked for by this session. */
+void session_on_signed(struct session *session, struct span signature);
+
+/* A new snapshot is in force: its key may have been taken out. */
+void session_on_snapshot(struct session *session, struct snapshot *snapshot);
+
+/* Its deadline has passed. */
+void session_on_deadline(struct session *session);
+
+/* Begin a log line with what is known of the session. */
+bool session_log(struct log_line *line, enum log_level level,
+    const struct session *session, const char *event);
+
+/* For the pipes: write out what they left in the conn, wait for the rest. */
+void session_flush(struct session *session);
+
+/* For status: one JSON object. */
+void session_report(const struct session *session, struct buf *json);
+
+#endif

@@ -1,0 +1,66 @@
+#ifndef KAYA_SNAPSHOT_H
+#define KAYA_SNAPSHOT_H
+
+/*
+ * snapshot: configuration and keys as they were at one moment, whole.
+ *
+ * The parent reads the files and packs their bytes (snapshot_pack) into a
+ * sealed memfd; the child makes of them what its threads share, read only,
+ * and swaps it for the one before.  A session keeps the setup that it began
+ * with; the keyring is always the newest.
+ */
+
+#include "keyring.h"
+#include "mqtt_walk.h"
+#include "settings.h"
+#include "ssh_conn.h"
+
+#include <stdatomic.h>
+
+/* What the configuration says; shared by sessions. */
+struct snapshot_setup {
+	_Atomic uint32_t refs;
+	struct settings settings;
+	struct ssh_setup ssh;
+	struct mqtt_limits mqtt;
+	uint8_t *host_keys; /* the blobs' memory */
+};
+struct snapshot_setup *snapshot_setup_ref(struct snapshot_setup *setup);
+void snapshot_setup_unref(struct snapshot_setup *setup);
+
+struct snapshot {
+	_Atomic uint32_t refs;
+	uint64_t generation;
+	struct snapshot_setup *setup;
+	struct keyring *ring;
+};
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot *snapshot); /* NULL is fine */
+
+/* A file's name and content, borrowed. */
+struct snapshot_file {
+	const char *name;
+	struct span bytes;
+};
+
+struct snapshot_parts {
+	uint64_t generation;
+	struct snapshot_file configuration; /* name NULL: there is none */
+	const struct span *host_keys; /* public blobs */
+	size_t host_key_count;
+	const struct snapshot_file *key_files;
+	size_t key_file_count;
+};
+
+/* A sealed memfd with all of it, or -1 and `err`. */
+int snapshot_pack(const struct snapshot_parts *parts, struct err *err);
+
+/*
+ * Read what snapshot_pack wrote (`fd` stays the caller's); `overrides` are the
+ * command line's words, as at the start.  Lines of key files that mean nothing
+ * are logged.  NULL and `err` on failure.
+ */
+struct snapshot *snapshot_unpack(
+    int fd, const struct settings_overrides *overrides, struct err *err);
+
+#endif

@@ -1,0 +1,359 @@
+#include "worker.h"
+
+#include "clock.h"
+#include "listener.h"
+#include "log.h"
+#include "pipe.h"
+#include "session.h"
+#include "stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	ACCEPTS_A_TURN = 32,
+	TICK_MS = 100,
+	OUT_OF_FDS_MS = 1000,
+	DRAIN_QUIET_MS = 200, /* a session quiet for so long is let go */
+};
+
+uint64_t
+worker_now_ms(const struct worker *worker)
+{
+	(void)worker;
+	return clock_monotonic_ms();
+}
+
+/* ---- accepting ---- */
+
+static void
+set_accepting(struct worker *worker, bool is_accepting)
+{
+	if (worker->is_draining)
+		is_accepting = false;
+	if (worker->is_accepting == is_accepting)
+		return;
+	worker->is_accepting = is_accepting;
+	for (size_t i = 0; i < worker->listener_count; i++)
+		loop_watch_want(
+		    &worker->listeners[i], is_accepting ? LOOP_READABLE : 0);
+}
+
+/* The source's place in the counts: by address, IPv6 by its /64. */
+static uint32_t
+source_of(const struct worker_counts *counts, const struct sockaddr *peer)
+{
+	const struct sockaddr_in *v4 = (const void *)peer;
+	const struct sockaddr_in6 *v6 = (const void *)peer;
+	uint64_t bits = 0;
+
+	if (peer->sa_family == AF_INET)
+		bits = v4->sin_addr.s_addr;
+	else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+		memcpy(&bits, &v6->sin6_addr.s6_addr[12], 4);
+	else
+		memcpy(&bits, &v6->sin6_addr, sizeof bits);
+	bits = (bits ^ counts->hash_key) * 0x9e3779b97f4a7c15u;
+	return (uint32_t)(bits >> 32) & (WORKER_SOURCES - 1);
+}
+
+static void
+accept_one(struct worker *worker, int fd, const struct sockaddr *peer)
+{
+	struct worker_counts *counts = worker->counts;
+	const struct settings *settings = &worker->snapshot->setup->settings;
+	uint32_t source = source_of(counts, peer);
+	struct log_line line;
+	char text[80];
+
+	/* One source may not fill the room that all have to show a key in. */
+	if (counts->sources[source] >=
+		settings->limits.unauthenticated_per_source ||
+	    counts->sessions >= settings->limits.sessions) {
+		close(fd);
+		counts->refused++;
+		if (!log_begin(&line, LOG_LEVEL_WARN, "session", "refuse"))
+			return;
+		listener_address_text(peer, text, sizeof text);
+		log_str(&line, "from", text);
+		log_str(&line, "why",
+		    counts->sessions >= settings->limits.sessions
+			? "limits.sessions is reached"
+			: "limits.unauthenticated_per_source is reached");
+		log_end(&line);
+		return;
+	}
+	counts->sources[source]++;
+	counts->unauthenticated++;
+	counts->sessions++;
+	if (session_new(worker, fd, peer, source) == NULL) {
+		counts->sources[source]--;
+		counts->unauthenticated--;
+		counts->sessions--;
+	}
+}
+
+static void
+on_listener(void *arg, unsigned ready)
+{
+	struct worker *worker = arg;
+	const struct settings *settings = &worker->snapshot->setup->settings;
+
+	(void)ready;
+	for (size_t i = 0; i < worker->listener_count; i++) {
+		for (int k = 0; k < ACCEPTS_A_TURN; k++) {
+			struct sockaddr_storage peer;
+			socklen_t len = sizeof peer;
+			int fd;
+
+			/* The rest waits in the backlog: late, not refused. */
+			if (worker->counts->unauthenticated >=
+			    settings->limits.unauthenticated) {
+				set_accepting(worker, false);
+				return;
+			}
+			fd = accept4(worker->listener_fds[i], (void *)&peer,
+			    &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+			if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+				log_event(LOG_LEVEL_ERROR, "worker", "accept",
+				    "no descriptors left: raise the limit of "
+				    "open files (LimitNOFILE=)");
+				set_accepting(worker, false);
+				return;
+			}
+			if (fd < 0)
+				break;
+			stream_set_nodelay(fd);
+			accept_one(worker, fd, (void *)&peer);
+		}
+	}
+}
+
+void
+worker_left_unauthenticated(struct worker *worker, uint32_t source)
+{
+	worker->counts->sources[source]--;
+	worker->counts->unauthenticated--;
+}
+
+/* ---- time ---- */
+
+static void
+drain(struct worker *worker)
+{
+	uint64_t now = worker_now_ms(worker);
+	struct session *session, *next;
+
+	for (session = worker->sessions; session != NULL; session = next) {
+		next = session->next;
+		if (now >= worker->drain_until_ms ||
+		    (session_is_quiet(session) &&
+			now - session->heard_ms >= DRAIN_QUIET_MS))
+			session_disconnect(session,
+			    SSH_DISCONNECT_BY_APPLICATION,
+			    "the gateway is being stopped");
+	}
+	if (now >= worker->drain_until_ms)
+		while (worker->orphans != NULL)
+			pipe_drop(worker->orphans);
+	worker_on_session_gone(worker);
+}
+
+static void
+drop_late_orphans(struct worker *worker)
+{
+	uint64_t now = worker_now_ms(worker);
+	struct pipe *pipe, *next;
+
+	for (pipe = worker->orphans; pipe != NULL; pipe = next) {
+		next = pipe_next(pipe);
+		if (now >= pipe_give_up_ms(pipe))
+			pipe_drop(pipe);
+	}
+}
+
+static void
+on_tick(void *arg)
+{
+	struct worker *worker = arg;
+	struct wheel_node *node;
+
+	while ((node = wheel_next_due(&worker->wheel, worker_now_ms(worker))) !=
+	       NULL)
+		session_on_deadline(
+		    (struct session *)(void *)((char *)node -
+					       offsetof(
+						   struct session, deadline)));
+	drop_late_orphans(worker);
+	if (worker->is_draining)
+		drain(worker);
+	else if (worker->counts->unauthenticated <
+		 worker->snapshot->setup->settings.limits.unauthenticated)
+		set_accepting(worker, true);
+	loop_timer_start(worker->tick, TICK_MS);
+}
+
+void
+worker_on_session_gone(struct worker *worker)
+{
+	if (worker->is_draining && worker->sessions == NULL &&
+	    worker->orphans == NULL)
+		loop_stop(worker->loop);
+}
+
+/* ---- what others say ---- */
+
+static void
+on_monitor(void *arg, const struct monitor_message *message, int fd)
+{
+	struct worker *worker = arg;
+	void *asker;
+
+	if (message == NULL) {
+		loop_stop(worker->loop); /* the parent is gone */
+		return;
+	}
+	asker = slots_find(&worker->tickets, message->ticket);
+	if (asker != NULL && message->op == MONITOR_SIGNED) {
+		session_on_signed(
+		    asker, span_of(message->payload, message->len));
+	} else if (asker != NULL && message->op == MONITOR_CONNECTED) {
+		pipe_on_connected(asker, message->value, fd,
+		    span_of(message->payload, message->len));
+		fd = -1;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
+take_snapshot(struct worker *worker, struct snapshot *snapshot)
+{
+	struct session *session, *next;
+
+	snapshot_unref(worker->snapshot);
+	worker->snapshot = snapshot;
+	for (session = worker->sessions; session != NULL; session = next) {
+		next = session->next;
+		session_on_snapshot(session, snapshot);
+	}
+}
+
+static void
+write_report(struct worker *worker, struct worker_report *report)
+{
+	for (struct session *s = worker->sessions; s != NULL; s = s->next)
+		session_report(s, &report->json);
+	atomic_store(&report->is_ready, true);
+	eventfd_write(worker->done_fd, 1);
+}
+
+static void
+on_wake(void *arg, unsigned ready)
+{
+	struct worker *worker = arg;
+	struct worker_report *report;
+	struct snapshot *snapshot;
+	uint32_t drain_ms;
+	eventfd_t count;
+
+	(void)ready;
+	eventfd_read(worker->wake_fd, &count);
+	snapshot = atomic_exchange(&worker->next_snapshot, NULL);
+	if (snapshot != NULL)
+		take_snapshot(worker, snapshot);
+	report = atomic_exchange(&worker->report, NULL);
+	if (report != NULL)
+		write_report(worker, report);
+	drain_ms = atomic_load(&worker->drain_ms);
+	if (drain_ms > 0 && !worker->is_draining) {
+		set_accepting(worker, false);
+		worker->is_draining = true;
+		worker->drain_until_ms = worker_now_ms(worker) + drain_ms - 1;
+		for (size_t i = 0; i < worker->listener_count; i++) {
+			loop_watch_stop(&worker->listeners[i]);
+			close(worker->listener_fds[i]);
+		}
+		worker->listener_count = 0;
+		drain(worker);
+	}
+}
+
+void
+worker_wake(struct worker *worker)
+{
+	eventfd_write(worker->wake_fd, 1);
+}
+
+/* ---- beginning and end ---- */
+
+static void *
+run(void *arg)
+{
+	struct worker *worker = arg;
+	struct err err = ERR_INIT;
+
+	if (loop_run(worker->loop, &err) != 0)
+		log_err(LOG_LEVEL_ERROR, "worker", "loop", &err);
+	monitor_stop(&worker->monitor);
+	loop_watch_stop(&worker->wake);
+	loop_timer_free(worker->tick);
+	loop_free(worker->loop);
+	ssh_engine_free(worker->engine);
+	snapshot_unref(worker->snapshot);
+	snapshot_unref(atomic_exchange(&worker->next_snapshot, NULL));
+	slots_fini(&worker->tickets);
+	free(worker->scratch);
+	atomic_fetch_sub(&worker->counts->workers, 1);
+	eventfd_write(worker->done_fd, 1);
+	return NULL;
+}
+
+int
+worker_start(struct worker *worker, const struct worker_options *options,
+    struct err *err)
+{
+	assert(options->listener_count <= WORKER_LISTENERS_MAX);
+	worker->index = options->index;
+	worker->counts = options->counts;
+	worker->snapshot = options->snapshot;
+	worker->done_fd = options->done_fd;
+	worker->loop = loop_new(err);
+	if (worker->loop == NULL)
+		return -1;
+	worker->engine = ssh_engine_new(err);
+	if (worker->engine == NULL)
+		return -1;
+	worker->scratch = malloc(WORKER_SCRATCH_BYTES);
+	worker->tick = loop_timer_new(worker->loop, on_tick, worker);
+	worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (worker->scratch == NULL || worker->tick == NULL ||
+	    worker->wake_fd < 0)
+		return err_set_errno(
+		    err, ERR_SYSTEM, "a thread cannot be prepared");
+	wheel_init(&worker->wheel, worker_now_ms(worker));
+	loop_timer_start(worker->tick, TICK_MS);
+	loop_watch_start(worker->loop, &worker->wake, worker->wake_fd,
+	    LOOP_READABLE, on_wake, worker);
+	monitor_start(&worker->monitor, worker->loop, options->monitor_fd,
+	    on_monitor, worker);
+	worker->is_accepting = true;
+	for (size_t i = 0; i < options->listener_count; i++) {
+		worker->listener_fds[i] = options->listener_fds[i];
+		loop_watch_start(worker->loop, &worker->listeners[i],
+		    options->listener_fds[i], LOOP_READABLE, on_listener,
+		    worker);
+	}
+	worker->listener_count = options->listener_count;
+	atomic_fetch_add(&worker->counts->workers, 1);
+	if (pthread_create(&worker->thread, NULL, run, worker) != 0) {
+		atomic_fetch_sub(&worker->counts->workers, 1);
+		return err_set(err, ERR_SYSTEM, "a thread cannot be started");
+	}
+	return 0;
+}

@@ -1,0 +1,116 @@
+#ifndef KAYA_WORKER_H
+#define KAYA_WORKER_H
+
+/*
+ * worker: one thread of the child: its listeners, its sessions, its pipes.
+ *
+ * Nothing is shared between workers but what is atomic: the counts, and the
+ * snapshot that a worker takes over when it is woken.
+ */
+
+#include "monitor.h"
+#include "slots.h"
+#include "snapshot.h"
+#include "ssh_cipher.h"
+#include "wheel.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+	WORKER_LISTENERS_MAX = 16,
+	WORKER_SCRATCH_BYTES = 128 * 1024,
+	WORKER_SOURCES = 4096, /* power of two */
+};
+
+/* What all workers of a gateway count together. */
+struct worker_counts {
+	_Atomic uint32_t sessions;
+	_Atomic uint32_t unauthenticated;
+	_Atomic uint64_t accepted;
+	_Atomic uint64_t refused;
+	_Atomic uint64_t bytes_in; /* MQTT, of channels that have ended */
+	_Atomic uint64_t bytes_out;
+	_Atomic uint32_t workers; /* still running */
+	/* unauthenticated connections by a hash of their source */
+	_Atomic uint16_t sources[WORKER_SOURCES];
+	uint64_t hash_key;
+};
+
+struct session;
+struct pipe;
+
+struct worker {
+	unsigned index;
+	struct loop *loop;
+	struct worker_counts *counts;
+	struct monitor monitor;
+	struct ssh_engine *engine;
+	struct snapshot *snapshot; /* a reference of its own */
+
+	struct wheel wheel;
+	struct loop_timer *tick;
+
+	struct session *sessions; /* all of them */
+	struct pipe *orphans; /* pipes that outlive their sessions */
+	struct slots tickets; /* sessions and pipes that asked the parent */
+
+	uint8_t *scratch; /* what a read brings, good for one turn */
+
+	struct loop_watch listeners[WORKER_LISTENERS_MAX];
+	int listener_fds[WORKER_LISTENERS_MAX];
+	size_t listener_count;
+	bool is_accepting;
+	bool is_draining;
+	uint64_t drain_until_ms;
+
+	/* From the control: */
+	pthread_t thread;
+	int wake_fd; /* an eventfd */
+	struct loop_watch wake;
+	_Atomic(struct snapshot *) next_snapshot; /* owned by who takes it */
+	_Atomic uint32_t drain_ms; /* 0: go on; else + 1 */
+	_Atomic(struct worker_report *) report; /* to be filled */
+	int done_fd; /* the control's eventfd: written on end and report */
+};
+
+/* What a worker says of itself when asked; the control frees it. */
+struct worker_report {
+	_Atomic bool is_ready;
+	struct buf json; /* members of an array, comma separated */
+};
+
+/*
+ * Fill `worker` (zeroed) and start its thread: `listener_fds` are shared with
+ * nobody else, `monitor_fd` becomes the worker's, `snapshot` too.  0, or -1 and
+ * `err`.
+ */
+struct worker_options {
+	unsigned index;
+	struct worker_counts *counts;
+	const int *listener_fds;
+	size_t listener_count;
+	int monitor_fd;
+	int done_fd;
+	struct snapshot *snapshot;
+};
+int worker_start(struct worker *worker, const struct worker_options *options,
+    struct err *err);
+
+/* From the control's thread: make the worker look at what was left for it. */
+void worker_wake(struct worker *worker);
+
+/* ---- for session and pipe, in the worker's own thread ---- */
+
+uint64_t worker_now_ms(const struct worker *worker);
+
+/*
+ * One connection less that has not shown its key: perhaps more can be accepted
+ * now.  `source` as given by worker_source.
+ */
+void worker_left_unauthenticated(struct worker *worker, uint32_t source);
+
+/* A session is gone: while draining the last one ends the thread. */
+void worker_on_session_gone(struct worker *worker);
+
+#endif
