@@ -150,6 +150,16 @@ rest_is(const struct levels *l, const char *text)
 	return l->more && span_is(l->rest, text);
 }
 
+/*
+ * No name is empty.  So # alone, and # behind an empty first level, match no
+ * less than one level: they are no more than +/# in their place.
+ */
+static bool
+needs_a_level(struct span filter)
+{
+	return span_is(filter, "#") || span_is(filter, "/#");
+}
+
 static bool
 plain_covers(struct span outer, struct span inner)
 {
@@ -157,16 +167,14 @@ plain_covers(struct span outer, struct span inner)
 
 	if (is_system(inner) && starts_with_wildcard(outer))
 		return false;
-	/* A name has at least one level, so here # is no more than +/#. */
-	if (span_is(outer, "+/#") && span_is(inner, "#"))
-		return true;
 	while (next_level(&i)) {
 		if (!next_level(&o))
 			return false;
 		if (span_is(o.level, "#"))
 			return true;
 		if (span_is(i.level, "#"))
-			return false;
+			return needs_a_level(inner) && span_is(o.level, "+") &&
+			       rest_is(&o, "#");
 		if (!span_is(o.level, "+") && !span_equal(o.level, i.level))
 			return false;
 	}
