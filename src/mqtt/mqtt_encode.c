@@ -37,11 +37,13 @@ can_say(const struct mqtt_answer *a, uint8_t layout)
 		if ((layout & (HAS_CODE | IS_CONNACK)) != 0 &&
 		    !mqtt_reason_fits(a->code, a->type))
 			return false;
+		if ((layout & HAS_CODES) == 0)
+			return true;
 		for (size_t i = 0; i < a->codes.len; i++) {
 			if (!mqtt_reason_fits(a->codes.data[i], a->type))
 				return false;
 		}
-		return (layout & HAS_CODES) == 0 || a->codes.len > 0;
+		return a->codes.len > 0;
 	}
 	if ((layout & FROM_50) != 0 ||
 	    ((layout & HAS_CODE) != 0 && a->code >= FAILED))
@@ -90,7 +92,8 @@ put_body_50(const struct mqtt_answer *a, uint8_t layout, struct span text,
 		wire_put_u8(body, a->code);
 	if (!bare && layout != 0)
 		put_properties(body, text);
-	wire_put_bytes(body, a->codes);
+	if ((layout & HAS_CODES) != 0)
+		wire_put_bytes(body, a->codes);
 }
 
 static void

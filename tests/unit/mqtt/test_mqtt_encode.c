@@ -218,6 +218,20 @@ test_a_code_that_is_not_the_packets_is_not_said(void **state)
 }
 
 static void
+test_codes_are_for_answers_with_a_code_for_each_filter(void **state)
+{
+	static const uint8_t codes[] = {0, 1};
+	struct mqtt_answer a = {.type = MQTT_PUBACK,
+	    .level = MQTT_50,
+	    .packet_id = 1,
+	    .codes = {codes, sizeof codes}};
+
+	CHECK(a, "\x40\2\0\1");
+	a.code = MQTT_NOT_AUTHORIZED;
+	CHECK(a, "\x40\3\0\1\x87");
+}
+
+static void
 test_where_there_is_no_room_nothing_is_appended(void **state)
 {
 	struct mqtt_answer a = {.type = MQTT_CONNACK, .level = MQTT_311};
@@ -248,6 +262,8 @@ main(void)
 	    cmocka_unit_test(
 		test_a_reason_string_is_left_out_where_the_client_takes_no_more),
 	    cmocka_unit_test(test_a_code_that_is_not_the_packets_is_not_said),
+	    cmocka_unit_test(
+		test_codes_are_for_answers_with_a_code_for_each_filter),
 	    cmocka_unit_test(test_where_there_is_no_room_nothing_is_appended),
 	};
 
