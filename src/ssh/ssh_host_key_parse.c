@@ -126,37 +126,73 @@ make_rsa(BIGNUM *numbers[RSA_NUMBERS])
 	return pkey;
 }
 
+static void
+free_numbers(BIGNUM *numbers[RSA_NUMBERS])
+{
+	for (size_t i = 0; i < RSA_NUMBERS; i++)
+		BN_clear_free(numbers[i]);
+}
+
+/* A key of the numbers that stand in a file, which are freed. */
+static EVP_PKEY *
+finish_rsa(BIGNUM *numbers[RSA_NUMBERS], struct err *err)
+{
+	EVP_PKEY *pkey = NULL;
+
+	numbers[RSA_DMP1] = BN_secure_new();
+	numbers[RSA_DMQ1] = BN_secure_new();
+	if (numbers[RSA_DMP1] == NULL || numbers[RSA_DMQ1] == NULL ||
+	    !complete(numbers)) {
+		damaged(err, "the numbers of the RSA key do not fit together");
+	} else {
+		pkey = make_rsa(numbers);
+		if (pkey == NULL)
+			ssh_host_key_failed(
+			    err, "libcrypto does not take the key");
+	}
+	free_numbers(numbers);
+	ERR_clear_error();
+	return pkey;
+}
+
 static EVP_PKEY *
 take_rsa(struct span *in, struct err *err)
 {
 	BIGNUM *numbers[RSA_NUMBERS] = {NULL};
-	EVP_PKEY *pkey = NULL;
 
-	for (size_t i = 0; i < RSA_NUMBERS; i++) {
-		struct span text = span_of(NULL, 0);
+	for (size_t i = 0; i < RSA_IN_FILE; i++) {
+		struct span text;
 
-		if (i < RSA_IN_FILE && !wire_take_mpint(in, &text)) {
-			damaged(err, "a number of the RSA key is cut off");
-			goto out;
-		}
 		numbers[i] = BN_secure_new();
-		if (numbers[i] == NULL ||
+		if (numbers[i] == NULL || !wire_take_mpint(in, &text) ||
 		    BN_bin2bn(text.data, (int)text.len, numbers[i]) == NULL) {
-			ssh_host_key_failed(err, "no memory for the key");
-			goto out;
+			free_numbers(numbers);
+			return damaged(
+			    err, "a number of the RSA key is cut off");
 		}
 	}
-	if (!complete(numbers)) {
-		damaged(err, "the numbers of the RSA key do not fit together");
-		goto out;
+	return finish_rsa(numbers, err);
+}
+
+/* The key anew, of the same numbers, so that they are looked at. */
+static EVP_PKEY *
+remake_rsa(EVP_PKEY *pkey, struct err *err)
+{
+	BIGNUM *numbers[RSA_NUMBERS] = {NULL};
+
+	for (size_t i = 0; i < RSA_IN_FILE; i++) {
+		numbers[i] = BN_secure_new();
+		if (numbers[i] == NULL || EVP_PKEY_get_bn_param(pkey,
+					      rsa_names[i], &numbers[i]) != 1) {
+			free_numbers(numbers);
+			EVP_PKEY_free(pkey);
+			ERR_clear_error();
+			return damaged(
+			    err, "a number of the RSA key is missing");
+		}
 	}
-	pkey = make_rsa(numbers);
-	if (pkey == NULL)
-		ssh_host_key_failed(err, "libcrypto does not take the key");
-out:
-	for (size_t i = 0; i < RSA_NUMBERS; i++)
-		BN_clear_free(numbers[i]);
-	return pkey;
+	EVP_PKEY_free(pkey);
+	return finish_rsa(numbers, err);
 }
 
 static EVP_PKEY *
@@ -341,6 +377,11 @@ parse_pem(struct span text, struct err *err)
 		pkey = PEM_read_bio_PrivateKey(
 		    bio, NULL, no_passphrase, &is_asked);
 	BIO_free(bio);
+	if (pkey != NULL && EVP_PKEY_is_a(pkey, "RSA")) {
+		pkey = remake_rsa(pkey, err);
+		if (pkey == NULL)
+			return NULL;
+	}
 	if (pkey != NULL)
 		return ssh_host_key_adopt(pkey, err);
 	ERR_clear_error();

@@ -157,6 +157,10 @@ note_event(struct peer *p, const struct ssh_event *event)
 		note->by_peer = event->gone.by_peer;
 		(void)span_to_str(span_of_str(event->gone.why), note->text,
 		    sizeof note->text);
+	} else if (event->kind == SSH_EVENT_SIGN) {
+		note->channel = (uint32_t)event->sign.host_key;
+		(void)span_to_str(span_of_str(event->sign.algorithm),
+		    note->text, sizeof note->text);
 	} else if (event->kind == SSH_EVENT_OPEN) {
 		(void)span_to_str(
 		    event->open.host, note->text, sizeof note->text);

@@ -37,11 +37,12 @@ struct peer_options {
 
 struct peer_event {
 	enum ssh_event_kind kind;
-	uint32_t channel;
+	uint32_t channel; /* SIGN: the host key's index */
 	uint32_t reason; /* GONE */
 	bool by_peer;
 	bool is_proof; /* AUTH */
-	char text[160]; /* GONE: why; OPEN: host; AUTH: user */
+	/* GONE: why; SIGN: algorithm; OPEN: host; AUTH: user */
+	char text[160];
 };
 
 enum { PEER_CHANNELS = 8, PEER_EVENTS = 512 };
