@@ -167,6 +167,8 @@ void peer_on_reply(struct peer *p);
 void peer_handshake(struct peer *p);
 /* A later exchange, asked for by the client, or already by the server. */
 void peer_rekey(struct peer *p);
+/* The rest of one, both KEXINITs having been said and read. */
+void peer_finish_exchange(struct peer *p);
 /* handshake, and the service is accepted. */
 void peer_to_auth(struct peer *p);
 /* And a key proves itself. */

@@ -162,7 +162,8 @@ derive(struct peer *p, struct span secret, enum ssh_cipher cipher,
 	struct span session = span_of(p->session_id, 32);
 	const struct ssh_cipher_facts *facts = ssh_cipher_facts(cipher);
 
-	*d = (struct ssh_direction){.cipher = cipher, .mac = mac};
+	*d = (struct ssh_direction){
+	    .cipher = (uint8_t)cipher, .mac = (uint8_t)mac};
 	assert_int_equal(ssh_kex_derive(secret, p->hash, session, letters[0],
 			     d->iv, facts->iv_bytes),
 	    0);

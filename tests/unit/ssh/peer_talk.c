@@ -58,8 +58,8 @@ peer_expect_gone(struct peer *p, enum ssh_disconnect reason)
 
 /* ---- key exchange ---- */
 
-static void
-finish_exchange(struct peer *p)
+void
+peer_finish_exchange(struct peer *p)
 {
 	peer_say_ecdh_init(p);
 	peer_run(p);
@@ -80,7 +80,7 @@ peer_handshake(struct peer *p)
 	peer_run(p);
 	peer_read_version(p);
 	peer_expect(p, SSH_MSG_KEXINIT);
-	finish_exchange(p);
+	peer_finish_exchange(p);
 	if (kex == NULL || strstr(kex, "ext-info-c") != NULL)
 		peer_expect(p, SSH_MSG_EXT_INFO);
 	peer_expect_silence(p);
@@ -92,7 +92,7 @@ peer_rekey(struct peer *p)
 	peer_say_kexinit(p);
 	peer_run(p);
 	peer_expect(p, SSH_MSG_KEXINIT);
-	finish_exchange(p);
+	peer_finish_exchange(p);
 }
 
 /* ---- authentication ---- */
