@@ -11,7 +11,6 @@ enum {
 	AEAD_TAG_BYTES = 16,
 	AES_BLOCK_BYTES = 16,
 	CHACHA_KEY_BYTES = 32, /* one of the two in a direction's key */
-	CHACHA_BLOCK_BYTES = 64,
 	/* Far above every cap of a caller, and far below where int ends. */
 	LENGTH_MAX = 1 << 28
 };
@@ -202,20 +201,37 @@ chacha_length(struct ssh_engine *engine, const struct ssh_direction *d,
 }
 
 /*
- * Start the payload's stream: its first block is the key of poly1305, what
- * follows in `ctx` is for the payload.
+ * Start the payload's stream: its first block is the key of poly1305.  A short
+ * payload goes through the cipher with it: a call costs more than its bytes.
  */
-static EVP_CIPHER_CTX *
-chacha_payload(struct ssh_engine *engine, const struct ssh_direction *d)
+static bool
+chacha_begin(struct ssh_engine *engine, const struct ssh_direction *d,
+    const uint8_t *payload, uint32_t length)
 {
 	EVP_CIPHER_CTX *ctx = chacha_start(engine, d, CHACHA_PAYLOAD);
-	uint8_t block[CHACHA_BLOCK_BYTES] = {0};
+	uint8_t *block = engine->scratch;
+	size_t ahead = length <= SSH_ENGINE_SHORT_BYTES ? length : 0;
 	bool done;
 
-	done = ctx != NULL && crypt(ctx, block, sizeof block) &&
+	memset(block, 0, SSH_ENGINE_BLOCK_BYTES);
+	memcpy(block + SSH_ENGINE_BLOCK_BYTES, payload, ahead);
+	done = ctx != NULL &&
+	       crypt(ctx, block, SSH_ENGINE_BLOCK_BYTES + ahead) &&
 	       EVP_MAC_init(engine->poly1305, block, CHACHA_KEY_BYTES, NULL);
-	explicit_bzero(block, sizeof block);
-	return done ? ctx : NULL;
+	explicit_bzero(block, SSH_ENGINE_BLOCK_BYTES);
+	return done;
+}
+
+/* The rest of the work on the payload that was begun. */
+static bool
+chacha_end(struct ssh_engine *engine, const struct ssh_direction *d,
+    uint8_t *payload, uint32_t length)
+{
+	if (length > SSH_ENGINE_SHORT_BYTES)
+		return crypt(engine->ciphers[d->cipher][SSH_SIDE_SEAL].ctx,
+		    payload, length);
+	memcpy(payload, engine->scratch + SSH_ENGINE_BLOCK_BYTES, length);
+	return true;
 }
 
 static bool
@@ -233,27 +249,26 @@ static bool
 chacha_seal(struct ssh_engine *engine, struct ssh_direction *d, uint8_t *packet,
     uint32_t length)
 {
-	EVP_CIPHER_CTX *ctx;
+	uint8_t *payload = packet + LENGTH_BYTES;
 
-	if (!chacha_length(engine, d, packet))
-		return false;
-	ctx = chacha_payload(engine, d);
-	return ctx != NULL && crypt(ctx, packet + LENGTH_BYTES, length) &&
-	       poly1305(engine, packet, length, packet + LENGTH_BYTES + length);
+	return chacha_length(engine, d, packet) &&
+	       chacha_begin(engine, d, payload, length) &&
+	       chacha_end(engine, d, payload, length) &&
+	       poly1305(engine, packet, length, payload + length);
 }
 
 static bool
 chacha_open(struct ssh_engine *engine, struct ssh_direction *d, uint8_t *packet,
     uint32_t length)
 {
-	EVP_CIPHER_CTX *ctx = chacha_payload(engine, d);
-	uint8_t tag[AEAD_TAG_BYTES];
+	uint8_t *payload = packet + LENGTH_BYTES, tag[AEAD_TAG_BYTES];
 
-	if (ctx == NULL || !poly1305(engine, packet, length, tag) ||
-	    CRYPTO_memcmp(tag, packet + LENGTH_BYTES + length, sizeof tag) != 0)
+	if (!chacha_begin(engine, d, payload, length) ||
+	    !poly1305(engine, packet, length, tag) ||
+	    CRYPTO_memcmp(tag, payload + length, sizeof tag) != 0)
 		return false;
 	wire_poke_u32(packet, length);
-	return crypt(ctx, packet + LENGTH_BYTES, length);
+	return chacha_end(engine, d, payload, length);
 }
 
 /* ---- aes-ctr with hmac ---- */

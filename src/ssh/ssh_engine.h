@@ -27,10 +27,17 @@ struct ssh_keyed_mac {
 	uint8_t key[64];
 };
 
+enum {
+	SSH_ENGINE_BLOCK_BYTES = 64, /* of chacha20 */
+	SSH_ENGINE_SHORT_BYTES = 1024
+};
+
 struct ssh_engine {
 	struct ssh_keyed_cipher ciphers[SSH_CIPHER_COUNT][SSH_SIDES];
 	struct ssh_keyed_mac hmacs[SSH_HASHES][SSH_SIDES];
 	EVP_MAC_CTX *poly1305;
+	/* A block of chacha20's stream and a short payload behind it. */
+	uint8_t scratch[SSH_ENGINE_BLOCK_BYTES + SSH_ENGINE_SHORT_BYTES];
 	/* Whether HMAC can start over with the key it has. */
 	bool hmac_restarts;
 };

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-enum { PACKETS = 2, PAYLOAD_MAX = 100, PACKET_MAX = 512 };
+enum { PACKETS = 3, PAYLOAD_MAX = 1100, PACKET_MAX = 1300 };
 
 struct row {
 	enum ssh_cipher cipher;
@@ -73,13 +73,13 @@ make_packet(const struct ssh_direction *d, const uint8_t *payload, size_t len,
 static size_t
 payload_of(size_t i, uint8_t payload[PAYLOAD_MAX])
 {
-	if (i == 0) {
+	static const size_t lens[PACKETS] = {4, 100, PAYLOAD_MAX};
+
+	if (i == 0)
 		memcpy(payload, "kaya", 4);
-		return 4;
-	}
-	for (size_t k = 0; k < PAYLOAD_MAX; k++)
-		payload[k] = (uint8_t)k;
-	return PAYLOAD_MAX;
+	for (size_t k = 0; k < lens[i] && i > 0; k++)
+		payload[k] = (uint8_t)(k % 251);
+	return lens[i];
 }
 
 static size_t
@@ -122,7 +122,7 @@ test_packets_are_sealed_as_the_documents_say(void **state)
 			    4 + length + ssh_cipher_tag_bytes(&d), all);
 			assert_memory_equal(packet, expected, all);
 		}
-		assert_int_equal(d.sequence, 1);
+		assert_int_equal(d.sequence, PACKETS - 1);
 	}
 }
 
@@ -145,7 +145,7 @@ test_packets_are_opened_as_the_documents_say(void **state)
 			assert_int_equal(told, length);
 			assert_memory_equal(packet, expected, 4 + length);
 		}
-		assert_int_equal(d.sequence, 1);
+		assert_int_equal(d.sequence, PACKETS - 1);
 	}
 }
 
@@ -367,6 +367,27 @@ test_a_failure_does_not_spoil_the_next_packet(void **state)
 }
 
 static void
+test_packets_of_every_length_go_round(void **state)
+{
+	static const uint8_t payload[PAYLOAD_MAX] = {1, 2, 3};
+	uint8_t packet[PACKET_MAX];
+
+	for (size_t r = 0; r < ROWS; r++) {
+		struct ssh_direction s = direction(rows[r].cipher, rows[r].mac);
+		struct ssh_direction o = s;
+		uint32_t told, length;
+
+		for (size_t len = 0; len <= sizeof payload; len++) {
+			length = make_packet(&s, payload, len, packet);
+			assert_int_equal(
+			    ssh_cipher_seal(engine, &s, packet, length), 0);
+			assert_int_equal(receive(&o, packet, &told), 0);
+			assert_memory_equal(packet + 5, payload, len);
+		}
+	}
+}
+
+static void
 test_the_largest_packets_go_round(void **state)
 {
 	static uint8_t payload[35000], packet[36000];
@@ -450,6 +471,7 @@ main(void)
 	    cmocka_unit_test(test_padding_is_the_shortest_that_rfc_4253_allows),
 	    cmocka_unit_test(test_keys_that_change_at_one_address_are_noticed),
 	    cmocka_unit_test(test_a_failure_does_not_spoil_the_next_packet),
+	    cmocka_unit_test(test_packets_of_every_length_go_round),
 	    cmocka_unit_test(test_the_largest_packets_go_round),
 	    cmocka_unit_test(test_facts_are_those_of_the_documents),
 	};
