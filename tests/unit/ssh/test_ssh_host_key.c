@@ -308,6 +308,25 @@ test_another_keys_public_part_is_noticed(void **state)
 }
 
 static void
+test_a_private_part_out_of_step_with_the_blocks_is_refused(void **state)
+{
+	struct buf file = encode(keys[SSH_HOST_KEY_ED25519]);
+	size_t blob = ssh_host_key_blob(keys[SSH_HOST_KEY_ED25519]).len;
+	uint8_t bytes[8192], *length;
+	size_t len = open_envelope(buf_span(&file), bytes);
+
+	/* Three bytes of padding are there, two would do without blocks. */
+	assert_int_equal(bytes[len - 1], 3);
+	length = bytes + 15 + 8 + 8 + 4 + 4 + 4 + blob;
+	assert_int_equal(wire_peek_u32(length) % 8, 0);
+	wire_poke_u32(length, wire_peek_u32(length) - 1);
+	buf_fini(&file);
+	file = close_envelope(span_of(bytes, len - 1));
+	assert_refused(buf_span(&file), "one key");
+	buf_fini(&file);
+}
+
+static void
 test_what_is_no_private_key_is_called_what_it_is(void **state)
 {
 	static const struct {
@@ -401,6 +420,8 @@ main(void)
 	    cmocka_unit_test(
 		test_a_change_of_any_byte_but_the_comment_is_noticed),
 	    cmocka_unit_test(test_another_keys_public_part_is_noticed),
+	    cmocka_unit_test(
+		test_a_private_part_out_of_step_with_the_blocks_is_refused),
 	    cmocka_unit_test(test_what_is_no_private_key_is_called_what_it_is),
 	    cmocka_unit_test(test_a_file_beyond_all_measure_is_refused),
 	    cmocka_unit_test(test_envelopes_that_are_not_for_us_are_refused),

@@ -396,7 +396,7 @@ test_points_that_are_not_on_the_curve_are_malformed(void **state)
 static void
 test_ecdsa_numbers_that_cannot_be_are_bad(void **state)
 {
-	static const uint8_t ff[40] = {0x7f, 0xff};
+	static const uint8_t ff[BYTES_MAX] = {0x7f, 0xff};
 	static const struct {
 		struct span r, s;
 	} rows[] = {
@@ -414,8 +414,8 @@ test_ecdsa_numbers_that_cannot_be_are_bad(void **state)
 		struct buf numbers, signature;
 		struct ssh_key_presence presence;
 
-		buf_init(&numbers, 1000);
-		buf_init(&signature, 1000);
+		buf_init(&numbers, 3 * BYTES_MAX);
+		buf_init(&signature, 3 * BYTES_MAX);
 		wire_put_string32(&numbers, rows[i].r);
 		wire_put_string32(&numbers, rows[i].s);
 		wire_put_cstring32(&signature, "ecdsa-sha2-nistp256");
@@ -426,6 +426,46 @@ test_ecdsa_numbers_that_cannot_be_are_bad(void **state)
 			buf_span(&signature), sample.message, &presence),
 		    SSH_KEY_BAD_SIGNATURE);
 		buf_fini(&numbers);
+		buf_fini(&signature);
+	}
+}
+
+static void
+test_a_signature_of_another_length_is_bad(void **state)
+{
+	static const uint8_t zeroes[BYTES_MAX];
+	static const struct {
+		const char *algorithm;
+		size_t len;
+	} rows[] = {
+	    {"ssh-ed25519", 0},
+	    {"ssh-ed25519", 63},
+	    {"ssh-ed25519", 65},
+	    {"ssh-ed25519", BYTES_MAX},
+	    {"sk-ssh-ed25519@openssh.com", 65},
+	    {"rsa-sha2-256", 0},
+	    {"rsa-sha2-256", 257},
+	    {"rsa-sha2-256", BYTES_MAX},
+	    {"ecdsa-sha2-nistp256", 0},
+	    {"ecdsa-sha2-nistp256", 8},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct ssh_key_presence presence;
+		struct sample sample;
+		struct buf signature;
+
+		make_sample(find_vector(rows[i].algorithm), &sample);
+		buf_init(&signature, 2 * BYTES_MAX);
+		wire_put_cstring32(&signature, rows[i].algorithm);
+		wire_put_string32(&signature, span_of(zeroes, rows[i].len));
+		if (strncmp(rows[i].algorithm, "sk-", 3) == 0)
+			wire_put_bytes(&signature, span_of(zeroes, 5));
+		assert_int_equal(
+		    ssh_key_verify(sample.algorithm,
+			span_of(sample.blob, sample.blob_len),
+			buf_span(&signature), sample.message, &presence),
+		    SSH_KEY_BAD_SIGNATURE);
 		buf_fini(&signature);
 	}
 }
@@ -497,6 +537,7 @@ main(void)
 	    cmocka_unit_test(
 		test_points_that_are_not_on_the_curve_are_malformed),
 	    cmocka_unit_test(test_ecdsa_numbers_that_cannot_be_are_bad),
+	    cmocka_unit_test(test_a_signature_of_another_length_is_bad),
 	    cmocka_unit_test(test_ed25519_as_rfc_8032_shows_it),
 	    cmocka_unit_test(test_an_ed25519_signature_has_one_form),
 	};
