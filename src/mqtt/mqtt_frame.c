@@ -31,30 +31,6 @@ static const struct {
     [MQTT_AUTH] = {"AUTH", CLIENT | BROKER | LEVEL_50, 0, MQTT_RULE_FLAGS_AUTH},
 };
 
-enum mqtt_frame_result
-mqtt_varint_take(struct span *in, uint32_t *value)
-{
-	uint32_t sum = 0;
-
-	for (unsigned i = 0; i < 4; i++) {
-		if (i >= in->len)
-			return MQTT_FRAME_NEED_MORE;
-		sum |= (uint32_t)(in->data[i] & 0x7f) << (7 * i);
-		if ((in->data[i] & 0x80) == 0) {
-			*value = sum;
-			*in = span_of(in->data + i + 1, in->len - i - 1);
-			return MQTT_FRAME_READY;
-		}
-	}
-	return MQTT_FRAME_MALFORMED;
-}
-
-uint8_t
-mqtt_varint_len(uint32_t value)
-{
-	return value < 128 ? 1 : value < 16384 ? 2 : value < 2097152 ? 3 : 4;
-}
-
 uint8_t
 mqtt_varint_put(uint8_t bytes[4], uint32_t value)
 {
@@ -65,23 +41,6 @@ mqtt_varint_put(uint8_t bytes[4], uint32_t value)
 		value >>= 7;
 	}
 	return len;
-}
-
-enum mqtt_frame_result
-mqtt_frame_parse(struct span in, struct mqtt_frame *frame)
-{
-	size_t whole = in.len;
-	enum mqtt_frame_result result;
-	uint8_t first;
-
-	if (!wire_take_u8(&in, &first))
-		return MQTT_FRAME_NEED_MORE;
-	frame->type = first >> 4;
-	frame->flags = first & 0x0f;
-	result = mqtt_varint_take(&in, &frame->remaining);
-	if (result == MQTT_FRAME_READY)
-		frame->header_len = (uint8_t)(whole - in.len);
-	return result;
 }
 
 struct span

@@ -71,12 +71,56 @@ enum mqtt_frame_result {
 };
 
 /*
+ * A variable byte integer (5.0 section 1.5.5) from the front of `in`, which
+ * moves on only where it was READY.  (Inline, as is the header's parsing: every
+ * frame of every stream goes through them.)
+ */
+static inline enum mqtt_frame_result
+mqtt_varint_take(struct span *in, uint32_t *value)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		if (i >= in->len)
+			return MQTT_FRAME_NEED_MORE;
+		sum |= (uint32_t)(in->data[i] & 0x7f) << (7 * i);
+		if ((in->data[i] & 0x80) == 0) {
+			*value = sum;
+			*in = span_of(in->data + i + 1, in->len - i - 1);
+			return MQTT_FRAME_READY;
+		}
+	}
+	return MQTT_FRAME_MALFORMED;
+}
+
+/* The least number of bytes that hold `value`. */
+static inline uint8_t
+mqtt_varint_len(uint32_t value)
+{
+	return value < 128 ? 1 : value < 16384 ? 2 : value < 2097152 ? 3 : 4;
+}
+
+/*
  * Read the fixed header at the front of `in`.  NEED_MORE where it is cut off
  * (type and flags are filled in as soon as there is one byte).  Only the
  * encoding is checked here, no value.
  */
-enum mqtt_frame_result mqtt_frame_parse(
-    struct span in, struct mqtt_frame *frame);
+static inline enum mqtt_frame_result
+mqtt_frame_parse(struct span in, struct mqtt_frame *frame)
+{
+	struct span length;
+	enum mqtt_frame_result result;
+
+	if (in.len == 0)
+		return MQTT_FRAME_NEED_MORE;
+	frame->type = in.data[0] >> 4;
+	frame->flags = in.data[0] & 0x0f;
+	length = span_of(in.data + 1, in.len - 1);
+	result = mqtt_varint_take(&length, &frame->remaining);
+	if (result == MQTT_FRAME_READY)
+		frame->header_len = (uint8_t)(in.len - length.len);
+	return result;
+}
 
 /* Bytes of the whole packet. */
 static inline uint32_t
@@ -103,15 +147,6 @@ enum mqtt_rule mqtt_frame_check_type(uint8_t type, struct mqtt_sender from);
  */
 enum mqtt_rule mqtt_frame_check_flags(
     const struct mqtt_frame *frame, struct mqtt_sender from);
-
-/*
- * A variable byte integer (5.0 section 1.5.5) from the front of `in`, which
- * moves on only where it was READY.
- */
-enum mqtt_frame_result mqtt_varint_take(struct span *in, uint32_t *value);
-
-/* The least number of bytes that hold `value`. */
-uint8_t mqtt_varint_len(uint32_t value);
 
 /* Write `value` (at most MQTT_REMAINING_MAX) to `bytes`; how many it took. */
 uint8_t mqtt_varint_put(uint8_t bytes[4], uint32_t value);

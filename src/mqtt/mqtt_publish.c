@@ -2,132 +2,153 @@
 
 #include "mqtt_property.h"
 #include "mqtt_topic.h"
-#include "wire.h"
 
 /*
- * The packet as far as it is there: a field is taken where it lies within what
- * has come, asked for where it lies within the packet, and else broken.
+ * A bounded reader over the packet as far as it is there: a field is read
+ * where it lies within what has come, asked for where it lies within the
+ * packet, and else broken.
  */
 struct reader {
-	struct span in; /* what has come, not yet read */
-	size_t had; /* bytes read so far */
+	const uint8_t *data;
+	size_t at; /* bytes read so far */
+	size_t seen; /* bytes of the packet that are there */
 	uint32_t size; /* of the whole packet */
 	uint32_t need; /* not 0: come back with that many bytes */
+	enum mqtt_rule rule; /* that is broken */
 };
 
-/* Are the next `len` bytes there?  Sets `need`, or the rule that is broken. */
+/* The next `len` bytes are not there: because of what? */
 static bool
-have(struct reader *r, size_t len, enum mqtt_rule *rule)
+missing(struct reader *r, size_t len)
 {
-	if (r->in.len >= len && r->had + len <= r->size)
-		return true;
-	if (r->had + len > r->size)
-		*rule = MQTT_RULE_LENGTH;
+	if (r->at + len > r->size)
+		r->rule = MQTT_RULE_LENGTH;
 	else
-		r->need = (uint32_t)(r->had + len);
+		r->need = (uint32_t)(r->at + len);
 	return false;
 }
 
-static struct span
-take(struct reader *r, size_t len)
+/* Are the next `len` bytes there?  Sets `need` or `rule` where not. */
+static inline bool
+have(struct reader *r, size_t len)
 {
-	struct span value = {0};
-
-	if (wire_take_bytes(&r->in, len, &value))
-		r->had += len;
-	return value;
+	return r->at + len <= r->seen || missing(r, len);
 }
 
-static bool
-take_topic(struct reader *r, struct mqtt_sender from, struct mqtt_publish *p,
-    enum mqtt_rule *rule)
+/* The 16 bits at `at`, which have() saw. */
+static inline uint16_t
+peek_u16(const struct reader *r)
 {
-	uint16_t len = 0;
-	struct span peek = r->in;
+	return (uint16_t)(r->data[r->at] << 8 | r->data[r->at + 1]);
+}
 
-	if (!have(r, 2, rule))
+static inline bool
+broken(struct reader *r, enum mqtt_rule rule)
+{
+	r->rule = rule;
+	return rule != MQTT_RULE_NONE;
+}
+
+static inline bool
+take_topic(struct reader *r, struct mqtt_sender from, struct mqtt_publish *p)
+{
+	size_t len;
+
+	if (!have(r, 2))
 		return false;
-	wire_take_u16(&peek, &len);
-	if (!have(r, 2u + len, rule))
+	len = peek_u16(r);
+	if (!have(r, 2 + len))
 		return false;
-	take(r, 2);
-	p->topic = take(r, len);
+	p->topic = span_of(r->data + r->at + 2, len);
+	r->at += 2 + len;
 	/* In 5.0 the properties tell whether an empty one has an alias. */
-	if (len > 0 || from.level != MQTT_50)
-		*rule = mqtt_topic_check_name(p->topic, MQTT_RULE_TOPIC_TEXT);
-	return *rule == MQTT_RULE_NONE;
+	if (len == 0 && from.level == MQTT_50)
+		return true;
+	return !broken(
+	    r, mqtt_topic_check_name(p->topic, MQTT_RULE_TOPIC_TEXT));
 }
 
-static bool
-take_packet_id(struct reader *r, struct mqtt_publish *p, enum mqtt_rule *rule)
+static inline bool
+take_packet_id(struct reader *r, struct mqtt_publish *p)
 {
-	struct span field;
-
 	if (p->qos == 0)
 		return true;
-	if (!have(r, 2, rule))
+	if (!have(r, 2))
 		return false;
-	field = take(r, 2);
-	wire_take_u16(&field, &p->packet_id);
-	if (p->packet_id == 0)
-		*rule = MQTT_RULE_PACKET_ID_ZERO;
-	return *rule == MQTT_RULE_NONE;
+	p->packet_id = peek_u16(r);
+	r->at += 2;
+	return p->packet_id != 0 || !broken(r, MQTT_RULE_PACKET_ID_ZERO);
+}
+
+/* How long the properties say they are; they may be there or not. */
+static bool
+take_properties_len(struct reader *r, uint32_t *len)
+{
+	enum mqtt_frame_result result = MQTT_FRAME_NEED_MORE;
+	struct span field = {0};
+
+	for (size_t n = 1; result == MQTT_FRAME_NEED_MORE; n++) {
+		if (!have(r, n))
+			return false;
+		field = span_of(r->data + r->at, n);
+		result = mqtt_varint_take(&field, len);
+		if (result == MQTT_FRAME_READY && n != mqtt_varint_len(*len))
+			return !broken(r, MQTT_RULE_VARINT_LONG);
+		if (result == MQTT_FRAME_READY)
+			r->at += n;
+	}
+	if (result == MQTT_FRAME_MALFORMED || r->at + *len > r->size)
+		return !broken(r, MQTT_RULE_PROPERTY_LENGTH);
+	return true;
 }
 
 static bool
-take_properties(struct reader *r, struct mqtt_sender from,
-    struct mqtt_publish *p, enum mqtt_rule *rule)
+take_properties(
+    struct reader *r, struct mqtt_sender from, struct mqtt_publish *p)
 {
-	struct span peek;
-	uint32_t len = 0;
 	struct mqtt_property alias;
-	enum mqtt_frame_result result = MQTT_FRAME_NEED_MORE;
+	uint32_t len = 0;
 
-	for (size_t n = 1; result == MQTT_FRAME_NEED_MORE; n++) {
-		if (!have(r, n, rule))
+	if (have(r, 1) && r->data[r->at] == 0) {
+		r->at++;
+	} else {
+		if (r->need != 0 || r->rule != MQTT_RULE_NONE ||
+		    !take_properties_len(r, &len) || !have(r, len))
 			return false;
-		peek = span_of(r->in.data, n);
-		result = mqtt_varint_take(&peek, &len);
+		p->properties = span_of(r->data + r->at, len);
+		r->at += len;
+		if (broken(r,
+			mqtt_property_check(p->properties, MQTT_PUBLISH, from)))
+			return false;
+		if (mqtt_property_find(p->properties, MQTT_TOPIC_ALIAS, &alias))
+			p->topic_alias = (uint16_t)alias.number;
 	}
-	if (result == MQTT_FRAME_MALFORMED) {
-		*rule = MQTT_RULE_PROPERTY_LENGTH;
-		return false;
-	}
-	if (r->had + mqtt_varint_len(len) + len > r->size) {
-		*rule = MQTT_RULE_PROPERTY_LENGTH;
-		return false;
-	}
-	if (!have(r, mqtt_varint_len(len) + (size_t)len, rule))
-		return false;
-	peek = r->in;
-	*rule = mqtt_property_take(&peek, MQTT_PUBLISH, from, &p->properties);
-	take(r, r->in.len - peek.len);
-	if (*rule == MQTT_RULE_NONE && p->properties.len > 0 &&
-	    mqtt_property_find(p->properties, MQTT_TOPIC_ALIAS, &alias))
-		p->topic_alias = (uint16_t)alias.number;
-	if (*rule == MQTT_RULE_NONE && p->topic.len == 0 && p->topic_alias == 0)
-		*rule = MQTT_RULE_TOPIC_EMPTY;
-	return *rule == MQTT_RULE_NONE;
+	return p->topic.len > 0 || p->topic_alias > 0 ||
+	       !broken(r, MQTT_RULE_TOPIC_EMPTY);
 }
 
 enum mqtt_rule
 mqtt_publish_head(struct span in, const struct mqtt_frame *frame,
     struct mqtt_sender from, struct mqtt_publish *p, uint32_t *need)
 {
-	struct reader r = {.in = in, .size = mqtt_frame_size(frame)};
-	enum mqtt_rule rule = MQTT_RULE_NONE;
+	uint32_t size = mqtt_frame_size(frame);
+	struct reader r = {
+	    .data = in.data,
+	    .at = frame->header_len,
+	    .seen = in.len < size ? in.len : size,
+	    .size = size,
+	};
 
 	*p = (struct mqtt_publish){
 	    .qos = (uint8_t)((frame->flags >> 1) & 3),
 	    .dup = (frame->flags & 8) != 0,
 	    .retain = (frame->flags & 1) != 0,
 	};
-	take(&r, frame->header_len);
-	if (take_topic(&r, from, p, &rule) && take_packet_id(&r, p, &rule) &&
-	    (from.level != MQTT_50 || take_properties(&r, from, p, &rule))) {
-		p->head_len = (uint32_t)r.had;
-		p->payload_len = r.size - p->head_len;
+	if (take_topic(&r, from, p) && take_packet_id(&r, p) &&
+	    (from.level != MQTT_50 || take_properties(&r, from, p))) {
+		p->head_len = (uint32_t)r.at;
+		p->payload_len = size - p->head_len;
 	}
 	*need = r.need;
-	return rule;
+	return r.rule;
 }

@@ -31,8 +31,7 @@ enum {
 enum look { LOOK_PASS, LOOK_PACKET, LOOK_HEAD, LOOK_MORE, LOOK_BAD };
 
 struct looked {
-	struct mqtt_frame frame;
-	struct mqtt_publish publish; /* where the frame is one */
+	struct mqtt_walk_item *item; /* its frame and publish are filled in */
 	uint32_t need; /* MORE: bytes of the frame to come back with */
 	uint32_t size; /* PASS, PACKET, HEAD: bytes to give out first */
 	uint32_t payload; /* PASS, HEAD: bytes to come behind them */
@@ -147,7 +146,7 @@ static enum look
 look_publish(const struct mqtt_walk *w, struct span in, struct looked *l)
 {
 	bool decide = (w->mask & MQTT_MASK(MQTT_PUBLISH)) != 0;
-	uint32_t size = mqtt_frame_size(&l->frame);
+	uint32_t size = mqtt_frame_size(&l->item->frame);
 	struct span head = in;
 	enum mqtt_rule rule;
 
@@ -155,8 +154,8 @@ look_publish(const struct mqtt_walk *w, struct span in, struct looked *l)
 	 * come in one order, however the frame is cut. */
 	if (head.len > w->limits->hold_max)
 		head.len = w->limits->hold_max;
-	rule =
-	    mqtt_publish_head(head, &l->frame, w->from, &l->publish, &l->need);
+	rule = mqtt_publish_head(
+	    head, &l->item->frame, w->from, &l->item->publish, &l->need);
 	if (rule != MQTT_RULE_NONE)
 		return bad(l, rule);
 	if (l->need > w->limits->hold_max)
@@ -170,8 +169,8 @@ look_publish(const struct mqtt_walk *w, struct span in, struct looked *l)
 		l->payload = 0;
 		return LOOK_PACKET;
 	}
-	l->size = l->publish.head_len;
-	l->payload = l->publish.payload_len;
+	l->size = l->item->publish.head_len;
+	l->payload = l->item->publish.payload_len;
 	return decide ? LOOK_HEAD : LOOK_PASS;
 }
 
@@ -179,8 +178,8 @@ look_publish(const struct mqtt_walk *w, struct span in, struct looked *l)
 static enum look
 look_other(const struct mqtt_walk *w, struct span in, struct looked *l)
 {
-	uint32_t size = mqtt_frame_size(&l->frame);
-	uint8_t type = l->frame.type;
+	uint32_t size = mqtt_frame_size(&l->item->frame);
+	uint8_t type = l->item->frame.type;
 	struct span body;
 	struct mqtt_connect connect;
 	enum mqtt_rule rule;
@@ -190,13 +189,13 @@ look_other(const struct mqtt_walk *w, struct span in, struct looked *l)
 		return bad(l, MQTT_RULE_TOO_LARGE);
 	if (in.len < size)
 		return more(l, size);
-	body = mqtt_frame_body(&l->frame, in);
+	body = mqtt_frame_body(&l->item->frame, in);
 	if (type == MQTT_CONNECT) {
-		rule = mqtt_connect_decode(&l->frame, body, &connect);
+		rule = mqtt_connect_decode(&l->item->frame, body, &connect);
 		l->level = connect.level;
 		l->auth = connect.has_auth_method;
 	} else {
-		rule = mqtt_packet_check(&l->frame, body, w->from);
+		rule = mqtt_packet_check(&l->item->frame, body, w->from);
 	}
 	if (rule != MQTT_RULE_NONE)
 		return bad(l, rule);
@@ -206,21 +205,33 @@ look_other(const struct mqtt_walk *w, struct span in, struct looked *l)
 	return (w->mask & MQTT_MASK(type)) != 0 ? LOOK_PACKET : LOOK_PASS;
 }
 
+/* Type, flags and order of a frame whose first byte is there. */
+static enum mqtt_rule
+check_first(const struct mqtt_walk *w, const struct mqtt_frame *frame)
+{
+	enum mqtt_rule rule = MQTT_RULE_NONE;
+
+	/* Nearly every frame: either side may send it at any time. */
+	if (w->state != OPEN || frame->type != MQTT_PUBLISH) {
+		rule = check_order(w, frame->type);
+		if (rule == MQTT_RULE_NONE)
+			rule = mqtt_frame_check_type(frame->type, w->from);
+	}
+	return rule != MQTT_RULE_NONE ? rule
+				      : mqtt_frame_check_flags(frame, w->from);
+}
+
 /* The frame at the front of `in`, as far as it is there. */
 static enum look
 look_at(const struct mqtt_walk *w, struct span in, struct looked *l)
 {
-	enum mqtt_frame_result result = mqtt_frame_parse(in, &l->frame);
+	enum mqtt_frame_result result = mqtt_frame_parse(in, &l->item->frame);
 	enum mqtt_rule rule;
 
 	if (in.len == 0)
 		return more(l, 1);
 	/* The first byte is judged at once: an HTTP client is told soon. */
-	rule = check_order(w, l->frame.type);
-	if (rule == MQTT_RULE_NONE)
-		rule = mqtt_frame_check_type(l->frame.type, w->from);
-	if (rule == MQTT_RULE_NONE)
-		rule = mqtt_frame_check_flags(&l->frame, w->from);
+	rule = check_first(w, &l->item->frame);
 	if (rule != MQTT_RULE_NONE)
 		return bad(l, rule);
 	if (result == MQTT_FRAME_NEED_MORE)
@@ -228,10 +239,11 @@ look_at(const struct mqtt_walk *w, struct span in, struct looked *l)
 	if (result == MQTT_FRAME_MALFORMED)
 		return bad(l, MQTT_RULE_REMAINING_LENGTH);
 	if (w->from.level == MQTT_50 &&
-	    l->frame.header_len != 1 + mqtt_varint_len(l->frame.remaining))
+	    l->item->frame.header_len !=
+		1 + mqtt_varint_len(l->item->frame.remaining))
 		return bad(l, MQTT_RULE_VARINT_LONG);
-	return l->frame.type == MQTT_PUBLISH ? look_publish(w, in, l)
-					     : look_other(w, in, l);
+	return l->item->frame.type == MQTT_PUBLISH ? look_publish(w, in, l)
+						   : look_other(w, in, l);
 }
 
 /* The frame was given out: what follows from it. */
@@ -239,7 +251,7 @@ static void
 passed(struct mqtt_walk *w, const struct looked *l)
 {
 	w->payload_left = l->payload;
-	switch (l->frame.type) {
+	switch (l->item->frame.type) {
 	case MQTT_PUBLISH:
 		break;
 	case MQTT_CONNECT:
@@ -274,9 +286,9 @@ static enum mqtt_walk_result
 fail(struct mqtt_walk *w, const struct looked *l, struct mqtt_walk_item *item)
 {
 	w->fault_rule = (uint8_t)l->rule;
-	w->fault_type = l->frame.type;
+	w->fault_type = l->item->frame.type;
 	/* Of a CONNECT that is refused the level tells how to say so. */
-	if (l->frame.type == MQTT_CONNECT && w->state == START)
+	if (l->item->frame.type == MQTT_CONNECT && w->state == START)
 		w->from.level = l->level;
 	drop_held(w);
 	return malformed(w, item);
@@ -290,9 +302,6 @@ give(struct mqtt_walk *w, enum look look, const struct looked *l,
 	passed(w, l);
 	item->bytes = bytes;
 	item->frames = 1;
-	item->frame = l->frame;
-	if (l->frame.type == MQTT_PUBLISH)
-		item->publish = l->publish;
 	return look == LOOK_PACKET ? MQTT_WALK_PACKET
 	       : look == LOOK_HEAD ? MQTT_WALK_HEAD
 				   : MQTT_WALK_FORWARD;
@@ -319,7 +328,7 @@ start_holding(struct mqtt_walk *w)
 static enum mqtt_walk_result
 gather(struct mqtt_walk *w, struct span *in, struct mqtt_walk_item *item)
 {
-	struct looked l = {0};
+	struct looked l = {.item = item};
 	enum look look;
 
 	/* The caps are kept by look_at: it never needs more than they allow. */
@@ -341,6 +350,13 @@ gather(struct mqtt_walk *w, struct span *in, struct mqtt_walk_item *item)
 	return give(w, look, &l, buf_span(w->held), item);
 }
 
+/* Past `len` bytes that are known to be there. */
+static inline void
+move_on(struct span *in, size_t len)
+{
+	*in = span_of(in->data + len, in->len - len);
+}
+
 /* As much of the payload as is there. */
 static size_t
 walk_payload(struct mqtt_walk *w, struct span in)
@@ -359,18 +375,18 @@ static enum mqtt_walk_result
 walk_frames(struct mqtt_walk *w, struct span *in, struct mqtt_walk_item *item)
 {
 	struct span rest = *in, frame;
-	size_t passed_len = walk_payload(w, rest);
+	size_t passed_len;
 	enum look look = LOOK_PASS;
-	struct looked l = {0};
+	struct looked l = {.item = item};
 
-	wire_take_bytes(&rest, passed_len, &item->bytes);
+	move_on(&rest, walk_payload(w, rest));
 	while (rest.len > 0) {
 		look = look_at(w, rest, &l);
 		if (look != LOOK_PASS)
 			break;
-		wire_take_bytes(&rest, l.size, &frame);
 		passed(w, &l);
-		wire_take_bytes(&rest, walk_payload(w, rest), &frame);
+		move_on(&rest, l.size);
+		move_on(&rest, walk_payload(w, rest));
 		item->frames++;
 	}
 	passed_len = in->len - rest.len;
@@ -399,7 +415,9 @@ mqtt_walk_next(
 {
 	struct span skipped;
 
-	*item = (struct mqtt_walk_item){0};
+	item->bytes = span_of(NULL, 0);
+	item->frames = 0;
+	item->fault = (struct mqtt_fault){0};
 	if ((w->bits & BIT_GIVEN) != 0) {
 		drop_held(w);
 		w->bits &= (uint8_t)~BIT_GIVEN;

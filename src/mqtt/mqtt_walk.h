@@ -89,9 +89,9 @@ enum mqtt_walk_result {
 struct mqtt_walk_item {
 	struct span bytes;
 	uint32_t frames; /* that begin in `bytes` */
-	struct mqtt_frame frame;
-	struct mqtt_publish publish;
-	struct mqtt_fault fault;
+	struct mqtt_fault fault; /* of MALFORMED */
+	struct mqtt_frame frame; /* of PACKET and HEAD, else not to be read */
+	struct mqtt_publish publish; /* of those that are a PUBLISH */
 };
 
 struct mqtt_walk {

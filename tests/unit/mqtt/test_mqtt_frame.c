@@ -70,7 +70,7 @@ static void
 test_a_header_is_read_at_every_cut(void **state)
 {
 	static const char bytes[] = "\x3b\x80\x80\x01payload";
-	struct mqtt_frame f;
+	struct mqtt_frame f = {0};
 
 	for (size_t len = 0; len < 4; len++)
 		assert_int_equal(mqtt_frame_parse(span_of(bytes, len), &f),
@@ -89,7 +89,7 @@ test_a_header_is_read_at_every_cut(void **state)
 static void
 test_the_type_is_known_from_the_first_byte(void **state)
 {
-	struct mqtt_frame f;
+	struct mqtt_frame f = {0};
 
 	assert_int_equal(
 	    mqtt_frame_parse(span_of("\x82", 1), &f), MQTT_FRAME_NEED_MORE);
