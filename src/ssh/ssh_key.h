@@ -16,7 +16,11 @@ enum { SSH_KEY_RSA_MIN_BITS = 2048, SSH_KEY_RSA_MAX_BITS = 16384 };
 enum ssh_key_verdict {
 	SSH_KEY_GOOD,
 	SSH_KEY_BAD_SIGNATURE, /* does not match, or is malformed */
-	/* algorithm unknown, or not for this key, or RSA too big to verify */
+	/*
+	 * algorithm unknown, or not for this key, or an RSA modulus above
+	 * SSH_KEY_RSA_MAX_BITS or exponent above 64 bits: nobody has such, and
+	 * they would have us work as hard as a signer
+	 */
 	SSH_KEY_UNSUPPORTED,
 	SSH_KEY_TOO_WEAK, /* RSA below SSH_KEY_RSA_MIN_BITS */
 	SSH_KEY_MALFORMED /* the blob is no key, or more than one */
