@@ -402,6 +402,73 @@ test_messages_cut_anywhere_are_malformed(void **state)
 	}
 }
 
+static void
+test_bytes_behind_a_message_are_malformed(void **state)
+{
+	static const struct span messages[] = {
+	    {(const uint8_t *)"\x5d\0\0\0\0\0\0\0\1x", 10},
+	    {(const uint8_t *)"\x5e\0\0\0\0\0\0\0\3abcx", 13},
+	    {(const uint8_t *)"\x5f\0\0\0\0\0\0\0\1\0\0\0\3abcx", 17},
+	    {(const uint8_t *)"\x60\0\0\0\0x", 6},
+	    {(const uint8_t *)"\x61\0\0\0\0x", 6},
+	    {(const uint8_t *)"\x5a\0\0\0\014direct-tcpip\0\0\0\1\0\1\0\0"
+			      "\0\0\1\0\0\0\0\1h\0\0\7\133\0\0\0\1o\0\0\0\1x",
+		48},
+	};
+	struct peer p;
+
+	for (size_t i = 0; i < sizeof messages / sizeof messages[0]; i++) {
+		peer_init(&p, NULL);
+		peer_login(&p);
+		(void)peer_open_channel(&p);
+		peer_send(&p, messages[i]);
+		peer_expect_gone(&p, SSH_DISCONNECT_PROTOCOL_ERROR);
+		assert_memory_equal(
+		    peer_event(&p, SSH_EVENT_GONE)->text, "malformed", 9);
+		peer_fini(&p);
+	}
+}
+
+/* The same before the channels, at both ends of a message. */
+static void
+test_messages_of_the_exchange_must_be_whole(void **state)
+{
+	static const uint8_t init[] = "\x1e\0\0\0\040"
+				      "a share of thirty-two bytes here";
+	static const uint8_t service[] = "\5\0\0\0\014ssh-userauth";
+	struct peer p;
+
+	for (size_t len = 1; len <= sizeof init; len++) {
+		if (len == sizeof init - 1)
+			continue; /* that is it */
+		peer_init(&p, NULL);
+		peer_say_version(&p);
+		peer_say_kexinit(&p);
+		peer_send(&p, span_of(init, len));
+		peer_read_version(&p);
+		peer_expect_gone(&p, SSH_DISCONNECT_PROTOCOL_ERROR);
+		peer_fini(&p);
+	}
+	for (size_t len = 1; len <= sizeof service; len++) {
+		if (len == sizeof service - 1)
+			continue;
+		peer_init(&p, NULL);
+		peer_handshake(&p);
+		peer_send(&p, span_of(service, len));
+		peer_expect_gone(&p, SSH_DISCONNECT_PROTOCOL_ERROR);
+		peer_fini(&p);
+	}
+	peer_init(&p, NULL);
+	peer_login(&p);
+	peer_say_kexinit(&p);
+	peer_say_ecdh_init(&p);
+	peer_send(&p, span_of("\x15x", 2)); /* NEWKEYS */
+	while (peer_read(&p) != SSH_MSG_NEWKEYS)
+		;
+	peer_expect_gone(&p, SSH_DISCONNECT_PROTOCOL_ERROR);
+	peer_fini(&p);
+}
+
 /* And those of authentication. */
 static void
 test_authentication_cut_anywhere_is_malformed(void **state)
@@ -421,6 +488,11 @@ test_authentication_cut_anywhere_is_malformed(void **state)
 		    "malformed USERAUTH_REQUEST");
 		peer_fini(&p);
 	}
+	peer_init(&p, NULL);
+	peer_to_auth(&p);
+	peer_send(&p, span_of(request, whole + 1));
+	peer_expect_gone(&p, SSH_DISCONNECT_PROTOCOL_ERROR);
+	peer_fini(&p);
 	peer_init(&p, NULL);
 	peer_to_auth(&p);
 	peer_send(&p, span_of(request, whole));
@@ -445,6 +517,8 @@ main(void)
 	    cmocka_unit_test(
 		test_strings_longer_than_their_message_are_malformed),
 	    cmocka_unit_test(test_messages_cut_anywhere_are_malformed),
+	    cmocka_unit_test(test_bytes_behind_a_message_are_malformed),
+	    cmocka_unit_test(test_messages_of_the_exchange_must_be_whole),
 	    cmocka_unit_test(test_authentication_cut_anywhere_is_malformed),
 	};
 
