@@ -49,6 +49,8 @@ test_who_does_not_log_in_in_time_is_cut_off(void **state)
 	pass(&p, 9999);
 	assert_int_equal(p.event_count, 0);
 	ssh_conn_on_deadline(p.conn, p.now_ms); /* early: nothing */
+	peer_run(&p);
+	assert_int_equal(p.event_count, 0);
 	pass(&p, 1);
 	peer_read_version(&p);
 	peer_expect_gone(&p, SSH_DISCONNECT_BY_APPLICATION);
