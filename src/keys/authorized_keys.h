@@ -123,7 +123,7 @@ struct authorized_keys_line {
 	struct authorized_keys_rights rights;
 	bool is_restricted; /* `restrict` stands somewhere */
 	bool is_authority; /* cert-authority */
-	bool touch_optional; /* no-touch-required */
+	bool touch_required; /* false: no-touch-required */
 	bool verify_required;
 	int64_t expires_s; /* seconds since 1970; 0: never */
 	/* data is NULL where the option is absent */
@@ -170,7 +170,9 @@ bool authorized_keys_next(const struct authorized_keys_line *line, size_t *at,
 
 /*
  * Cut the value of permitopen or permitlisten into host (without brackets) and
- * port (0: any, written `*`).  A permitlisten without a host has host `*`.
+ * port (0: any, written `*`).  A permitlisten without a host has host `*`.  A
+ * service's name in the place of the port is a fault here: sshd looks it up in
+ * /etc/services, which differ from machine to machine.
  * FAULT_NONE, FAULT_HOST or FAULT_PORT.
  */
 enum authorized_keys_fault authorized_keys_split_permit(

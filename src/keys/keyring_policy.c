@@ -12,7 +12,7 @@ enum {
 	/* Offsets have 32 bits; a line's options count against its own text. */
 	BYTES_MAX = INT32_MAX,
 	FLAG_FORWARD = 1,
-	FLAG_TOUCH_OPTIONAL = 2,
+	FLAG_TOUCH = 2,
 	FLAG_VERIFY = 4,
 	FLAG_FROM = 8,
 	FLAG_PERMITOPEN = 16
@@ -144,8 +144,8 @@ encode(const struct authorized_keys_line *line, struct buf *out)
 
 	if (line->rights.port_forwarding)
 		flags |= FLAG_FORWARD;
-	if (line->touch_optional)
-		flags |= FLAG_TOUCH_OPTIONAL;
+	if (line->touch_required)
+		flags |= FLAG_TOUCH;
 	if (line->verify_required)
 		flags |= FLAG_VERIFY;
 	if (line->from.data != NULL)
@@ -276,7 +276,7 @@ policies_admit(const struct policies *p, uint32_t policy,
 
 	v->role = (const char *)s.role.data;
 	v->may_forward = (s.flags & FLAG_FORWARD) != 0;
-	v->touch_required = (s.flags & FLAG_TOUCH_OPTIONAL) == 0;
+	v->touch_required = (s.flags & FLAG_TOUCH) != 0;
 	v->verify_required = (s.flags & FLAG_VERIFY) != 0;
 	v->why[0] = '\0';
 	if (s.expires_s != 0 && s.expires_s < now_s) {

@@ -127,13 +127,14 @@ test_every_known_option_is_taken(void **state)
 		   "command=\"c\",principals=\"p\",from=\"10.0.0.1\","
 		   "expiry-time=\"20300101\",environment=\"A=b\","
 		   "permitopen=\"h:1\",permitlisten=\"1\",tunnel=\"0\"");
-	assert_true(
-	    line.is_authority && line.touch_optional && line.verify_required);
+	assert_true(line.is_authority && line.verify_required);
+	assert_false(line.touch_required);
 	assert_int_equal(line.permitopens, 1);
 	assert_int_equal(line.permitlistens, 1);
 	assert_span(line.principals, "p");
 	assert_key("touch-required,no-verify-required,tunnel=\"any\"");
-	assert_false(line.touch_optional || line.verify_required);
+	assert_true(line.touch_required);
+	assert_false(line.verify_required);
 }
 
 static void
@@ -290,7 +291,6 @@ test_permits_are_cut_into_host_and_port(void **state)
 	assert_permit(OPTION_PERMITOPEN, "*:*", "*", 0);
 	assert_permit(OPTION_PERMITOPEN, ":80", "", 80);
 	assert_permit(OPTION_PERMITOPEN, "h: +80", "h", 80);
-	assert_permit(OPTION_PERMITOPEN, "h:mqtt", "h", 1883);
 	assert_permit(OPTION_PERMITLISTEN, "8080", "*", 8080);
 	assert_permit(OPTION_PERMITLISTEN, "localhost:1", "localhost", 1);
 }
@@ -308,6 +308,7 @@ test_bad_permits_void_the_line(void **state)
 	assert_void("permitopen=\"[::1]x\"", FAULT_HOST);
 	assert_void("permitopen=\"[::1\"", FAULT_HOST);
 	assert_void("permitopen=\"/run/x:1\"", FAULT_HOST);
+	assert_void("permitopen=\"localhost:http\"", FAULT_PORT);
 	assert_void("permitopen=\"none\"", FAULT_PORT);
 	assert_void("permitlisten=\"none\"", FAULT_PORT);
 	assert_void("permitlisten=\"0\"", FAULT_PORT);
@@ -318,6 +319,7 @@ static void
 test_tunnels_are_numbers_or_any(void **state)
 {
 	assert_key("tunnel=\"ANY\"");
+	assert_key("tunnel=\" +1\"");
 	assert_void("tunnel=\"x\"", FAULT_TUNNEL);
 	assert_void("tunnel=\"\"", FAULT_TUNNEL);
 }
