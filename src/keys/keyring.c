@@ -177,7 +177,7 @@ add_file(struct builder *b, struct span text)
 		case AUTHORIZED_KEYS_EMPTY:
 			break;
 		case AUTHORIZED_KEYS_VOID:
-			keys_explain(&b->line, &reason);
+			keys_explain(&b->line, &reason, NULL);
 			report(b, &reason);
 			break;
 		case AUTHORIZED_KEYS_KEY:
