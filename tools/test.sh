@@ -18,9 +18,13 @@ unit() {
 		CMOCKA_MESSAGE_OUTPUT=TAP timeout 600 "$program" \
 			>"$report" 2>&1 </dev/null
 		local status=$?
-		local good bad
+		local good bad none
 		good=$(grep -cE '^ok ' "$report")
-		bad=$(grep -cE '^not ok ' "$report")
+		# cmocka calls a skipped test "not ok # SKIP".
+		none=$(grep -cE '^not ok .*# SKIP' "$report")
+		bad=$(($(grep -cE '^not ok ' "$report") - none))
+		grep -B1 -E '^not ok .*# SKIP' "$report" |
+			sed 's/^not ok [0-9]* # SKIP /SKIPPED /; /^--$/d'
 		# A crash, a leak or a time-out fails though no test said so.
 		if [ $status -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
 		# A program that ran no test has tested nothing.
@@ -32,6 +36,7 @@ unit() {
 			echo "ok $name: $good"
 		fi
 		passed=$((passed + good)) failed=$((failed + bad))
+		skipped=$((skipped + none))
 	done < <(find "$build/tests/unit" -maxdepth 2 -type f -name 'test_*' \
 		-perm -u+x | sort)
 }

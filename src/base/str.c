@@ -4,9 +4,8 @@
 #include <stdio.h>
 #include <strings.h>
 
-/* Length of the well-formed UTF-8 sequence at the front, 0 where it is none. */
-static size_t
-utf8_len(struct span s)
+size_t
+str_utf8_len(struct span s)
 {
 	static const struct {
 		uint8_t first, last, min2, max2;
@@ -22,7 +21,9 @@ utf8_len(struct span s)
 	    {0xf4, 0xf4, 0x80, 0x8f, 4},
 	};
 
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+	if (s.len > 0 && s.data[0] < 0x80)
+		return 1;
+	for (size_t i = 0; s.len > 0 && i < sizeof rows / sizeof rows[0]; i++) {
 		if (s.data[0] < rows[i].first || s.data[0] > rows[i].last)
 			continue;
 		if (s.len < rows[i].len || s.data[1] < rows[i].min2 ||
@@ -57,7 +58,7 @@ escape_one(struct span *s, char *out)
 	} else if (c >= 0x20 && c < 0x7f) {
 		out[0] = (char)c;
 		width = 1;
-	} else if (c >= 0x80 && (used = utf8_len(*s)) > 0) {
+	} else if (c >= 0x80 && (used = str_utf8_len(*s)) > 0) {
 		memcpy(out, s->data, used);
 		width = used;
 	} else {

@@ -14,6 +14,12 @@
 const char *str_escape(struct span bytes, char *text, size_t size);
 
 /*
+ * Bytes of the UTF-8 character at the front; 0 where there is none, it is not
+ * well formed, or it is one of the controls U+0080 to U+009F.
+ */
+size_t str_utf8_len(struct span bytes);
+
+/*
  * The word of `words` (NULL-terminated) that `word` was probably meant to be,
  * or NULL where none is near (more than a third of its letters differ).
  * Letters' case does not count.

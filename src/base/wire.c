@@ -92,6 +92,26 @@ wire_take_string16(struct span *in, struct span *value)
 	return true;
 }
 
+bool
+wire_take_mpint(struct span *in, struct span *value)
+{
+	struct span rest = *in, text;
+
+	if (!wire_take_string32(&rest, &text))
+		return false;
+	if (text.len > 0 && text.data[0] >= 0x80)
+		return false;
+	if (text.len > 0 && text.data[0] == 0) {
+		if (text.len == 1 || text.data[1] < 0x80)
+			return false;
+		text.data++;
+		text.len--;
+	}
+	*in = rest;
+	*value = text;
+	return true;
+}
+
 void
 wire_put_u8(struct buf *out, uint8_t value)
 {

@@ -28,6 +28,13 @@ bool wire_take_string32(struct span *in, struct span *value);
 bool wire_take_string16(struct span *in, struct span *value);
 
 /*
+ * An SSH mpint (RFC 4251 section 5) that is not negative: the big-endian
+ * number without its leading zero byte; empty where it is 0.  One that is not
+ * written in the shortest way is refused, as the RFC demands.
+ */
+bool wire_take_mpint(struct span *in, struct span *value);
+
+/*
  * The writers append to a buf, whose `failed` tells at the end whether all of
  * it went in.
  */

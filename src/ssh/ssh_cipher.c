@@ -1,13 +1,9 @@
-#include "ssh_cipher.h"
+#include "ssh_engine.h"
 
 #include "wire.h"
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
-#include <stdlib.h>
 
 enum {
 	LENGTH_BYTES = 4, /* the packet's length field */
@@ -15,14 +11,9 @@ enum {
 	AEAD_TAG_BYTES = 16,
 	AES_BLOCK_BYTES = 16,
 	CHACHA_KEY_BYTES = 32, /* one of the two in a direction's key */
-	CHACHA_BLOCK_BYTES = 64,
 	/* Far above every cap of a caller, and far below where int ends. */
 	LENGTH_MAX = 1 << 28
 };
-
-/* As EVP_CipherInit_ex counts them. */
-enum side { SIDE_OPEN, SIDE_SEAL, SIDES };
-enum hash { HASH_SHA2_256, HASH_SHA2_512, HASHES };
 
 static const struct ssh_cipher_facts ciphers[SSH_CIPHER_COUNT] = {
     [SSH_CIPHER_NONE] = {"none", 0, 0, 8, false},
@@ -41,158 +32,6 @@ static const struct ssh_mac_facts macs[SSH_MAC_COUNT] = {
     [SSH_MAC_SHA2_256] = {"hmac-sha2-256", 32, 32, false},
     [SSH_MAC_SHA2_512] = {"hmac-sha2-512", 64, 64, false},
 };
-
-/* What libcrypto calls them. */
-static const char *const evp_ciphers[SSH_CIPHER_COUNT] = {
-    [SSH_CIPHER_CHACHA20_POLY1305] = "ChaCha20",
-    [SSH_CIPHER_AES256_GCM] = "AES-256-GCM",
-    [SSH_CIPHER_AES128_GCM] = "AES-128-GCM",
-    [SSH_CIPHER_AES256_CTR] = "AES-256-CTR",
-    [SSH_CIPHER_AES128_CTR] = "AES-128-CTR",
-};
-static const struct {
-	char name[8];
-	uint8_t key_bytes;
-} evp_hashes[HASHES] = {
-    [HASH_SHA2_256] = {"SHA256", 32},
-    [HASH_SHA2_512] = {"SHA512", 64},
-};
-
-/*
- * A context and the key that it was last given.  Keys are compared by value,
- * never by the address of their direction: that may be another connection's
- * by now.  To set a key anew costs as much as a small packet itself.
- */
-struct keyed_cipher {
-	EVP_CIPHER_CTX *ctx;
-	bool is_keyed;
-	uint8_t key[32];
-};
-struct keyed_mac {
-	EVP_MAC_CTX *ctx;
-	bool is_keyed;
-	uint8_t key[64];
-};
-
-struct ssh_engine {
-	struct keyed_cipher ciphers[SSH_CIPHER_COUNT][SIDES];
-	struct keyed_mac hmacs[HASHES][SIDES];
-	EVP_MAC_CTX *poly1305;
-	/* Whether HMAC can start over with the key it has. */
-	bool hmac_restarts;
-};
-
-static int
-missing(struct err *err, const char *name)
-{
-	ERR_clear_error();
-	err_set(err, ERR_SYSTEM, "libcrypto (%s) has no %s",
-	    OPENSSL_VERSION_TEXT, name);
-	return err_hint(err,
-	    "install an OpenSSL 3 whose default provider is not switched off");
-}
-
-static EVP_CIPHER_CTX *
-new_cipher(const char *name, enum side side)
-{
-	static const uint8_t zeroes[CHACHA_KEY_BYTES];
-	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, name, NULL);
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-
-	if (cipher == NULL || ctx == NULL ||
-	    !EVP_CipherInit_ex2(
-		ctx, cipher, zeroes, zeroes, side == SIDE_SEAL, NULL)) {
-		EVP_CIPHER_CTX_free(ctx);
-		ctx = NULL;
-	}
-	EVP_CIPHER_free(cipher);
-	return ctx;
-}
-
-static EVP_MAC_CTX *
-new_mac(const char *name)
-{
-	EVP_MAC *mac = EVP_MAC_fetch(NULL, name, NULL);
-	EVP_MAC_CTX *ctx = mac == NULL ? NULL : EVP_MAC_CTX_new(mac);
-
-	EVP_MAC_free(mac);
-	return ctx;
-}
-
-static EVP_MAC_CTX *
-new_hmac(enum hash hash)
-{
-	char digest[sizeof evp_hashes[hash].name];
-	EVP_MAC_CTX *ctx = new_mac("HMAC");
-	OSSL_PARAM params[2];
-
-	memcpy(digest, evp_hashes[hash].name, sizeof digest);
-	params[0] =
-	    OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0);
-	params[1] = OSSL_PARAM_construct_end();
-	if (ctx != NULL && !EVP_MAC_CTX_set_params(ctx, params)) {
-		EVP_MAC_CTX_free(ctx);
-		ctx = NULL;
-	}
-	return ctx;
-}
-
-static int
-fill(struct ssh_engine *engine, struct err *err)
-{
-	for (size_t side = 0; side < SIDES; side++) {
-		for (size_t i = SSH_CIPHER_NONE + 1; i < SSH_CIPHER_COUNT;
-		     i++) {
-			engine->ciphers[i][side].ctx =
-			    new_cipher(evp_ciphers[i], (enum side)side);
-			if (engine->ciphers[i][side].ctx == NULL)
-				return missing(err, evp_ciphers[i]);
-		}
-		for (size_t i = 0; i < HASHES; i++) {
-			engine->hmacs[i][side].ctx = new_hmac((enum hash)i);
-			if (engine->hmacs[i][side].ctx == NULL)
-				return missing(err, "HMAC with SHA-2");
-		}
-	}
-	engine->poly1305 = new_mac("POLY1305");
-	if (engine->poly1305 == NULL)
-		return missing(err, "POLY1305");
-	/* Before 3.0.3 it said yes and went on with the last packet's state. */
-	engine->hmac_restarts = OpenSSL_version_num() >= 0x30000030;
-	return 0;
-}
-
-struct ssh_engine *
-ssh_engine_new(struct err *err)
-{
-	struct ssh_engine *engine = calloc(1, sizeof *engine);
-
-	if (engine == NULL) {
-		err_set(err, ERR_NOMEM, "no memory for cipher contexts");
-		return NULL;
-	}
-	if (fill(engine, err) != 0) {
-		ssh_engine_free(engine);
-		return NULL;
-	}
-	return engine;
-}
-
-void
-ssh_engine_free(struct ssh_engine *engine)
-{
-	if (engine == NULL)
-		return;
-	for (size_t side = 0; side < SIDES; side++) {
-		for (size_t i = 0; i < SSH_CIPHER_COUNT; i++)
-			EVP_CIPHER_CTX_free(engine->ciphers[i][side].ctx);
-		for (size_t i = 0; i < HASHES; i++)
-			EVP_MAC_CTX_free(engine->hmacs[i][side].ctx);
-	}
-	EVP_MAC_CTX_free(engine->poly1305);
-	explicit_bzero(engine, sizeof *engine);
-	free(engine);
-}
 
 const struct ssh_cipher_facts *
 ssh_cipher_facts(enum ssh_cipher cipher)
@@ -257,7 +96,7 @@ is_possible(const struct ssh_direction *d, uint32_t length)
 
 /* Give a context this key, where it has not got it yet, and this iv. */
 static bool
-set_key(struct keyed_cipher *k, const struct ssh_direction *d,
+set_key(struct ssh_keyed_cipher *k, const struct ssh_direction *d,
     const uint8_t iv[AES_BLOCK_BYTES])
 {
 	size_t key_bytes = ciphers[d->cipher].key_bytes;
@@ -294,16 +133,16 @@ add_to(uint8_t *number, size_t len, uint32_t value)
 /* ---- aes-gcm: RFC 5647, the length in the clear as additional data ---- */
 
 static bool
-gcm(struct ssh_engine *engine, struct ssh_direction *d, enum side side,
+gcm(struct ssh_engine *engine, struct ssh_direction *d, enum ssh_side side,
     uint8_t *packet, uint32_t length)
 {
-	struct keyed_cipher *k = &engine->ciphers[d->cipher][side];
+	struct ssh_keyed_cipher *k = &engine->ciphers[d->cipher][side];
 	uint8_t *tag = packet + LENGTH_BYTES + length, none[AES_BLOCK_BYTES];
 	int done;
 
 	if (!set_key(k, d, d->iv))
 		return false;
-	if (side == SIDE_OPEN &&
+	if (side == SSH_SIDE_OPEN &&
 	    EVP_CIPHER_CTX_ctrl(
 		k->ctx, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG_BYTES, tag) != 1)
 		return false;
@@ -311,7 +150,7 @@ gcm(struct ssh_engine *engine, struct ssh_direction *d, enum side side,
 	    !crypt(k->ctx, packet + LENGTH_BYTES, length) ||
 	    EVP_CipherFinal_ex(k->ctx, none, &done) != 1)
 		return false;
-	if (side == SIDE_SEAL &&
+	if (side == SSH_SIDE_SEAL &&
 	    EVP_CIPHER_CTX_ctrl(
 		k->ctx, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG_BYTES, tag) != 1)
 		return false;
@@ -324,14 +163,14 @@ static bool
 gcm_open(struct ssh_engine *engine, struct ssh_direction *d, uint8_t *packet,
     uint32_t length)
 {
-	return gcm(engine, d, SIDE_OPEN, packet, length);
+	return gcm(engine, d, SSH_SIDE_OPEN, packet, length);
 }
 
 static bool
 gcm_seal(struct ssh_engine *engine, struct ssh_direction *d, uint8_t *packet,
     uint32_t length)
 {
-	return gcm(engine, d, SIDE_SEAL, packet, length);
+	return gcm(engine, d, SSH_SIDE_SEAL, packet, length);
 }
 
 /* ---- chacha20-poly1305@openssh.com ---- */
@@ -343,7 +182,7 @@ static EVP_CIPHER_CTX *
 chacha_start(struct ssh_engine *engine, const struct ssh_direction *d,
     enum chacha_key which)
 {
-	EVP_CIPHER_CTX *ctx = engine->ciphers[d->cipher][SIDE_SEAL].ctx;
+	EVP_CIPHER_CTX *ctx = engine->ciphers[d->cipher][SSH_SIDE_SEAL].ctx;
 	const uint8_t *key = d->key + which * CHACHA_KEY_BYTES;
 	uint8_t iv[16] = {0}; /* 64 bits of counter, 64 bits of nonce */
 
@@ -362,20 +201,37 @@ chacha_length(struct ssh_engine *engine, const struct ssh_direction *d,
 }
 
 /*
- * Start the payload's stream: its first block is the key of poly1305, what
- * follows in `ctx` is for the payload.
+ * Start the payload's stream: its first block is the key of poly1305.  A short
+ * payload goes through the cipher with it: a call costs more than its bytes.
  */
-static EVP_CIPHER_CTX *
-chacha_payload(struct ssh_engine *engine, const struct ssh_direction *d)
+static bool
+chacha_begin(struct ssh_engine *engine, const struct ssh_direction *d,
+    const uint8_t *payload, uint32_t length)
 {
 	EVP_CIPHER_CTX *ctx = chacha_start(engine, d, CHACHA_PAYLOAD);
-	uint8_t block[CHACHA_BLOCK_BYTES] = {0};
+	uint8_t *block = engine->scratch;
+	size_t ahead = length <= SSH_ENGINE_SHORT_BYTES ? length : 0;
 	bool done;
 
-	done = ctx != NULL && crypt(ctx, block, sizeof block) &&
+	memset(block, 0, SSH_ENGINE_BLOCK_BYTES);
+	memcpy(block + SSH_ENGINE_BLOCK_BYTES, payload, ahead);
+	done = ctx != NULL &&
+	       crypt(ctx, block, SSH_ENGINE_BLOCK_BYTES + ahead) &&
 	       EVP_MAC_init(engine->poly1305, block, CHACHA_KEY_BYTES, NULL);
-	explicit_bzero(block, sizeof block);
-	return done ? ctx : NULL;
+	explicit_bzero(block, SSH_ENGINE_BLOCK_BYTES);
+	return done;
+}
+
+/* The rest of the work on the payload that was begun. */
+static bool
+chacha_end(struct ssh_engine *engine, const struct ssh_direction *d,
+    uint8_t *payload, uint32_t length)
+{
+	if (length > SSH_ENGINE_SHORT_BYTES)
+		return crypt(engine->ciphers[d->cipher][SSH_SIDE_SEAL].ctx,
+		    payload, length);
+	memcpy(payload, engine->scratch + SSH_ENGINE_BLOCK_BYTES, length);
+	return true;
 }
 
 static bool
@@ -393,40 +249,38 @@ static bool
 chacha_seal(struct ssh_engine *engine, struct ssh_direction *d, uint8_t *packet,
     uint32_t length)
 {
-	EVP_CIPHER_CTX *ctx;
+	uint8_t *payload = packet + LENGTH_BYTES;
 
-	if (!chacha_length(engine, d, packet))
-		return false;
-	ctx = chacha_payload(engine, d);
-	return ctx != NULL && crypt(ctx, packet + LENGTH_BYTES, length) &&
-	       poly1305(engine, packet, length, packet + LENGTH_BYTES + length);
+	return chacha_length(engine, d, packet) &&
+	       chacha_begin(engine, d, payload, length) &&
+	       chacha_end(engine, d, payload, length) &&
+	       poly1305(engine, packet, length, payload + length);
 }
 
 static bool
 chacha_open(struct ssh_engine *engine, struct ssh_direction *d, uint8_t *packet,
     uint32_t length)
 {
-	EVP_CIPHER_CTX *ctx = chacha_payload(engine, d);
-	uint8_t tag[AEAD_TAG_BYTES];
+	uint8_t *payload = packet + LENGTH_BYTES, tag[AEAD_TAG_BYTES];
 
-	if (ctx == NULL || !poly1305(engine, packet, length, tag) ||
-	    CRYPTO_memcmp(tag, packet + LENGTH_BYTES + length, sizeof tag) != 0)
+	if (!chacha_begin(engine, d, payload, length) ||
+	    !poly1305(engine, packet, length, tag) ||
+	    CRYPTO_memcmp(tag, payload + length, sizeof tag) != 0)
 		return false;
 	wire_poke_u32(packet, length);
-	return crypt(ctx, packet + LENGTH_BYTES, length);
+	return chacha_end(engine, d, payload, length);
 }
 
 /* ---- aes-ctr with hmac ---- */
 
 static bool
-hmac(struct ssh_engine *engine, const struct ssh_direction *d, enum side side,
-    const uint8_t *packet, uint32_t length, uint8_t tag[64])
+hmac(struct ssh_engine *engine, const struct ssh_direction *d,
+    enum ssh_side side, const uint8_t *packet, uint32_t length, uint8_t tag[64])
 {
 	size_t key_bytes = macs[d->mac].key_bytes, len;
-	enum hash hash = key_bytes == evp_hashes[HASH_SHA2_256].key_bytes
-			     ? HASH_SHA2_256
-			     : HASH_SHA2_512;
-	struct keyed_mac *k = &engine->hmacs[hash][side];
+	enum ssh_hash hash =
+	    key_bytes == 32 ? SSH_HASH_SHA2_256 : SSH_HASH_SHA2_512;
+	struct ssh_keyed_mac *k = &engine->hmacs[hash][side];
 	uint8_t sequence[4];
 
 	if (k->is_keyed && engine->hmac_restarts &&
@@ -452,10 +306,10 @@ struct part {
 
 /* Encrypt or decrypt from `skip` whole blocks behind the counter on. */
 static bool
-ctr(struct ssh_engine *engine, const struct ssh_direction *d, enum side side,
-    uint32_t skip, struct part part)
+ctr(struct ssh_engine *engine, const struct ssh_direction *d,
+    enum ssh_side side, uint32_t skip, struct part part)
 {
-	struct keyed_cipher *k = &engine->ciphers[d->cipher][side];
+	struct ssh_keyed_cipher *k = &engine->ciphers[d->cipher][side];
 	uint8_t iv[AES_BLOCK_BYTES];
 
 	memcpy(iv, d->iv, sizeof iv);
@@ -482,11 +336,11 @@ ctr_seal(struct ssh_engine *engine, struct ssh_direction *d, uint8_t *packet,
 
 	if (d->mac == SSH_MAC_NONE)
 		return false;
-	if (!is_etm && !hmac(engine, d, SIDE_SEAL, packet, length, tag))
+	if (!is_etm && !hmac(engine, d, SSH_SIDE_SEAL, packet, length, tag))
 		return false;
-	if (!ctr(engine, d, SIDE_SEAL, 0, part))
+	if (!ctr(engine, d, SSH_SIDE_SEAL, 0, part))
 		return false;
-	if (is_etm && !hmac(engine, d, SIDE_SEAL, packet, length, tag))
+	if (is_etm && !hmac(engine, d, SSH_SIDE_SEAL, packet, length, tag))
 		return false;
 	add_to(d->iv, AES_BLOCK_BYTES, (uint32_t)(part.len / AES_BLOCK_BYTES));
 	return true;
@@ -508,12 +362,12 @@ ctr_open(struct ssh_engine *engine, struct ssh_direction *d, uint8_t *packet,
 		rest.data += AES_BLOCK_BYTES;
 		rest.len -= AES_BLOCK_BYTES;
 	}
-	if (!is_etm && !ctr(engine, d, SIDE_OPEN, 1, rest))
+	if (!is_etm && !ctr(engine, d, SSH_SIDE_OPEN, 1, rest))
 		return false;
-	if (!hmac(engine, d, SIDE_OPEN, packet, length, tag) ||
+	if (!hmac(engine, d, SSH_SIDE_OPEN, packet, length, tag) ||
 	    CRYPTO_memcmp(tag, theirs, macs[d->mac].tag_bytes) != 0)
 		return false;
-	if (is_etm && !ctr(engine, d, SIDE_OPEN, 0, rest))
+	if (is_etm && !ctr(engine, d, SSH_SIDE_OPEN, 0, rest))
 		return false;
 	add_to(d->iv, AES_BLOCK_BYTES, (uint32_t)(part.len / AES_BLOCK_BYTES));
 	return true;
@@ -528,7 +382,8 @@ ssh_cipher_length(struct ssh_engine *engine, const struct ssh_direction *d,
 	uint8_t bytes[LENGTH_BYTES];
 
 	if (is_first_block_needed(d) &&
-	    !ctr(engine, d, SIDE_OPEN, 0, (struct part){head, AES_BLOCK_BYTES}))
+	    !ctr(engine, d, SSH_SIDE_OPEN, 0,
+		(struct part){head, AES_BLOCK_BYTES}))
 		return -1;
 	memcpy(bytes, head, sizeof bytes);
 	if (d->cipher == SSH_CIPHER_CHACHA20_POLY1305 &&
@@ -548,7 +403,7 @@ plain(struct ssh_engine *engine, struct ssh_direction *d, uint8_t *packet,
 typedef bool protect_fn(struct ssh_engine *engine, struct ssh_direction *d,
     uint8_t *packet, uint32_t length);
 
-static protect_fn *const protections[SSH_CIPHER_COUNT][SIDES] = {
+static protect_fn *const protections[SSH_CIPHER_COUNT][SSH_SIDES] = {
     [SSH_CIPHER_NONE] = {plain, plain},
     [SSH_CIPHER_CHACHA20_POLY1305] = {chacha_open, chacha_seal},
     [SSH_CIPHER_AES256_GCM] = {gcm_open, gcm_seal},
@@ -558,7 +413,7 @@ static protect_fn *const protections[SSH_CIPHER_COUNT][SIDES] = {
 };
 
 static int
-protect(struct ssh_engine *engine, struct ssh_direction *d, enum side side,
+protect(struct ssh_engine *engine, struct ssh_direction *d, enum ssh_side side,
     uint8_t *packet, uint32_t length)
 {
 	if (!is_possible(d, length))
@@ -575,12 +430,12 @@ int
 ssh_cipher_open(struct ssh_engine *engine, struct ssh_direction *d,
     uint8_t *packet, uint32_t length)
 {
-	return protect(engine, d, SIDE_OPEN, packet, length);
+	return protect(engine, d, SSH_SIDE_OPEN, packet, length);
 }
 
 int
 ssh_cipher_seal(struct ssh_engine *engine, struct ssh_direction *d,
     uint8_t *packet, uint32_t length)
 {
-	return protect(engine, d, SIDE_SEAL, packet, length);
+	return protect(engine, d, SSH_SIDE_SEAL, packet, length);
 }

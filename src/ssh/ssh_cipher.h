@@ -94,8 +94,9 @@ int ssh_cipher_length(struct ssh_engine *engine, const struct ssh_direction *d,
 
 /*
  * Verify and decrypt in place `4 + length + tag` bytes at `packet`, then step
- * on sequence, nonce and counter.  0; or -1: the packet is not authentic (or
- * libcrypto fails) and nothing of it may be used.
+ * on sequence, nonce and counter.  0; or -1: the packet is not authentic, its
+ * length is out of step with the cipher's blocks, or libcrypto fails, and
+ * nothing of it may be used.
  */
 int ssh_cipher_open(struct ssh_engine *engine, struct ssh_direction *d,
     uint8_t *packet, uint32_t length);
@@ -103,7 +104,8 @@ int ssh_cipher_open(struct ssh_engine *engine, struct ssh_direction *d,
 /*
  * Encrypt in place a packet of `4 + length` bytes (length field, padding
  * length, payload, padding) and write the tag behind it.  Padding bytes are
- * the caller's to fill.  0, or -1 where libcrypto fails.
+ * the caller's to fill.  0, or -1 where libcrypto fails or the padding is not
+ * what ssh_cipher_padding says, give or take whole blocks.
  */
 int ssh_cipher_seal(struct ssh_engine *engine, struct ssh_direction *d,
     uint8_t *packet, uint32_t length);

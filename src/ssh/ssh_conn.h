@@ -62,10 +62,15 @@ struct ssh_setup {
 	uint32_t window_bytes; /* our receive window of each channel */
 	uint32_t max_channels; /* open at once in one connection */
 	uint32_t max_auth_tries; /* signed or unknown-method requests */
-	uint32_t login_grace_ms; /* from first byte to ACCEPTED */
+	uint32_t login_grace_ms; /* from ssh_conn_new to ACCEPTED; later also
+				  * for each key exchange */
 	uint64_t rekey_bytes; /* either way; 0: never by bytes */
 	uint64_t rekey_ms; /* 0: never by time */
-	size_t output_max; /* bytes; past it the peer is cut */
+	/*
+	 * Bytes: past it the peer is cut, who does not read what it asks for.
+	 * Data is taken up to half of it.  At least 4 * SSH_PACKET_MAX.
+	 */
+	size_t output_max;
 };
 
 /* Sensible values for everything but the host keys. */
@@ -104,8 +109,8 @@ enum ssh_event_kind {
 	/* The peer sends no more data on a channel. */
 	SSH_EVENT_EOF,
 	/*
-	 * The peer closed the channel (perhaps before OPEN was answered); the
-	 * id is still valid until ssh_conn_close, which must follow.
+	 * The peer closed the channel and will take no more data; the id is
+	 * still valid until ssh_conn_close, which must follow.
 	 */
 	SSH_EVENT_CLOSE,
 	/* More can be sent: on one channel, or (SSH_CHANNEL_ALL) on any. */
@@ -137,6 +142,9 @@ struct ssh_event {
 			struct span blob;
 			bool is_proof; /* a signature came with it; it is not
 					* verified unless the key is allowed */
+			enum ssh_key_verdict verdict; /* other than GOOD: the
+						       * key cannot be used,
+						       * whatever the answer */
 		} auth;
 		struct {
 			struct span host;
@@ -195,7 +203,10 @@ struct ssh_auth_terms {
 void ssh_conn_auth_answer(struct ssh_conn *conn, enum ssh_auth_answer answer,
     const struct ssh_auth_terms *terms, uint64_t now_ms);
 
-/* A text for the user before or while authenticating (RFC 4252 5.4). */
+/*
+ * A text for the user while authenticating (RFC 4252 5.4): while an AUTH is to
+ * be answered, or after it was refused.  At any other time nothing is sent.
+ */
 void ssh_conn_banner(struct ssh_conn *conn, const char *text);
 
 /* ---- channels.  An id that is not open is the caller's fault (assert). ----
@@ -229,7 +240,9 @@ void ssh_conn_send_eof(struct ssh_conn *conn, uint32_t channel);
 
 /*
  * We are done with the channel: after this the caller hears no more of it and
- * its id is not to be used.  It is reused once the peer's CLOSE has come.
+ * its id is not to be used.  It is reused once the peer's CLOSE has come, and
+ * counts for max_channels until then.  What was sent before still arrives.
+ * An OPEN that was not yet answered is refused.
  */
 void ssh_conn_close(struct ssh_conn *conn, uint32_t channel);
 
@@ -240,10 +253,17 @@ bool ssh_conn_next_channel(
 /* Send keepalive@openssh.com; SSH_EVENT_ALIVE or any other packet answers. */
 void ssh_conn_keepalive(struct ssh_conn *conn);
 
-/* Start a key exchange from our side (nothing where one is going on). */
+/*
+ * Start a key exchange from our side (nothing where one is going on, or before
+ * ACCEPTED).  What has to be said meanwhile, answers before all, is said when
+ * it has ended, in its order; data is not taken (ssh_conn_writable).
+ */
 void ssh_conn_rekey(struct ssh_conn *conn);
 
-/* Send DISCONNECT; the next step gives SSH_EVENT_GONE. */
+/*
+ * Send DISCONNECT; the next step gives SSH_EVENT_GONE.  From then on every call
+ * on the connection is allowed and none sends anything.
+ */
 void ssh_conn_disconnect(
     struct ssh_conn *conn, enum ssh_disconnect reason, const char *why);
 
@@ -252,7 +272,8 @@ struct ssh_conn_facts {
 	const char *state; /* the state's name */
 	const char *kex, *cipher_in, *cipher_out, *mac_in, *mac_out;
 	const char *host_key;
-	const char *client_version; /* escaped; lives with the connection */
+	/* printable ASCII; "" before it came; lives with the connection */
+	const char *client_version;
 	uint64_t bytes_in, bytes_out; /* data of all channels */
 	uint32_t key_exchanges;
 	bool is_strict;

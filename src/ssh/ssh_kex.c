@@ -83,8 +83,8 @@ x25519(struct span theirs, uint8_t public[X25519_BYTES],
 	    EVP_PKEY_derive_set_peer_ex(ctx, peer, 0) != 1)
 		goto out;
 	/*
-	 * libcrypto fails where the secret comes out as zeroes, and only there
-	 * once it is set up (RFC 8731 section 3 asks for the check).
+	 * Once it is set up, libcrypto fails where the secret comes out as
+	 * zeroes; RFC 8731 section 3 asks for that, so look again.
 	 */
 	if (EVP_PKEY_derive(ctx, secret, &secret_len) != 1 ||
 	    secret_len != X25519_BYTES ||

@@ -2,14 +2,13 @@
 #define KAYA_SSH_KEY_H
 
 /*
- * ssh_key: public keys as blobs, signatures over bytes, and our host keys.
+ * ssh_key: users' public keys as blobs, and their signatures over bytes.
+ * (Our own keys: ssh_host_key.)
  *
  * Sources: RFC 4253 6.6, RFC 8332 (rsa-sha2), RFC 8709 (ed25519), RFC 5656
- * (ecdsa), OpenSSH's PROTOCOL.u2f (sk-*), PROTOCOL.key (private key files).
+ * (ecdsa), OpenSSH's PROTOCOL.u2f (sk-*).
  */
 
-#include "buf.h"
-#include "err.h"
 #include "span.h"
 
 enum { SSH_KEY_RSA_MIN_BITS = 2048, SSH_KEY_RSA_MAX_BITS = 16384 };
@@ -17,9 +16,14 @@ enum { SSH_KEY_RSA_MIN_BITS = 2048, SSH_KEY_RSA_MAX_BITS = 16384 };
 enum ssh_key_verdict {
 	SSH_KEY_GOOD,
 	SSH_KEY_BAD_SIGNATURE, /* does not match, or is malformed */
-	SSH_KEY_UNSUPPORTED, /* algorithm unknown, or not for this key */
+	/*
+	 * algorithm unknown, or not for this key, or an RSA modulus above
+	 * SSH_KEY_RSA_MAX_BITS or exponent above 64 bits: nobody has such, and
+	 * they would have us work as hard as a signer
+	 */
+	SSH_KEY_UNSUPPORTED,
 	SSH_KEY_TOO_WEAK, /* RSA below SSH_KEY_RSA_MIN_BITS */
-	SSH_KEY_MALFORMED /* the blob is no key */
+	SSH_KEY_MALFORMED /* the blob is no key, or more than one */
 };
 
 /*
@@ -45,47 +49,10 @@ struct ssh_key_presence {
 /*
  * Verify `signature` (the SSH string's content: algorithm and raw signature)
  * of `message` by `blob`.  The algorithm inside must be `algorithm`.
- * `presence` is filled on GOOD.
+ * `presence` is filled on GOOD.  Where memory fails the signature is not good.
  */
 enum ssh_key_verdict ssh_key_verify(struct span algorithm, struct span blob,
     struct span signature, struct span message,
     struct ssh_key_presence *presence);
-
-/* ---- host keys: the private side, for the process that holds them ---- */
-
-struct ssh_host_key;
-
-enum ssh_host_key_type { SSH_HOST_KEY_ED25519, SSH_HOST_KEY_RSA };
-
-/* Make one (RSA: 3072 bits).  NULL and `err` on failure. */
-struct ssh_host_key *ssh_host_key_generate(
-    enum ssh_host_key_type type, struct err *err);
-
-/*
- * Read an unencrypted private key file's content: "OPENSSH PRIVATE KEY"
- * (PROTOCOL.key) or a PEM that libcrypto reads.  Encrypted ones, other types
- * and RSA below the minimum are refused with cause and remedy.
- */
-struct ssh_host_key *ssh_host_key_parse(struct span file, struct err *err);
-
-/* The "OPENSSH PRIVATE KEY" file's content, as ssh-keygen reads it. */
-int ssh_host_key_encode(const struct ssh_host_key *key, const char *comment,
-    struct buf *file, struct err *err);
-
-/* Wiped and freed; NULL is fine. */
-void ssh_host_key_free(struct ssh_host_key *key);
-
-enum ssh_host_key_type ssh_host_key_type(const struct ssh_host_key *key);
-
-/* The public blob (borrowed from the key). */
-struct span ssh_host_key_blob(const struct ssh_host_key *key);
-
-/*
- * Sign `message` by `algorithm` ("ssh-ed25519", "rsa-sha2-256",
- * "rsa-sha2-512"); the signature blob (algorithm and raw signature, as in
- * KEX_ECDH_REPLY) is appended.
- */
-int ssh_host_key_sign(const struct ssh_host_key *key, const char *algorithm,
-    struct span message, struct buf *signature, struct err *err);
 
 #endif

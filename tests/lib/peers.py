@@ -129,14 +129,16 @@ class Kayad(Process):
     """The gateway, in a state folder of its own."""
 
     def __init__(self, folder, config=None, arguments=(), wait=True):
-        self.state = pathlib.Path(folder) / "state"
+        folder = pathlib.Path(folder)
+        let_through(folder)
+        self.state = folder / "state"
         self.state.mkdir(exist_ok=True)
         self.authorized_keys = self.state / "authorized_keys"
         command = [KAYAD, "--state", self.state]
         if "--listen" not in arguments:
             command += ["--listen", "127.0.0.1:0"]
         if config is not None:
-            self.config = pathlib.Path(folder) / "kayad.conf"
+            self.config = folder / "kayad.conf"
             self.config.write_text(config)
             command += ["-c", self.config]
         super().__init__([*command, *arguments])
@@ -207,12 +209,27 @@ class Kayad(Process):
         return total
 
 
+def let_through(folder):
+    """Let anybody pass through the folders on the way.
+
+    A program that is started as root becomes somebody else, who must get to
+    the folder that the test made for it.
+    """
+    if os.geteuid() != 0:
+        return
+    for parent in (folder, *folder.parents):
+        mode = parent.stat().st_mode
+        if mode & 0o011 != 0o011:
+            parent.chmod(mode | 0o011)
+
+
 class Mosquitto(Process):
     """A broker on a port of loopback; with users, it asks for passwords."""
 
     def __init__(self, folder, users=None, extra=""):
         folder = pathlib.Path(folder)
         folder.mkdir(exist_ok=True)
+        let_through(folder)
         self.port = free_port()
         config = f"listener {self.port} 127.0.0.1\nlog_dest stdout\n{extra}\n"
         if users:
@@ -222,7 +239,6 @@ class Mosquitto(Process):
             passwords.chmod(0o600)
             subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
             if os.geteuid() == 0:
-                folder.chmod(0o755)
                 passwords.chmod(0o644)
             config += f"password_file {passwords}\n"
         else:

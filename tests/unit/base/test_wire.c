@@ -77,6 +77,48 @@ test_mpint_as_rfc_4251_shows_it(void **state)
 	}
 }
 
+static void
+test_an_mpint_is_taken_back_as_it_was_put(void **state)
+{
+	static const struct {
+		struct span text, value;
+	} rows[] = {
+	    {{(const uint8_t *)"\0\0\0\0", 4}, {NULL, 0}},
+	    {{(const uint8_t *)"\0\0\0\x01\x7f", 5},
+		{(const uint8_t *)"\x7f", 1}},
+	    {{(const uint8_t *)"\0\0\0\x02\0\x80", 6},
+		{(const uint8_t *)"\x80", 1}},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct span in = rows[i].text, value;
+
+		assert_true(wire_take_mpint(&in, &value));
+		assert_true(span_equal(value, rows[i].value));
+		assert_int_equal(in.len, 0);
+	}
+}
+
+static void
+test_an_mpint_that_is_negative_or_too_long_is_refused(void **state)
+{
+	static const struct span rows[] = {
+	    {(const uint8_t *)"\0\0\0\x01\x80", 5}, /* negative */
+	    {(const uint8_t *)"\0\0\0\x01\0", 5}, /* a longer 0 */
+	    {(const uint8_t *)"\0\0\0\x02\0\x7f", 6}, /* a longer 127 */
+	    {(const uint8_t *)"\0\0\0\x03\0\0\x80", 7},
+	    {(const uint8_t *)"\0\0\0\x03\0\x80", 6}, /* cut off */
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct span in = rows[i], value;
+
+		assert_false(wire_take_mpint(&in, &value));
+		assert_ptr_equal(in.data, rows[i].data);
+		assert_int_equal(in.len, rows[i].len);
+	}
+}
+
 int
 main(void)
 {
@@ -84,6 +126,9 @@ main(void)
 	    cmocka_unit_test(test_what_is_put_is_taken),
 	    cmocka_unit_test(test_what_is_short_is_refused_and_left_alone),
 	    cmocka_unit_test(test_mpint_as_rfc_4251_shows_it),
+	    cmocka_unit_test(test_an_mpint_is_taken_back_as_it_was_put),
+	    cmocka_unit_test(
+		test_an_mpint_that_is_negative_or_too_long_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("wire", tests, NULL, NULL);

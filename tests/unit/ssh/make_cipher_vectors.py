@@ -28,7 +28,7 @@ MACS = [
     ("SSH_MAC_SHA2_256", "sha256", 32, False),
     ("SSH_MAC_SHA2_512", "sha512", 64, False),
 ]
-PAYLOADS = [b"kaya", bytes(range(100))]
+PAYLOADS = [b"kaya", bytes(range(100)), bytes(i % 251 for i in range(1100))]
 
 
 def pack(payload, block, counted):
