@@ -6,6 +6,14 @@
 #define IN_EVERY      (~0u)
 #define IN_AFTER_KEYS (IN(SERVICE) | IN(AUTH) | IN(OPEN))
 #define NEVER	      0u
+/*
+ * A later exchange, channels being open.  Between a peer's KEXINIT and NEWKEYS
+ * nothing of the kind should come (RFC 4253 section 7.1), but AsyncSSH 2.10
+ * writes on, as if nothing were going on.  It is under the old keys and
+ * does no harm; sshd takes it too.
+ */
+#define IN_LATER_EXCHANGE (1u << 31)
+#define IN_OPEN		  (IN(OPEN) | IN_LATER_EXCHANGE)
 
 static void
 on_disconnect(struct ssh_conn *conn, const struct ssh_message *message,
@@ -66,25 +74,25 @@ static const struct row rows[] = {
     [SSH_MSG_USERAUTH_BANNER] = {"USERAUTH_BANNER", NULL, NEVER},
     [SSH_MSG_USERAUTH_PK_OK] = {"USERAUTH_PK_OK", NULL, NEVER},
     [SSH_MSG_GLOBAL_REQUEST] = {"GLOBAL_REQUEST", ssh_global_on_request,
-	IN(OPEN)},
+	IN_OPEN},
     [SSH_MSG_REQUEST_SUCCESS] = {"REQUEST_SUCCESS", ssh_global_on_reply,
-	IN(OPEN)},
+	IN_OPEN},
     [SSH_MSG_REQUEST_FAILURE] = {"REQUEST_FAILURE", ssh_global_on_reply,
-	IN(OPEN)},
-    [SSH_MSG_CHANNEL_OPEN] = {"CHANNEL_OPEN", ssh_channel_on_open, IN(OPEN)},
+	IN_OPEN},
+    [SSH_MSG_CHANNEL_OPEN] = {"CHANNEL_OPEN", ssh_channel_on_open, IN_OPEN},
     /* We open none and ask for nothing on one. */
     [SSH_MSG_CHANNEL_OPEN_CONFIRMATION] = {"CHANNEL_OPEN_CONFIRMATION", NULL,
 	NEVER},
     [SSH_MSG_CHANNEL_OPEN_FAILURE] = {"CHANNEL_OPEN_FAILURE", NULL, NEVER},
     [SSH_MSG_CHANNEL_WINDOW_ADJUST] = {"CHANNEL_WINDOW_ADJUST",
-	ssh_channel_on_adjust, IN(OPEN)},
-    [SSH_MSG_CHANNEL_DATA] = {"CHANNEL_DATA", ssh_channel_on_data, IN(OPEN)},
+	ssh_channel_on_adjust, IN_OPEN},
+    [SSH_MSG_CHANNEL_DATA] = {"CHANNEL_DATA", ssh_channel_on_data, IN_OPEN},
     [SSH_MSG_CHANNEL_EXTENDED_DATA] = {"CHANNEL_EXTENDED_DATA",
-	ssh_channel_on_extended_data, IN(OPEN)},
-    [SSH_MSG_CHANNEL_EOF] = {"CHANNEL_EOF", ssh_channel_on_eof, IN(OPEN)},
-    [SSH_MSG_CHANNEL_CLOSE] = {"CHANNEL_CLOSE", ssh_channel_on_close, IN(OPEN)},
+	ssh_channel_on_extended_data, IN_OPEN},
+    [SSH_MSG_CHANNEL_EOF] = {"CHANNEL_EOF", ssh_channel_on_eof, IN_OPEN},
+    [SSH_MSG_CHANNEL_CLOSE] = {"CHANNEL_CLOSE", ssh_channel_on_close, IN_OPEN},
     [SSH_MSG_CHANNEL_REQUEST] = {"CHANNEL_REQUEST", ssh_channel_on_request,
-	IN(OPEN)},
+	IN_OPEN},
     [SSH_MSG_CHANNEL_SUCCESS] = {"CHANNEL_SUCCESS", NULL, NEVER},
     [SSH_MSG_CHANNEL_FAILURE] = {"CHANNEL_FAILURE", NULL, NEVER},
 };
@@ -129,6 +137,16 @@ is_wrong_guess(struct ssh_conn *conn, uint8_t number)
 	return true;
 }
 
+static bool
+has_place(const struct ssh_conn *conn, uint8_t number)
+{
+	uint32_t states = 1u << conn->state;
+
+	if (conn->is_accepted && conn->state != SSH_STATE_OPEN)
+		states |= IN_LATER_EXCHANGE;
+	return (rows[number].states & states) != 0;
+}
+
 static void
 reject_unknown(struct ssh_conn *conn)
 {
@@ -169,7 +187,7 @@ ssh_message_dispatch(
 		reject_stray(conn, number);
 	else if (ssh_message_name(number) == NULL)
 		reject_unknown(conn);
-	else if ((rows[number].states & 1u << conn->state) == 0)
+	else if (!has_place(conn, number))
 		reject_stray(conn, number);
 	else
 		rows[number].handle(conn, &message, event);

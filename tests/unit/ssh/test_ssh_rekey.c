@@ -107,6 +107,28 @@ test_what_comes_before_the_peers_kexinit_is_taken(void **state)
 	peer_fini(&p);
 }
 
+/* As AsyncSSH 2.10 does, against RFC 4253 section 7.1. */
+static void
+test_data_within_a_later_exchange_is_taken(void **state)
+{
+	struct peer p;
+
+	init(&p, 0);
+	peer_say_kexinit(&p);
+	peer_send_data(&p, 0, span_of_str("one "));
+	peer_say_ecdh_init(&p);
+	peer_send_data(&p, 0, span_of_str("two "));
+	send_keepalive(&p);
+	peer_expect(&p, SSH_MSG_KEXINIT);
+	peer_expect(&p, SSH_MSG_KEX_ECDH_REPLY);
+	peer_expect(&p, SSH_MSG_NEWKEYS);
+	peer_expect(&p, SSH_MSG_REQUEST_SUCCESS);
+	peer_say_newkeys(&p);
+	peer_send_data(&p, 0, span_of_str("three"));
+	assert_true(span_is(buf_span(&p.received[0]), "one two three"));
+	peer_fini(&p);
+}
+
 static void
 test_nothing_is_written_between_kexinit_and_newkeys(void **state)
 {
@@ -456,6 +478,7 @@ main(void)
 	    TEST(either_side_may_ask_for_new_keys),
 	    TEST(without_strict_the_sequence_goes_on),
 	    TEST(what_comes_before_the_peers_kexinit_is_taken),
+	    TEST(data_within_a_later_exchange_is_taken),
 	    TEST(nothing_is_written_between_kexinit_and_newkeys),
 	    TEST(between_newkeys_of_ours_and_of_theirs_data_flows),
 	    TEST(answers_wait_for_new_keys_in_order),
