@@ -168,7 +168,7 @@ take_credentials(struct span *in, struct mqtt_connect *c)
 
 	/* 3.1: the packet's length takes precedence over these flags. */
 	if (c->level == MQTT_31 && in->len == 0)
-		c->has_user_name = c->has_password = false;
+		c->has_user_name = false;
 	if (c->has_user_name) {
 		if (!wire_take_string16(in, &c->user_name))
 			return MQTT_RULE_USER_NAME_MISSING;

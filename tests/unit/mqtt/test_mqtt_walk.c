@@ -412,6 +412,51 @@ test_the_caps_are_kept_to_the_byte(void **state)
 }
 
 static void
+test_the_largest_whole_publish_is_a_packet_the_next_a_head(void **state)
+{
+	struct make publish = {.len = 0};
+
+	make_publish(&publish, 4, 0, "a", "payload");
+	for (int slack = -1; slack <= 0; slack++) {
+		struct mqtt_limits limits = mqtt_limits_default;
+		struct mqtt_walk up, down;
+		struct record r = {.frames = 0};
+
+		start(&up, &down, 4);
+		limits.whole_max = (uint32_t)((int)publish.len + slack);
+		up.limits = &limits;
+		mqtt_walk_set_mask(&up, MQTT_MASK(MQTT_PUBLISH));
+		drain(&up, make_span(&publish), &r);
+		assert_int_equal(r.packets, slack == 0);
+		assert_int_equal(r.heads, slack == -1);
+		mqtt_walk_fini(&up);
+	}
+}
+
+static void
+test_a_cap_comes_before_what_lies_behind_it(void **state)
+{
+	const struct mqtt_limits limits = {100, 20, 20};
+	struct make publish = {.len = 0};
+
+	/* The wildcard is seen only where the cap would be passed. */
+	make_publish(&publish, 4, 0, "a/topic/of/some/length/#", "");
+	for (size_t cut = 0; cut <= publish.len; cut++) {
+		struct mqtt_walk up, down;
+		struct record r = {.frames = 0};
+
+		start(&up, &down, 4);
+		up.limits = &limits;
+		if (drain(&up, span_of(publish.data, cut), &r) ==
+		    MQTT_WALK_NEED_MORE)
+			drain(&up,
+			    span_of(publish.data + cut, publish.len - cut), &r);
+		assert_int_equal(r.fault.rule, MQTT_RULE_TOO_LARGE);
+		mqtt_walk_fini(&up);
+	}
+}
+
+static void
 test_extended_authentication_is_followed(void **state)
 {
 	static const char connect[] =
@@ -485,6 +530,9 @@ main(void)
 	    cmocka_unit_test(
 		test_a_payload_of_the_greatest_size_streams_through),
 	    cmocka_unit_test(test_the_caps_are_kept_to_the_byte),
+	    cmocka_unit_test(
+		test_the_largest_whole_publish_is_a_packet_the_next_a_head),
+	    cmocka_unit_test(test_a_cap_comes_before_what_lies_behind_it),
 	    cmocka_unit_test(test_extended_authentication_is_followed),
 	    cmocka_unit_test(test_bits_that_3_1_leaves_free_are_free),
 	    cmocka_unit_test(test_an_idle_walk_is_small),
