@@ -44,6 +44,9 @@ take_start(uint8_t type, struct span *in, struct mqtt_sender from,
 	return mqtt_property_take(in, type, from, properties);
 }
 
+/* How a broker before 5.0 refuses 5.0: MQTT-3.1.2-2 of 3.1.1. */
+static const struct span old_refusal = {(const uint8_t *)"\0\1", 2};
+
 enum mqtt_rule
 mqtt_connack_decode(
     struct span body, struct mqtt_sender from, struct mqtt_connack *c)
@@ -52,6 +55,10 @@ mqtt_connack_decode(
 	uint8_t flags;
 
 	*c = (struct mqtt_connack){0};
+	if (from.level == MQTT_50 && span_equal(body, old_refusal)) {
+		c->code = MQTT_UNSUPPORTED_VERSION;
+		return MQTT_RULE_NONE;
+	}
 	if (!wire_take_u8(&body, &flags) || !wire_take_u8(&body, &c->code))
 		return MQTT_RULE_LENGTH;
 	/* 3.1 does not use the first byte. */

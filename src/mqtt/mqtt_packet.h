@@ -20,7 +20,11 @@
 enum mqtt_rule mqtt_packet_check(
     const struct mqtt_frame *frame, struct span body, struct mqtt_sender from);
 
-/* 3.1.1 and 5.0 section 3.2. */
+/*
+ * 3.1.1 and 5.0 section 3.2.  A broker that does not know 5.0 refuses it with a
+ * CONNACK of 3.1.1, return code 1: that is sound at level 5 too, and read as
+ * 5.0's MQTT_UNSUPPORTED_VERSION.
+ */
 struct mqtt_connack {
 	bool session_present;
 	uint8_t code; /* return code, in 5.0 reason code; 0: accepted */

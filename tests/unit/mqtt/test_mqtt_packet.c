@@ -3,6 +3,7 @@
 #include "make.h"
 #include "mqtt_property.h"
 #include "mqtt_publish.h"
+#include "mqtt_reason.h"
 
 #define B(bytes) span_of(bytes, sizeof bytes - 1)
 
@@ -35,6 +36,20 @@ test_connack_is_read_at_every_level(void **state)
 	    MQTT_RULE_NONE);
 	assert_int_equal(c.code, 0x87);
 	assert_int_equal(c.properties.len, 4);
+}
+
+static void
+test_an_old_broker_may_refuse_5_0_as_3_1_1_does(void **state)
+{
+	struct mqtt_connack c;
+	struct mqtt_sender s = from(MQTT_FROM_BROKER, 5);
+
+	assert_int_equal(mqtt_connack_decode(B("\0\1"), s, &c), MQTT_RULE_NONE);
+	assert_int_equal(c.code, MQTT_UNSUPPORTED_VERSION);
+	assert_int_equal(
+	    mqtt_connack_decode(B("\0\5"), s, &c), MQTT_RULE_CONNACK_CODE);
+	assert_int_equal(
+	    mqtt_connack_decode(B("\0\0"), s, &c), MQTT_RULE_PROPERTY_LENGTH);
 }
 
 static void
@@ -290,6 +305,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_connack_is_read_at_every_level),
+	    cmocka_unit_test(test_an_old_broker_may_refuse_5_0_as_3_1_1_does),
 	    cmocka_unit_test(test_acks_are_read_in_their_short_and_long_forms),
 	    cmocka_unit_test(test_filters_are_read_one_by_one),
 	    cmocka_unit_test(test_unsubscribe_has_filters_alone),
