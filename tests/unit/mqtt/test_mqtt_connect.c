@@ -175,6 +175,60 @@ test_a_user_name_is_put_where_none_was(void **state)
 }
 
 static void
+test_what_an_answer_must_heed_is_noted(void **state)
+{
+	struct make body = {.len = 0}, m = {.len = 0};
+	struct mqtt_connect c;
+
+	make_text(&body, "MQTT");
+	make_u16(make_u8(make_u8(&body, 5), 0x02), 60);
+	make_bytes(&body, span_of("\x0b\x27\0\0\1\0\x17\0\x15\0\1m", 12));
+	make_frame(&m, 0x10, make_text(&body, ""));
+	assert_int_equal(decode(make_span(&m), &c), MQTT_RULE_NONE);
+	assert_int_equal(c.packet_max, 256);
+	assert_true(c.no_problem_information);
+	assert_true(c.has_auth_method);
+	m.len = 0;
+	make_connect(&m, 5, "c");
+	assert_int_equal(decode(make_span(&m), &c), MQTT_RULE_NONE);
+	assert_int_equal(c.packet_max, 0);
+	assert_false(c.no_problem_information || c.has_auth_method);
+}
+
+static void
+test_flags_that_3_1_leaves_free_are_kept(void **state)
+{
+	const struct mqtt_connect_edits none = {0};
+	struct mqtt_connect c;
+	struct make m = {.len = 0};
+	struct buf out;
+
+	make_full(&m, 3);
+	m.data[0] = 0x18;
+	m.data[11] |= 0x01;
+	assert_int_equal(decode(make_span(&m), &c), MQTT_RULE_NONE);
+	buf_init(&out, 4096);
+	assert_true(mqtt_connect_rewrite(&c, &none, &out));
+	assert_true(span_equal(buf_span(&out), make_span(&m)));
+	buf_fini(&out);
+}
+
+static void
+test_the_level_is_known_though_the_rest_is_broken(void **state)
+{
+	for (unsigned level = 3; level <= 5; level++) {
+		struct make m = {.len = 0};
+		struct mqtt_connect c;
+
+		make_full(&m, level);
+		m.data[1] = (uint8_t)(m.data[1] + 1);
+		make_u8(&m, 'x');
+		assert_int_equal(decode(make_span(&m), &c), MQTT_RULE_SURPLUS);
+		assert_int_equal(c.level, level);
+	}
+}
+
+static void
 test_what_would_be_no_connect_is_not_written(void **state)
 {
 	static const uint8_t long_text[65536];
@@ -214,6 +268,9 @@ main(void)
 	    cmocka_unit_test(
 		test_the_user_name_is_set_and_the_password_taken_out),
 	    cmocka_unit_test(test_a_user_name_is_put_where_none_was),
+	    cmocka_unit_test(test_what_an_answer_must_heed_is_noted),
+	    cmocka_unit_test(test_flags_that_3_1_leaves_free_are_kept),
+	    cmocka_unit_test(test_the_level_is_known_though_the_rest_is_broken),
 	    cmocka_unit_test(test_what_would_be_no_connect_is_not_written),
 	};
 
