@@ -192,7 +192,12 @@ void peer_send_open(
     struct peer *p, uint32_t client_id, const struct peer_open *open);
 /* Login is done: open a channel with large windows; the server's id. */
 uint32_t peer_open_channel(struct peer *p);
+/* The same with a window and a largest packet. */
+void peer_open_with(struct peer *p, uint32_t window, uint32_t max);
 void peer_send_data(struct peer *p, uint32_t channel, struct span data);
+void peer_send_extended(struct peer *p, uint32_t channel, struct span data);
+/* The data of the server's next packet, for the channel of those above. */
+struct span peer_expect_data(struct peer *p);
 /* A message with nothing but a channel and, for ADJUST, a number. */
 void peer_send_channel(struct peer *p, uint8_t number, uint32_t channel);
 void peer_send_adjust(struct peer *p, uint32_t channel, uint32_t more);

@@ -222,3 +222,34 @@ peer_send_adjust(struct peer *p, uint32_t channel, uint32_t more)
 	wire_poke_u32(payload + 5, more);
 	peer_send(p, span_of(payload, sizeof payload));
 }
+
+void
+peer_send_extended(struct peer *p, uint32_t id, struct span data)
+{
+	struct buf *out = peer_begin(p, SSH_MSG_CHANNEL_EXTENDED_DATA);
+
+	wire_put_u32(out, id);
+	wire_put_u32(out, 1);
+	wire_put_string32(out, data);
+	peer_send_it(p);
+}
+
+void
+peer_open_with(struct peer *p, uint32_t window, uint32_t max)
+{
+	peer_send_open(
+	    p, 100, &(struct peer_open){.window = window, .max = max});
+	peer_expect(p, SSH_MSG_CHANNEL_OPEN_CONFIRMATION);
+}
+
+struct span
+peer_expect_data(struct peer *p)
+{
+	struct span body = peer_expect(p, SSH_MSG_CHANNEL_DATA), data;
+	uint32_t id;
+
+	assert_true(wire_take_u32(&body, &id) && id == 100);
+	assert_true(wire_take_string32(&body, &data));
+	assert_int_equal(body.len, 0);
+	return data;
+}

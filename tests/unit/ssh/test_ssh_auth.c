@@ -416,34 +416,30 @@ test_no_terms_mean_touch_and_no_verification(void **state)
 	}
 }
 
+#define TEST(name) cmocka_unit_test(test_##name)
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_a_key_that_is_allowed_proves_itself),
-	    cmocka_unit_test(test_a_probe_is_answered_by_the_key_that_would_do),
-	    cmocka_unit_test(
-		test_a_key_that_is_refused_is_told_the_method_that_is_left),
-	    cmocka_unit_test(test_the_method_none_only_tells_what_there_is),
-	    cmocka_unit_test(test_a_wrong_signature_lets_nobody_in),
-	    cmocka_unit_test(
-		test_a_signature_over_another_session_lets_nobody_in),
-	    cmocka_unit_test(test_the_session_id_outlives_a_key_exchange),
-	    cmocka_unit_test(
-		test_a_signature_by_another_algorithm_name_is_refused),
-	    cmocka_unit_test(test_tries_that_fail_are_counted),
-	    cmocka_unit_test(test_questions_without_end_are_ended),
-	    cmocka_unit_test(
-		test_after_success_further_requests_are_passed_over),
-	    cmocka_unit_test(test_the_user_name_may_change_between_requests),
-	    cmocka_unit_test(
-		test_a_user_name_without_measure_is_not_asked_about),
-	    cmocka_unit_test(test_other_services_end_it_with_the_code_for_it),
-	    cmocka_unit_test(test_the_service_may_be_asked_for_before_each_try),
-	    cmocka_unit_test(test_a_banner_goes_out_before_the_answer),
-	    cmocka_unit_test(
-		test_a_token_must_be_touched_and_verified_as_the_terms_say),
-	    cmocka_unit_test(test_no_terms_mean_touch_and_no_verification),
+	    TEST(a_key_that_is_allowed_proves_itself),
+	    TEST(a_probe_is_answered_by_the_key_that_would_do),
+	    TEST(a_key_that_is_refused_is_told_the_method_that_is_left),
+	    TEST(the_method_none_only_tells_what_there_is),
+	    TEST(a_wrong_signature_lets_nobody_in),
+	    TEST(a_signature_over_another_session_lets_nobody_in),
+	    TEST(the_session_id_outlives_a_key_exchange),
+	    TEST(a_signature_by_another_algorithm_name_is_refused),
+	    TEST(tries_that_fail_are_counted),
+	    TEST(questions_without_end_are_ended),
+	    TEST(after_success_further_requests_are_passed_over),
+	    TEST(the_user_name_may_change_between_requests),
+	    TEST(a_user_name_without_measure_is_not_asked_about),
+	    TEST(other_services_end_it_with_the_code_for_it),
+	    TEST(the_service_may_be_asked_for_before_each_try),
+	    TEST(a_banner_goes_out_before_the_answer),
+	    TEST(a_token_must_be_touched_and_verified_as_the_terms_say),
+	    TEST(no_terms_mean_touch_and_no_verification),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,14 +182,15 @@ test_a_connection_begins_whole_or_not_at_all(void **state)
 	peer_fini(&p);
 }
 
+#define TEST(name) cmocka_unit_test(test_##name)
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(
-		test_an_allocation_that_fails_ends_one_connection_at_most),
-	    cmocka_unit_test(test_no_memory_at_all_ends_it_too),
-	    cmocka_unit_test(test_a_connection_begins_whole_or_not_at_all),
+	    TEST(an_allocation_that_fails_ends_one_connection_at_most),
+	    TEST(no_memory_at_all_ends_it_too),
+	    TEST(a_connection_begins_whole_or_not_at_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

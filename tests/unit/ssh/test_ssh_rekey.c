@@ -25,14 +25,9 @@ exchanges(const struct peer *p)
 }
 
 static void
-expect_data(struct peer *p, const char *text)
+expect_text(struct peer *p, const char *text)
 {
-	struct span body = peer_expect(p, SSH_MSG_CHANNEL_DATA), data;
-	uint32_t id;
-
-	assert_true(wire_take_u32(&body, &id));
-	assert_true(wire_take_string32(&body, &data));
-	assert_true(span_is(data, text));
+	assert_true(span_is(peer_expect_data(p), text));
 }
 
 static void
@@ -69,7 +64,7 @@ test_either_side_may_ask_for_new_keys(void **state)
 	assert_true(span_is(buf_span(&p.received[0]), "hither"));
 	send_text(&p, "thither");
 	peer_run(&p);
-	expect_data(&p, "thither");
+	expect_text(&p, "thither");
 	peer_expect_silence(&p);
 	assert_int_equal(peer_count(&p, SSH_EVENT_WRITABLE), 2);
 	peer_fini(&p);
@@ -140,7 +135,7 @@ test_nothing_is_written_between_kexinit_and_newkeys(void **state)
 	assert_int_equal(ssh_conn_writable(p.conn, 0), 0);
 	assert_int_equal(ssh_conn_send(p.conn, 0, span_of_str("now")), 0);
 	peer_run(&p);
-	expect_data(&p, "before");
+	expect_text(&p, "before");
 	/* Room in the window does not help. */
 	peer_send_adjust(&p, 0, 10);
 	assert_int_equal(ssh_conn_writable(p.conn, 0), 0);
@@ -166,7 +161,7 @@ test_between_newkeys_of_ours_and_of_theirs_data_flows(void **state)
 	peer_expect(&p, SSH_MSG_KEXINIT);
 	peer_expect(&p, SSH_MSG_KEX_ECDH_REPLY);
 	peer_expect(&p, SSH_MSG_NEWKEYS);
-	expect_data(&p, "under new keys");
+	expect_text(&p, "under new keys");
 	/* A second exchange waits for the first to end. */
 	ssh_conn_rekey(p.conn);
 	peer_run(&p);
@@ -387,7 +382,7 @@ test_the_packet_counter_brings_new_keys(void **state)
 	p.conn->packets_out = SSH_REKEY_PACKETS - 1;
 	send_text(&p, "the last one");
 	peer_run(&p);
-	expect_data(&p, "the last one");
+	expect_text(&p, "the last one");
 	peer_rekey(&p);
 	peer_fini(&p);
 }
@@ -413,7 +408,7 @@ test_other_algorithms_may_be_agreed_on(void **state)
 	assert_true(span_is(buf_span(&p.received[0]), "hither"));
 	send_text(&p, "thither");
 	peer_run(&p);
-	expect_data(&p, "thither");
+	expect_text(&p, "thither");
 	peer_fini(&p);
 }
 

@@ -371,16 +371,17 @@ test_the_peers_last_words_are_escaped_and_cut(void **state)
 	peer_fini(&p);
 }
 
+#define TEST(name) cmocka_unit_test(test_##name)
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_every_number_in_every_state),
-	    cmocka_unit_test(test_number_0_is_no_message),
-	    cmocka_unit_test(
-		test_nothing_is_read_while_an_answer_is_waited_for),
-	    cmocka_unit_test(test_after_the_end_nothing_is_said_or_heard),
-	    cmocka_unit_test(test_the_peers_last_words_are_escaped_and_cut),
+	    TEST(every_number_in_every_state),
+	    TEST(number_0_is_no_message),
+	    TEST(nothing_is_read_while_an_answer_is_waited_for),
+	    TEST(after_the_end_nothing_is_said_or_heard),
+	    TEST(the_peers_last_words_are_escaped_and_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
