@@ -269,7 +269,7 @@ pass_on(struct pipe *pipe, enum mqtt_walk_result result,
 			pipe->why = "CONNECT could not be written anew";
 			return false;
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	case MQTT_WALK_FORWARD:
 	case MQTT_WALK_HEAD:
 		if (buf_append(

@@ -108,6 +108,10 @@ listener_open(
 	probe = open_one(address, ALONE);
 	if (probe < 0)
 		goto fail;
+	if (count == 1) {
+		fds[0] = probe;
+		return 0;
+	}
 	close(probe);
 	for (; opened < count; opened++) {
 		fds[opened] = open_one(address, SHARED);

@@ -294,7 +294,7 @@ def test_a_port_that_is_taken_is_an_error(kayad, tmp_path):
 def test_a_state_folder_in_use_is_an_error(kayad, tmp_path):
     second = peers.Kayad(tmp_path, wait=False)
     assert second.wait(20) == 1
-    assert "another kayad" in second.log()
+    assert "another one serves" in second.log()
 
 
 @pytest.mark.parametrize("config,where", [

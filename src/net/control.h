@@ -2,7 +2,8 @@
 #define KAYA_CONTROL_H
 
 /*
- * control: the parent's UNIX socket for the gateway's owner and for root.
+ * control: a UNIX socket by which a running kayad or tunnel is asked how it
+ * is, for its owner and for root.
  *
  * One request a connection: a line with a word ("status"); one answer: a line
  * with a JSON object, then the end.
@@ -22,8 +23,8 @@ typedef void control_fn(
     void *arg, const char *request, struct control_client *client);
 
 /*
- * Listen on `path` (mode 0600; what is left of an earlier run is replaced, a
- * living kayad is an error: ERR_TAKEN).  NULL and `err` on failure.
+ * Listen on `path` (mode 0600; what is left of an earlier run is replaced, one
+ * that is served is an error: ERR_TAKEN).  NULL and `err` on failure.
  */
 struct control *control_new(struct loop *loop, const char *path, control_fn *fn,
     void *arg, struct err *err);

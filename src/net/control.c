@@ -218,9 +218,10 @@ control_new(struct loop *loop, const char *path, control_fn *fn, void *arg,
 	}
 	strcpy(control->address.sun_path, path);
 	if (is_served(&control->address)) {
-		err_set(err, ERR_TAKEN,
-		    "another kayad keeps its state there: %s", path);
-		err_hint(err, "stop it, or choose another folder: --state DIR");
+		err_set(
+		    err, ERR_TAKEN, "another one serves this socket: %s", path);
+		err_hint(err,
+		    "stop it, or choose another state folder: --state DIR");
 		goto fail;
 	}
 	unlink(path);
