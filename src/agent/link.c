@@ -1,0 +1,244 @@
+#include "link.h"
+
+#include "link_auth.h"
+#include "link_connect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CONNECT_MS = 15000, HANDSHAKE_S = 15 };
+
+/* -o words, as a configuration file of their own that is read first. */
+static int
+apply_words(
+    ssh_session session, const struct link_options *options, struct err *err)
+{
+	char path[64];
+	int fd, result;
+
+	if (options->word_count == 0)
+		return 0;
+	fd = memfd_create("kaya-options", MFD_CLOEXEC);
+	if (fd < 0)
+		return err_set_errno(err, ERR_SYSTEM, "no memfd");
+	for (size_t i = 0; i < options->word_count; i++)
+		dprintf(fd, "%s\n", options->words[i]);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	lseek(fd, 0, SEEK_SET);
+	result = ssh_options_parse_config(session, path);
+	close(fd);
+	if (result != SSH_OK)
+		return err_set(
+		    err, ERR_USAGE, "an -o option is not understood");
+	return 0;
+}
+
+static int
+apply_config(
+    ssh_session session, const struct link_options *options, struct err *err)
+{
+	if (options->ssh_config != NULL &&
+	    strcmp(options->ssh_config, "none") == 0)
+		return 0;
+	if (options->ssh_config != NULL &&
+	    access(options->ssh_config, R_OK) != 0)
+		return err_set_errno(
+		    err, ERR_USAGE, "cannot read %s", options->ssh_config);
+	if (ssh_options_parse_config(session, options->ssh_config) != SSH_OK)
+		return err_set(
+		    err, ERR_CONFIG, "ssh_config: %s", ssh_get_error(session));
+	return 0;
+}
+
+/* What enrolment wrote down, then what the user said: the later wins. */
+static void
+apply_said(ssh_session session, const struct link_options *options,
+    const struct dest *dest, const struct dest_enrolled *enrolled)
+{
+	unsigned port = options->port != 0 ? options->port : dest->port;
+	const char *user = options->user != NULL ? options->user : dest->user;
+
+	if (port == 0)
+		port = enrolled->port;
+	if (user[0] == '\0')
+		user = enrolled->user;
+	if (enrolled->host[0] != '\0')
+		ssh_options_set(session, SSH_OPTIONS_HOST, enrolled->host);
+	if (enrolled->known_hosts[0] != '\0')
+		ssh_options_set(
+		    session, SSH_OPTIONS_KNOWNHOSTS, enrolled->known_hosts);
+	if (port != 0)
+		ssh_options_set(session, SSH_OPTIONS_PORT, &port);
+	if (user[0] != '\0')
+		ssh_options_set(session, SSH_OPTIONS_USER, user);
+}
+
+/* -J, by the ssh program, which knows all of its own forms. */
+static int
+apply_jump(ssh_session session, const char *jump, struct err *err)
+{
+	char command[600];
+
+	if (jump == NULL)
+		return 0;
+	for (const char *p = jump; *p != '\0'; p++)
+		if (strchr(" \t'\"\\;&|<>$`(){}*?#~\n", *p) != NULL)
+			return err_set(err, ERR_USAGE,
+			    "-J \"%s\" is no list of hosts", jump);
+	snprintf(command, sizeof command, "ssh -W [%%h]:%%p -J %s %%h", jump);
+	if (strchr(jump, ',') == NULL)
+		snprintf(command, sizeof command, "ssh -W [%%h]:%%p %s", jump);
+	ssh_options_set(session, SSH_OPTIONS_PROXYCOMMAND, command);
+	return 0;
+}
+
+static int
+configure(struct link *link, const struct link_options *options,
+    struct dest_enrolled *enrolled, struct err *err)
+{
+	char state[PATH_MAX];
+	long timeout = HANDSHAKE_S;
+	int off = 0, on = 1;
+	struct dest dest;
+
+	if (dest_parse(&dest, options->dest, err) != 0)
+		return -1;
+	if (options->state_dir != NULL)
+		snprintf(state, sizeof state, "%s", options->state_dir);
+	else
+		dest_default_state(state, sizeof state);
+	if (dest_enrolled(enrolled, state, dest.host, err) < 0)
+		return -1;
+	if (ssh_options_set(link->session, SSH_OPTIONS_HOST, dest.host) != 0)
+		return err_set(err, ERR_USAGE, "\"%s\" is no host", dest.host);
+	ssh_options_set(link->session, SSH_OPTIONS_PROCESS_CONFIG, &off);
+	ssh_options_set(link->session, SSH_OPTIONS_NODELAY, &on);
+	if (apply_words(link->session, options, err) != 0 ||
+	    apply_config(link->session, options, err) != 0 ||
+	    apply_jump(link->session, options->jump, err) != 0)
+		return -1;
+	apply_said(link->session, options, &dest, enrolled);
+	ssh_options_set(link->session, SSH_OPTIONS_TIMEOUT, &timeout);
+	return 0;
+}
+
+static void
+set_name(struct link *link)
+{
+	char *host = NULL, *user = NULL;
+	unsigned port = 0;
+
+	ssh_options_get(link->session, SSH_OPTIONS_HOST, &host);
+	ssh_options_get(link->session, SSH_OPTIONS_USER, &user);
+	ssh_options_get_port(link->session, &port);
+	snprintf(link->name, sizeof link->name, "%s%s%s:%u",
+	    user != NULL ? user : "", user != NULL ? "@" : "",
+	    host != NULL ? host : "?", port);
+	ssh_string_free_char(host);
+	ssh_string_free_char(user);
+}
+
+/* Our own connection, unless a proxy makes it. */
+static int
+connect_to(struct link *link, struct err *err)
+{
+	char *proxy = NULL, *host = NULL;
+	unsigned port = 0;
+	socket_t fd;
+
+	if (ssh_options_get(link->session, SSH_OPTIONS_PROXYCOMMAND, &proxy) ==
+		SSH_OK &&
+	    proxy != NULL) {
+		ssh_string_free_char(proxy);
+		return 0;
+	}
+	ssh_options_get(link->session, SSH_OPTIONS_HOST, &host);
+	ssh_options_get_port(link->session, &port);
+	fd = link_connect(
+	    host != NULL ? host : "", (uint16_t)port, CONNECT_MS, err);
+	ssh_string_free_char(host);
+	if (fd < 0)
+		return -1;
+	ssh_options_set(link->session, SSH_OPTIONS_FD, &fd);
+	return 0;
+}
+
+static int
+shake_hands(struct link *link, struct err *err)
+{
+	const char *why;
+
+	if (ssh_connect(link->session) == SSH_OK)
+		return 0;
+	why = ssh_get_error(link->session);
+	if (strstr(why, "imeout") != NULL || strstr(why, "imed out") != NULL) {
+		err_set(err, ERR_TIMEOUT, "%s does not finish the handshake",
+		    link->name);
+		return -1;
+	}
+	if (strstr(why, "kex") != NULL || strstr(why, "no match") != NULL ||
+	    strstr(why, "version") != NULL || strstr(why, "banner") != NULL) {
+		err_set(err, ERR_PROTOCOL, "%s: %s", link->name, why);
+		return err_hint(
+		    err, "is it an SSH server, and of this decade?");
+	}
+	err_set(err, ERR_UNREACHABLE, "%s: %s", link->name,
+	    why[0] != '\0' ? why : "the connection was closed");
+	return -1;
+}
+
+static void
+make_nonblocking(struct link *link)
+{
+	int fd = ssh_get_fd(link->session);
+
+	ssh_set_blocking(link->session, 0);
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+struct link *
+link_open(const struct link_options *given, struct err *err)
+{
+	struct link_options options = *given;
+	struct dest_enrolled enrolled;
+	struct link *link = calloc(1, sizeof *link);
+
+	if (link == NULL || (link->session = ssh_new()) == NULL) {
+		free(link);
+		err_set(err, ERR_NOMEM, "no memory");
+		return NULL;
+	}
+	if (configure(link, &options, &enrolled, err) != 0)
+		goto fail;
+	if (options.key_count == 0 && enrolled.key_file[0] != '\0')
+		options.keys[options.key_count++] = enrolled.key_file;
+	set_name(link);
+	if (connect_to(link, err) != 0 || shake_hands(link, err) != 0 ||
+	    link_check_host_key(link, &options, err) != 0 ||
+	    link_authenticate(link, &options, err) != 0) {
+		err_where(err, "%s", link->name);
+		goto fail;
+	}
+	make_nonblocking(link);
+	return link;
+fail:
+	link_free(link);
+	return NULL;
+}
+
+void
+link_free(struct link *link)
+{
+	if (link == NULL)
+		return;
+	if (ssh_is_connected(link->session))
+		ssh_disconnect(link->session);
+	ssh_free(link->session);
+	free(link);
+}

@@ -1,0 +1,53 @@
+#ifndef KAYA_LINK_H
+#define KAYA_LINK_H
+
+/*
+ * link: one SSH connection to a server, made and authenticated.
+ *
+ * Making one takes time and blocks: it is done in a thread of its own where
+ * something else must go on.  What comes out is a session of libssh's, not
+ * blocking any more, to be driven by carry.h.
+ */
+
+#include "dest.h"
+#include "err.h"
+
+#include <libssh/libssh.h>
+#include <stdbool.h>
+
+enum { LINK_KEYS_MAX = 16, LINK_WORDS_MAX = 32 };
+
+enum link_asking { LINK_NEVER_ASK, LINK_MAY_ASK };
+
+struct link_options {
+	const char *dest; /* as the user wrote it */
+	const char *state_dir; /* NULL: the default one */
+	const char *ssh_config; /* -F; NULL: the user's and the system's */
+	const char *user; /* -l; NULL: as said elsewhere */
+	uint16_t port; /* -p; 0: as said elsewhere */
+	const char *jump; /* -J */
+	const char *keys[LINK_KEYS_MAX]; /* -i: these and no others */
+	size_t key_count;
+	const char *words[LINK_WORDS_MAX]; /* -o Word=value */
+	size_t word_count;
+	const char *host_key; /* "SHA256:...": accepted, and remembered */
+	enum link_asking asking;
+};
+
+struct link {
+	ssh_session session;
+	char name[400]; /* "user@host:port", for texts */
+	char fingerprint[64];
+};
+
+/*
+ * Resolve, connect (every address, both families), check the host key, log
+ * in.  0 and a link to be freed; or -1 and `err`: ERR_UNREACHABLE, ERR_TIMEOUT,
+ * ERR_REFUSED, ERR_HOST_KEY, ERR_PROTOCOL, or the user's own fault.
+ */
+struct link *link_open(const struct link_options *options, struct err *err);
+
+/* Says good-bye where that is possible.  NULL is fine. */
+void link_free(struct link *link);
+
+#endif

@@ -1,0 +1,261 @@
+#include "link_auth.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ANSWER_BYTES = 256, PASSWORD_TRIES = 3 };
+
+/* ---- who the server is ---- */
+
+static int
+read_fingerprint(struct link *link, struct err *err)
+{
+	unsigned char *hash = NULL;
+	char *text;
+	ssh_key key;
+	size_t len;
+
+	if (ssh_get_server_publickey(link->session, &key) != SSH_OK)
+		return err_set(err, ERR_PROTOCOL, "the server has no host key");
+	if (ssh_get_publickey_hash(
+		key, SSH_PUBLICKEY_HASH_SHA256, &hash, &len) != 0) {
+		ssh_key_free(key);
+		return err_set(err, ERR_NOMEM, "no memory");
+	}
+	ssh_key_free(key);
+	text = ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, len);
+	snprintf(link->fingerprint, sizeof link->fingerprint, "%s",
+	    text != NULL ? text : "");
+	ssh_string_free_char(text);
+	ssh_clean_pubkey_hash(&hash);
+	return 0;
+}
+
+static bool
+person_agrees(const struct link *link)
+{
+	char answer[ANSWER_BYTES];
+
+	fprintf(stderr,
+	    "%s shows a host key that is not known here:\n  %s\n"
+	    "Compare it with what the server says of itself "
+	    "(kayad prints it when it starts).\n"
+	    "Is it the right one? [yes/no] ",
+	    link->name, link->fingerprint);
+	return fgets(answer, sizeof answer, stdin) != NULL &&
+	       strncmp(answer, "yes", 3) == 0;
+}
+
+static int
+on_unknown(
+    struct link *link, const struct link_options *options, struct err *err)
+{
+	bool pinned = options->host_key != NULL &&
+		      strcmp(options->host_key, link->fingerprint) == 0;
+
+	if (!pinned && options->host_key != NULL) {
+		err_set(err, ERR_HOST_KEY, "%s shows another host key: %s",
+		    link->name, link->fingerprint);
+		return err_hint(err, "somebody may stand between; compare "
+				     "with the server's own, not with this");
+	}
+	if (!pinned &&
+	    (options->asking == LINK_NEVER_ASK || !person_agrees(link))) {
+		err_set(err, ERR_HOST_KEY,
+		    "the host key of %s is not known here: %s", link->name,
+		    link->fingerprint);
+		return err_hint(err,
+		    "if that is the server's own, pin it once: "
+		    "kaya tunnel --host-key %s %s",
+		    link->fingerprint, options->dest);
+	}
+	if (ssh_session_update_known_hosts(link->session) != SSH_OK)
+		return err_set(err, ERR_FAILED,
+		    "the host key cannot be remembered: %s",
+		    ssh_get_error(link->session));
+	return 0;
+}
+
+int
+link_check_host_key(
+    struct link *link, const struct link_options *options, struct err *err)
+{
+	if (read_fingerprint(link, err) != 0)
+		return -1;
+	switch (ssh_session_is_known_server(link->session)) {
+	case SSH_KNOWN_HOSTS_OK:
+		return 0;
+	case SSH_KNOWN_HOSTS_CHANGED:
+		err_set(err, ERR_HOST_KEY,
+		    "the host key of %s has CHANGED; it is now %s", link->name,
+		    link->fingerprint);
+		return err_hint(err,
+		    "if the server was set up anew, forget the old key "
+		    "(ssh-keygen -R) and pin the new one; if not, somebody "
+		    "stands between");
+	case SSH_KNOWN_HOSTS_OTHER:
+		err_set(err, ERR_HOST_KEY,
+		    "%s shows a host key of another type than the one known: "
+		    "%s",
+		    link->name, link->fingerprint);
+		return err_hint(err, "add the new key to known_hosts if it is "
+				     "the server's own");
+	case SSH_KNOWN_HOSTS_UNKNOWN:
+	case SSH_KNOWN_HOSTS_NOT_FOUND:
+		return on_unknown(link, options, err);
+	case SSH_KNOWN_HOSTS_ERROR:
+		break;
+	}
+	return err_set(err, ERR_FAILED, "the list of known hosts: %s",
+	    ssh_get_error(link->session));
+}
+
+/* ---- who we are ---- */
+
+/* What was offered and refused, for the person who has to mend it. */
+struct offers {
+	char text[200];
+};
+
+static void
+note(struct offers *offers, const char *what)
+{
+	size_t used = strlen(offers->text);
+
+	snprintf(offers->text + used, sizeof offers->text - used, "%s%s",
+	    used > 0 ? ", " : "", what);
+}
+
+static int
+ask_passphrase(const char *prompt, char *answer, size_t size, int echo,
+    int verify, void *arg)
+{
+	const struct link_options *options = arg;
+
+	if (options->asking == LINK_NEVER_ASK)
+		return -1;
+	return ssh_getpass(prompt, answer, size, echo, verify);
+}
+
+/* The public half: from FILE.pub, or from FILE itself. */
+static ssh_key
+public_half(const char *file, ssh_key private_key)
+{
+	char name[PATH_MAX + 8];
+	ssh_key key = NULL;
+
+	snprintf(name, sizeof name, "%s.pub", file);
+	if (ssh_pki_import_pubkey_file(name, &key) == SSH_OK)
+		return key;
+	if (private_key != NULL &&
+	    ssh_pki_export_privkey_to_pubkey(private_key, &key) == SSH_OK)
+		return key;
+	return NULL;
+}
+
+static int
+try_file(struct link *link, const struct link_options *options,
+    const char *file, struct offers *offers, struct err *err)
+{
+	ssh_key private_key = NULL, public_key;
+	int result = SSH_AUTH_DENIED;
+
+	if (access(file, R_OK) != 0)
+		return err_set_errno(
+		    err, ERR_USAGE, "cannot read the key %s", file);
+	public_key = public_half(file, NULL);
+	/* A key that the server does not know needs no passphrase. */
+	if (public_key != NULL)
+		result =
+		    ssh_userauth_try_publickey(link->session, NULL, public_key);
+	if (public_key == NULL || result == SSH_AUTH_SUCCESS) {
+		if (ssh_pki_import_privkey_file(file, NULL, ask_passphrase,
+			(void *)options, &private_key) != SSH_OK) {
+			ssh_key_free(public_key);
+			err_set(
+			    err, ERR_USAGE, "the key %s cannot be used", file);
+			return err_hint(err,
+			    "a key with a passphrase must be in the agent "
+			    "(ssh-add) where nobody is there to be asked");
+		}
+		result =
+		    ssh_userauth_publickey(link->session, NULL, private_key);
+		ssh_key_free(private_key);
+	}
+	ssh_key_free(public_key);
+	if (result != SSH_AUTH_SUCCESS)
+		note(offers, file);
+	return result == SSH_AUTH_SUCCESS ? 1 : 0;
+}
+
+static int
+try_keys(struct link *link, const struct link_options *options,
+    struct offers *offers, struct err *err)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < options->key_count && result == 0; i++)
+		result = try_file(link, options, options->keys[i], offers, err);
+	if (options->key_count > 0)
+		return result;
+	if (ssh_userauth_publickey_auto(link->session, NULL, NULL) ==
+	    SSH_AUTH_SUCCESS)
+		return 1;
+	note(offers, "the agent's keys and the usual files");
+	return 0;
+}
+
+static int
+try_password(struct link *link, const struct link_options *options)
+{
+	char prompt[450], answer[ANSWER_BYTES];
+	int result = 0;
+
+	if (options->asking == LINK_NEVER_ASK ||
+	    (ssh_userauth_list(link->session, NULL) &
+		SSH_AUTH_METHOD_PASSWORD) == 0)
+		return 0;
+	snprintf(prompt, sizeof prompt, "%s's password: ", link->name);
+	for (int i = 0; i < PASSWORD_TRIES && result == 0; i++) {
+		if (ssh_getpass(prompt, answer, sizeof answer, 0, 0) != 0)
+			break;
+		if (ssh_userauth_password(link->session, NULL, answer) ==
+		    SSH_AUTH_SUCCESS)
+			result = 1;
+	}
+	explicit_bzero(answer, sizeof answer);
+	return result;
+}
+
+int
+link_authenticate(
+    struct link *link, const struct link_options *options, struct err *err)
+{
+	struct offers offers = {""};
+	int result;
+
+	/* Learns the server's methods; a server may let anybody in. */
+	result = ssh_userauth_none(link->session, NULL);
+	if (result == SSH_AUTH_SUCCESS)
+		return 0;
+	if (result != SSH_AUTH_ERROR) {
+		result = try_keys(link, options, &offers, err);
+		if (result < 0)
+			return -1;
+		if (result == 0)
+			result = try_password(link, options);
+		if (result == 1)
+			return 0;
+	}
+	if (!ssh_is_connected(link->session))
+		return err_set(err, ERR_UNREACHABLE,
+		    "%s closed the connection while we logged in: %s",
+		    link->name, ssh_get_error(link->session));
+	err_set(err, ERR_REFUSED, "%s lets none of our keys in: %s", link->name,
+	    offers.text);
+	return err_hint(err, "at the server: kaya keys add "
+			     "DIR/authorized_keys --name NAME KEY.pub");
+}

@@ -1,0 +1,80 @@
+#ifndef KAYA_CLIENT_H
+#define KAYA_CLIENT_H
+
+/*
+ * client: an MQTT client of libmosquitto's whose connection goes through an
+ * SSH connection of this process: what kaya pub and kaya sub have in common.
+ */
+
+#include "cmd.h"
+#include "errand.h"
+
+#include <mosquitto.h>
+
+struct client_options {
+	struct link_options link;
+	struct cmd_broker broker;
+	const char *client_id; /* NULL: made up */
+	const char *user, *password;
+	int version; /* MQTT_PROTOCOL_V31, _V311 or _V5 */
+	int keepalive_s;
+	int qos;
+	bool keeps_session; /* -c */
+	int session_expiry_s; /* -x; -1: not said */
+};
+
+struct client {
+	const struct client_options *options;
+	struct errand *errand;
+	struct mosquitto *mosquitto;
+	bool is_connected; /* CONNACK said yes */
+	bool is_over; /* we are done, or it cannot go on */
+	struct err err; /* why it cannot */
+};
+
+void client_options_init(struct client_options *options);
+
+/*
+ * Take an option that concerns both (-q -u -P -i -V -k -c -x --broker --key
+ * ...).  False where it is none of them; *status is 2, told, where its value
+ * is wrong.
+ */
+bool client_take(const struct cmd_reader *reader, int id,
+    struct client_options *options, int *status);
+
+/* A number of an option, from `min` to `max`; -1, told, where it is none. */
+int client_number(const struct cmd_reader *reader, int min, int max);
+
+/*
+ * Make the SSH connection, then connect to the broker through it.  libmosquitto
+ * is driven by the caller; its callbacks get `client` by `arg`.
+ */
+int client_start(struct client *client, const struct client_options *options,
+    void *arg, struct err *err);
+
+/* What CONNACK said, for the on_connect callback. */
+void client_on_connect(struct client *client, int code);
+
+/* The reason why nothing goes on: of the SSH side, where it knows one. */
+void client_explain(struct client *client, int mosquitto_error);
+
+void client_stop(struct client *client);
+
+#define CLIENT_LETTERS                                                         \
+	{'q', "qos", "QOS", "quality of service, 0, 1 or 2"},                  \
+	    {'u', "username", "USER", "MQTT user name"},                       \
+	    {'P', "pw", "PASSWORD", "MQTT password"},                          \
+	    {'i', "id", "ID", "MQTT client id"},                               \
+	    {'V', "protocol-version", "VERSION",                               \
+		"mqttv31, mqttv311 or mqttv5"},                                \
+	    {'k', "keepalive", "SECONDS", "MQTT keepalive"},                   \
+	{                                                                      \
+		'x', "session-expiry-interval", "SECONDS",                     \
+		    "how long the broker keeps the session (MQTT 5)"           \
+	}
+#define CLIENT_LONG                                                            \
+	{CMD_BROKER, "broker", "HOST:PORT",                                    \
+	    "the broker as the server is to reach it (127.0.0.1:1883)"},       \
+	    CMD_LINK_LONG
+
+#endif

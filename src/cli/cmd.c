@@ -1,0 +1,214 @@
+#include "cmd.h"
+
+#include "link.h"
+#include "str.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTIONS_MAX = 64, HELP_COLUMN = 28 };
+
+static void
+print_option(const struct cmd_option *option)
+{
+	char text[64] = "  ";
+	size_t used = 2;
+
+	if (option->id < CMD_LONG)
+		used += (size_t)snprintf(text + used, sizeof text - used,
+		    "-%c%s", option->id, option->name != NULL ? ", " : "");
+	else
+		used +=
+		    (size_t)snprintf(text + used, sizeof text - used, "    ");
+	if (option->name != NULL)
+		used += (size_t)snprintf(
+		    text + used, sizeof text - used, "--%s", option->name);
+	if (option->argument != NULL)
+		snprintf(
+		    text + used, sizeof text - used, " %s", option->argument);
+	if (strlen(text) >= HELP_COLUMN)
+		printf("%s\n%*s%s\n", text, HELP_COLUMN, "", option->help);
+	else
+		printf("%-*s%s\n", HELP_COLUMN, text, option->help);
+}
+
+static void
+print_help(const struct cmd *cmd)
+{
+	const char *before = "usage:";
+
+	for (const char *const *p = cmd->synopses; *p != NULL; p++) {
+		printf("%s kaya %s %s\n", before, cmd->name, *p);
+		before = "      ";
+	}
+	printf("\n%s.\n", cmd->summary);
+	if (cmd->about != NULL)
+		printf("\n%s", cmd->about);
+	printf("\n");
+	for (const struct cmd_option *p = cmd->options; p->id != 0; p++)
+		print_option(p);
+	printf("%-*s%s\n", HELP_COLUMN, "      --help", "this text");
+}
+
+/* getopt's two tables out of ours. */
+static void
+make_tables(const struct cmd *cmd, char *letters, struct option *longs)
+{
+	*letters++ = ':';
+	for (const struct cmd_option *p = cmd->options; p->id != 0; p++) {
+		if (p->id < CMD_LONG) {
+			*letters++ = (char)p->id;
+			if (p->argument != NULL)
+				*letters++ = ':';
+		}
+		if (p->name != NULL)
+			*longs++ = (struct option){.name = p->name,
+			    .has_arg = p->argument != NULL,
+			    .val = p->id};
+	}
+	*letters = '\0';
+	*longs++ = (struct option){.name = "help", .val = CMD_LONG - 1};
+	*longs = (struct option){0};
+}
+
+static void
+tell_unknown(const struct cmd_reader *reader, const struct option *longs)
+{
+	const char *names[OPTIONS_MAX + 2], *word, *near = NULL;
+	size_t count = 0;
+
+	word = reader->argv[optind - 1];
+	for (; longs->name != NULL && count < OPTIONS_MAX; longs++)
+		names[count++] = longs->name;
+	names[count] = NULL;
+	if (strncmp(word, "--", 2) == 0)
+		near = str_nearest(word + 2, names);
+	if (optopt != 0 && optopt < CMD_LONG && strncmp(word, "--", 2) != 0)
+		cmd_misuse(reader->cmd, "unknown option -%c", optopt);
+	else if (near != NULL)
+		cmd_misuse(reader->cmd, "unknown option %s: is --%s meant?",
+		    word, near);
+	else
+		cmd_misuse(reader->cmd, "unknown option %s", word);
+}
+
+int
+cmd_next(struct cmd_reader *reader, int *status)
+{
+	char letters[2 * OPTIONS_MAX];
+	struct option longs[OPTIONS_MAX + 2];
+	int id;
+
+	make_tables(reader->cmd, letters, longs);
+	opterr = 0;
+	id = getopt_long(reader->argc, reader->argv, letters, longs, NULL);
+	reader->argument = optarg;
+	switch (id) {
+	case -1:
+		return CMD_END;
+	case CMD_LONG - 1:
+		print_help(reader->cmd);
+		*status = 0;
+		return CMD_STOP;
+	case ':':
+		*status = cmd_misuse(
+		    reader->cmd, "%s needs a value", reader->argv[optind - 1]);
+		return CMD_STOP;
+	case '?':
+		tell_unknown(reader, longs);
+		*status = 2;
+		return CMD_STOP;
+	default:
+		return id;
+	}
+}
+
+int
+cmd_complain(const struct err *err)
+{
+	char text[1024];
+
+	fprintf(stderr, "kaya: %s\n", err_text(err, text, sizeof text));
+	return err_exit_status(err->code);
+}
+
+int
+cmd_misuse(const struct cmd *cmd, const char *format, ...)
+{
+	struct err err = ERR_INIT;
+	char text[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	err_set(&err, ERR_USAGE, "%s", text);
+	err_hint(&err, "see kaya %s --help", cmd->name);
+	return cmd_complain(&err);
+}
+
+bool
+cmd_take_link(const struct cmd_reader *reader, int id,
+    struct link_options *options, int *status)
+{
+	uint64_t port;
+
+	switch (id) {
+	case 'p':
+		if (!str_to_u64(span_of_str(reader->argument), 1, 65535, &port))
+			*status = cmd_misuse(reader->cmd,
+			    "-p \"%s\" is no port", reader->argument);
+		else
+			options->port = (uint16_t)port;
+		return true;
+	case 'i':
+	case CMD_KEY:
+		if (options->key_count == LINK_KEYS_MAX)
+			*status = cmd_misuse(reader->cmd, "too many keys");
+		else
+			options->keys[options->key_count++] = reader->argument;
+		return true;
+	case 'l':
+		options->user = reader->argument;
+		return true;
+	case 'F':
+	case CMD_SSH_CONFIG:
+		options->ssh_config = reader->argument;
+		return true;
+	case 'J':
+		options->jump = reader->argument;
+		return true;
+	case 'o':
+		if (options->word_count == LINK_WORDS_MAX)
+			*status = cmd_misuse(reader->cmd, "too many -o");
+		else
+			options->words[options->word_count++] =
+			    reader->argument;
+		return true;
+	case CMD_HOST_KEY:
+		options->host_key = reader->argument;
+		return true;
+	case CMD_STATE:
+		options->state_dir = reader->argument;
+		return true;
+	default:
+		return false;
+	}
+}
+
+int
+cmd_take_broker(const struct cmd_reader *reader, struct cmd_broker *broker)
+{
+	if (!str_split_host_port(span_of_str(reader->argument), broker->host,
+		sizeof broker->host, &broker->port))
+		return cmd_misuse(reader->cmd,
+		    "\"%s\" is no broker: write "
+		    "HOST:PORT",
+		    reader->argument);
+	if (broker->port == 0)
+		broker->port = 1883;
+	return 0;
+}

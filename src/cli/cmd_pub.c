@@ -1,0 +1,295 @@
+#include "commands.h"
+
+#include "client.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LOOP_MS = 200, INFLIGHT_MAX = 100, PAYLOAD_MAX = 268435455 };
+
+enum source { NOTHING_YET, MESSAGE, LINES, WHOLE_STDIN, FILE_CONTENT, EMPTY };
+
+struct pub {
+	struct client client;
+	struct client_options options;
+	const char *topic;
+	const char *message;
+	const char *file;
+	enum source source;
+	bool retain;
+	bool is_sent; /* all of it is with libmosquitto */
+	size_t outstanding; /* not acknowledged yet */
+	int last_error;
+};
+
+static const struct cmd_option options[] = {
+    {'t', "topic", "TOPIC", "publish to this topic"},
+    {'m', "message", "TEXT", "this message"},
+    {'l', "stdin-line", NULL, "each line of standard input a message"},
+    {'s', "stdin-file", NULL, "standard input as one message"},
+    {'f', "file", "FILE", "the file's content as one message"},
+    {'n', "null-message", NULL, "an empty message"},
+    {'r', "retain", NULL, "the broker is to retain it"},
+    CLIENT_LETTERS,
+    CLIENT_LONG,
+    {0},
+};
+
+/* ---- what libmosquitto tells ---- */
+
+static void
+on_connect(struct mosquitto *mosquitto, void *arg, int code)
+{
+	struct pub *pub = arg;
+
+	(void)mosquitto;
+	client_on_connect(&pub->client, code);
+}
+
+static void
+on_publish(struct mosquitto *mosquitto, void *arg, int id, int code,
+    const mosquitto_property *properties)
+{
+	struct pub *pub = arg;
+
+	(void)mosquitto;
+	(void)id;
+	(void)properties;
+	pub->outstanding--;
+	if (code < 128 || pub->client.err.code != ERR_NONE)
+		return;
+	err_set(&pub->client.err, ERR_REFUSED,
+	    "the broker refuses the message: "
+	    "%s",
+	    mosquitto_reason_string(code));
+	err_hint(&pub->client.err, "may this user publish to this topic?");
+}
+
+/* ---- what is sent ---- */
+
+static int
+publish(struct pub *pub, const void *payload, size_t len)
+{
+	int result;
+
+	pub->outstanding++;
+	result = mosquitto_publish_v5(pub->client.mosquitto, NULL, pub->topic,
+	    (int)len, payload, pub->options.qos, pub->retain, NULL);
+	if (result == MOSQ_ERR_SUCCESS)
+		return 0;
+	pub->outstanding--;
+	err_set(&pub->client.err,
+	    result == MOSQ_ERR_NO_CONN || result == MOSQ_ERR_CONN_LOST
+		? ERR_UNREACHABLE
+		: ERR_USAGE,
+	    "the message cannot be published: %s", mosquitto_strerror(result));
+	return -1;
+}
+
+static int
+publish_file(struct pub *pub, FILE *file)
+{
+	size_t len = 0, cap = 65536;
+	char *data = malloc(cap), *grown;
+	int result = -1;
+
+	while (data != NULL) {
+		len += fread(data + len, 1, cap - len, file);
+		if (len < cap)
+			break;
+		if (cap > PAYLOAD_MAX) {
+			err_set(&pub->client.err, ERR_USAGE,
+			    "more than MQTT's 256 MiB");
+			goto done;
+		}
+		grown = realloc(data, cap * 2);
+		if (grown == NULL)
+			break;
+		data = grown;
+		cap *= 2;
+	}
+	if (data == NULL || len == cap)
+		err_set(&pub->client.err, ERR_NOMEM, "no memory");
+	else if (ferror(file))
+		err_set_errno(&pub->client.err, ERR_FAILED, "cannot read %s",
+		    pub->file != NULL ? pub->file : "standard input");
+	else
+		result = publish(pub, data, len);
+done:
+	free(data);
+	return result;
+}
+
+/* One line, if there is room in flight; false at the end. */
+static bool
+publish_line(struct pub *pub)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+	bool more;
+
+	if (pub->outstanding >= INFLIGHT_MAX)
+		return true;
+	len = getline(&line, &size, stdin);
+	more = len >= 0;
+	if (len > 0 && line[len - 1] == '\n')
+		len--;
+	if (more && publish(pub, line, (size_t)len) != 0)
+		more = false;
+	free(line);
+	return more;
+}
+
+static void
+send_what_there_is(struct pub *pub)
+{
+	FILE *file;
+
+	switch (pub->source) {
+	case LINES:
+		pub->is_sent = !publish_line(pub);
+		return;
+	case MESSAGE:
+		publish(pub, pub->message, strlen(pub->message));
+		break;
+	case WHOLE_STDIN:
+		publish_file(pub, stdin);
+		break;
+	case FILE_CONTENT:
+		file = fopen(pub->file, "re");
+		if (file == NULL) {
+			err_set_errno(&pub->client.err, ERR_USAGE,
+			    "cannot read %s", pub->file);
+		} else {
+			publish_file(pub, file);
+			fclose(file);
+		}
+		break;
+	case EMPTY:
+	case NOTHING_YET:
+		publish(pub, NULL, 0);
+		break;
+	}
+	pub->is_sent = true;
+}
+
+static int
+talk(struct pub *pub)
+{
+	struct client *client = &pub->client;
+	int result, wait_ms;
+
+	while (!client->is_over) {
+		if (client->is_connected && !pub->is_sent &&
+		    client->err.code == ERR_NONE)
+			send_what_there_is(pub);
+		if (client->err.code != ERR_NONE ||
+		    (pub->is_sent && pub->outstanding == 0))
+			break;
+		/* Lines wait in stdin; then the network is only looked at. */
+		wait_ms = client->is_connected && !pub->is_sent &&
+				  pub->outstanding < INFLIGHT_MAX
+			      ? 0
+			      : LOOP_MS;
+		result = mosquitto_loop(client->mosquitto, wait_ms, 1);
+		if (result != MOSQ_ERR_SUCCESS)
+			client_explain(client, result);
+	}
+	if (client->err.code != ERR_NONE)
+		return cmd_complain(&client->err);
+	mosquitto_disconnect(client->mosquitto);
+	mosquitto_loop_write(client->mosquitto, 1);
+	return 0;
+}
+
+static int
+take(struct pub *pub, const struct cmd_reader *reader, int id)
+{
+	static const struct {
+		int id;
+		enum source source;
+	} sources[] = {{'m', MESSAGE}, {'l', LINES}, {'s', WHOLE_STDIN},
+	    {'f', FILE_CONTENT}, {'n', EMPTY}};
+
+	if (id == 't')
+		pub->topic = reader->argument;
+	if (id == 'm')
+		pub->message = reader->argument;
+	if (id == 'f')
+		pub->file = reader->argument;
+	if (id == 'r')
+		pub->retain = true;
+	for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+		if (sources[i].id != id)
+			continue;
+		if (pub->source != NOTHING_YET)
+			return cmd_misuse(
+			    reader->cmd, "only one of -m, -l, -s, -f and -n");
+		pub->source = sources[i].source;
+	}
+	return 0;
+}
+
+static int
+run(const struct cmd *cmd, int argc, char **argv)
+{
+	struct cmd_reader reader = {.cmd = cmd, .argc = argc, .argv = argv};
+	struct pub pub = {0};
+	struct err err = ERR_INIT;
+	int id, status = 0;
+
+	client_options_init(&pub.options);
+	while ((id = cmd_next(&reader, &status)) != CMD_END) {
+		if (id == CMD_STOP)
+			return status;
+		if (!client_take(&reader, id, &pub.options, &status))
+			status = take(&pub, &reader, id);
+		if (status != 0)
+			return status;
+	}
+	if (optind + 1 != argc)
+		return cmd_misuse(cmd, "one destination, please");
+	if (pub.topic == NULL || pub.source == NOTHING_YET)
+		return cmd_misuse(cmd, "a topic (-t) and a message (-m, -l, "
+				       "-s, -f or -n) are needed");
+	if (mosquitto_pub_topic_check(pub.topic) != MOSQ_ERR_SUCCESS)
+		return cmd_misuse(cmd,
+		    "\"%s\" is no topic to publish to: "
+		    "no # and no +",
+		    pub.topic);
+	pub.options.link.dest = argv[optind];
+	/* Lines come from stdin: nobody can answer there. */
+	if (pub.source == LINES || pub.source == WHOLE_STDIN)
+		pub.options.link.asking = LINK_NEVER_ASK;
+	mosquitto_lib_init();
+	if (client_start(&pub.client, &pub.options, &pub, &err) != 0) {
+		status = cmd_complain(&err);
+	} else {
+		mosquitto_connect_callback_set(
+		    pub.client.mosquitto, on_connect);
+		mosquitto_publish_v5_callback_set(
+		    pub.client.mosquitto, on_publish);
+		status = talk(&pub);
+		client_stop(&pub.client);
+	}
+	mosquitto_lib_cleanup();
+	return status;
+}
+
+static const char *const synopses[] = {
+    "DEST -t TOPIC (-m TEXT | -l | -s | -f FILE | -n) [-q QOS] [-r]", NULL};
+
+const struct cmd cmd_pub = {
+    .name = "pub",
+    .synopses = synopses,
+    .summary = "Publish through SSH, without a local port",
+    .about = "The letters mean what they mean to mosquitto_pub. It ends when "
+	     "the broker\nhas acknowledged everything (as far as the QoS asks "
+	     "for that).\n",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,195 @@
+#include "commands.h"
+
+#include "dest.h"
+#include "runtime.h"
+
+#include <dirent.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { ANSWER_S = 5 };
+
+static const struct cmd_option options[] = {
+    {CMD_STATE, "state", "DIR", "a gateway's state folder (kayad --state)"},
+    {CMD_JSON, "json", NULL, "a JSON array, one object a program"},
+    {0},
+};
+
+/* One question, one answer; NULL where nobody answers. */
+static json_t *
+ask(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const struct timeval patience = {.tv_sec = ANSWER_S};
+	json_t *answer = NULL;
+	json_error_t error;
+	int fd;
+
+	if (strlen(path) >= sizeof address.sun_path)
+		return NULL;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	if (fd >= 0 && connect(fd, (void *)&address, sizeof address) == 0 &&
+	    send(fd, "status\n", 7, MSG_NOSIGNAL) == 7)
+		answer = json_loadfd(fd, 0, &error);
+	if (fd >= 0)
+		close(fd);
+	return answer;
+}
+
+static void
+ask_tunnels(json_t *answers)
+{
+	char dir[200], path[512];
+	const struct dirent *entry;
+	json_t *answer;
+	DIR *folder;
+
+	runtime_dir(dir, sizeof dir);
+	folder = opendir(dir);
+	while (folder != NULL && (entry = readdir(folder)) != NULL) {
+		if (strncmp(entry->d_name, "tunnel-", 7) != 0)
+			continue;
+		snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
+		answer = ask(path);
+		if (answer != NULL)
+			json_array_append_new(answers, answer);
+		else
+			unlink(path); /* its tunnel was killed */
+	}
+	if (folder != NULL)
+		closedir(folder);
+}
+
+static void
+ask_gateway(json_t *answers, const char *state_dir)
+{
+	char path[512], home[400];
+	const char *const dirs[] = {state_dir, "/var/lib/kayad", home};
+	const char *xdg = getenv("XDG_STATE_HOME"), *user = getenv("HOME");
+	json_t *answer;
+
+	if (xdg != NULL && xdg[0] == '/')
+		snprintf(home, sizeof home, "%s/kayad", xdg);
+	else
+		snprintf(home, sizeof home, "%s/.local/state/kayad",
+		    user != NULL ? user : "");
+	for (size_t i = 0; i < 3; i++) {
+		if (dirs[i] == NULL)
+			continue;
+		snprintf(path, sizeof path, "%s/control.sock", dirs[i]);
+		answer = ask(path);
+		if (answer != NULL)
+			json_array_append_new(answers, answer);
+		if (state_dir != NULL)
+			return;
+	}
+}
+
+static const char *
+text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text != NULL ? text : "";
+}
+
+static long long
+number_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void
+print_gateway(const json_t *answer)
+{
+	const json_t *gateway = json_object_get(answer, "gateway"), *broker,
+		     *device;
+	size_t i;
+
+	printf("kayad %s, pid %lld: %lld sessions, %lld refused\n",
+	    text_of(answer, "version"), number_of(answer, "pid"),
+	    number_of(gateway, "sessions"), number_of(gateway, "refused"));
+	json_array_foreach(json_object_get(answer, "brokers"), i, broker)
+	    printf("  broker %s: %s, %lld connections\n",
+		text_of(broker, "address"),
+		json_is_true(json_object_get(broker, "up")) ? "up" : "down",
+		number_of(broker, "connected"));
+	json_array_foreach(json_object_get(gateway, "devices"), i, device)
+	    printf("  %-24s %-24s %10lld in %10lld out %8lld s\n",
+		text_of(device, "identity"), text_of(device, "address"),
+		number_of(device, "in"), number_of(device, "out"),
+		number_of(device, "since_ms") / 1000);
+}
+
+static void
+print_tunnel(const json_t *answer)
+{
+	printf("tunnel, pid %lld: %s (%s)\n", number_of(answer, "pid"),
+	    text_of(answer, "state"), text_of(answer, "why"));
+	printf("  %s -> %s: %lld clients, %lld bytes out, %lld in, "
+	       "connection number %lld\n",
+	    text_of(answer, "listen"), text_of(answer, "server"),
+	    number_of(answer, "clients"), number_of(answer, "out"),
+	    number_of(answer, "in"), number_of(answer, "links"));
+}
+
+static int
+run(const struct cmd *cmd, int argc, char **argv)
+{
+	struct cmd_reader reader = {.cmd = cmd, .argc = argc, .argv = argv};
+	const char *state_dir = NULL;
+	bool as_json = false;
+	json_t *answers, *answer;
+	int id, status = 0;
+	size_t i;
+
+	while ((id = cmd_next(&reader, &status)) != CMD_END) {
+		if (id == CMD_STOP)
+			return status;
+		if (id == CMD_STATE)
+			state_dir = reader.argument;
+		if (id == CMD_JSON)
+			as_json = true;
+	}
+	if (optind != argc)
+		return cmd_misuse(cmd, "unexpected word \"%s\"", argv[optind]);
+	answers = json_array();
+	ask_tunnels(answers);
+	ask_gateway(answers, state_dir);
+	if (as_json) {
+		json_dumpf(answers, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		json_array_foreach(answers, i, answer)(
+		    json_object_get(answer, "gateway") != NULL
+			? print_gateway
+			: print_tunnel)(answer);
+		if (json_array_size(answers) == 0)
+			fputs("no tunnel and no gateway of this user is "
+			      "running here\n",
+			    stderr);
+	}
+	status = json_array_size(answers) > 0 ? 0 : 1;
+	json_decref(answers);
+	return status;
+}
+
+static const char *const synopses[] = {"[--state DIR] [--json]", NULL};
+
+const struct cmd cmd_status = {
+    .name = "status",
+    .synopses = synopses,
+    .summary = "What tunnels and a gateway on this machine are doing now",
+    .about = "Exit status: 0, or 1 where none of this user's is running.\n",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,13 @@
+#ifndef KAYA_COMMANDS_H
+#define KAYA_COMMANDS_H
+
+/* commands: one file each, cmd_NAME.c. */
+
+#include "cmd.h"
+
+extern const struct cmd cmd_tunnel;
+extern const struct cmd cmd_pub;
+extern const struct cmd cmd_sub;
+extern const struct cmd cmd_status;
+
+#endif

@@ -1,0 +1,69 @@
+/* kaya: MQTT through SSH, on devices and desks. */
+
+#include "cmd.h"
+
+#include "commands.h"
+#include "str.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct cmd *const cmds[] = {
+    &cmd_tunnel,
+    &cmd_pub,
+    &cmd_sub,
+    &cmd_status,
+    NULL,
+};
+
+static void
+print_usage(FILE *to)
+{
+	fputs("usage: kaya COMMAND [OPTION]... [WORD]...\n\n"
+	      "MQTT through SSH.\n\n",
+	    to);
+	for (const struct cmd *const *p = cmds; *p != NULL; p++)
+		fprintf(to, "  %-10s %s\n", (*p)->name, (*p)->summary);
+	fputs(
+	    "\nkaya COMMAND --help tells more; the gateway is kayad(8).\n", to);
+}
+
+static int
+tell_unknown(const char *word)
+{
+	const char *names[32], *near;
+	size_t count = 0;
+
+	for (const struct cmd *const *p = cmds; *p != NULL; p++)
+		names[count++] = (*p)->name;
+	names[count] = NULL;
+	near = str_nearest(word, names);
+	fprintf(stderr, "kaya: unknown command \"%s\"\n", word);
+	if (near != NULL)
+		fprintf(stderr, "  remedy: is kaya %s meant?\n", near);
+	else
+		fprintf(stderr, "  remedy: see kaya --help\n");
+	return 2;
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_usage(stderr);
+		return 2;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0) {
+		print_usage(stdout);
+		return 0;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("kaya " KAYA_VERSION);
+		return 0;
+	}
+	for (const struct cmd *const *p = cmds; *p != NULL; p++)
+		if (strcmp((*p)->name, argv[1]) == 0)
+			return (*p)->run(*p, argc - 1, argv + 1);
+	return tell_unknown(argv[1]);
+}
