@@ -266,21 +266,30 @@ ssh_channel_of_message(struct ssh_conn *conn, const struct ssh_message *message,
 	return channel;
 }
 
+/* The same, of a message that says nothing but its channel. */
+static struct ssh_channel *
+channel_alone(
+    struct ssh_conn *conn, const struct ssh_message *message, uint32_t *id)
+{
+	struct span body = message->body;
+	struct ssh_channel *channel =
+	    ssh_channel_of_message(conn, message, &body, id);
+
+	if (channel == NULL || body.len == 0)
+		return channel;
+	ssh_message_malformed(conn, message);
+	return NULL;
+}
+
 void
 ssh_channel_on_eof(struct ssh_conn *conn, const struct ssh_message *message,
     struct ssh_event *event)
 {
-	struct span body = message->body;
-	struct ssh_channel *channel;
 	uint32_t id;
+	struct ssh_channel *channel = channel_alone(conn, message, &id);
 
-	channel = ssh_channel_of_message(conn, message, &body, &id);
 	if (channel == NULL)
 		return;
-	if (body.len > 0) {
-		ssh_message_malformed(conn, message);
-		return;
-	}
 	if (channel->has_got_eof)
 		return; /* once more says nothing new */
 	channel->has_got_eof = true;
@@ -294,17 +303,11 @@ void
 ssh_channel_on_close(struct ssh_conn *conn, const struct ssh_message *message,
     struct ssh_event *event)
 {
-	struct span body = message->body;
-	struct ssh_channel *channel;
 	uint32_t id;
+	struct ssh_channel *channel = channel_alone(conn, message, &id);
 
-	channel = ssh_channel_of_message(conn, message, &body, &id);
 	if (channel == NULL)
 		return;
-	if (body.len > 0) {
-		ssh_message_malformed(conn, message);
-		return;
-	}
 	if (channel->state == SSH_CHANNEL_CLOSED) {
 		release(conn, channel);
 		return;

@@ -173,6 +173,8 @@ void peer_finish_exchange(struct peer *p);
 void peer_to_auth(struct peer *p);
 /* And a key proves itself. */
 void peer_login(struct peer *p);
+/* From peer_init on, with our window and number of channels. */
+void peer_login_with(struct peer *p, uint32_t window, uint32_t max_channels);
 
 /* A USERAUTH_REQUEST for the user's key. */
 struct peer_proof {

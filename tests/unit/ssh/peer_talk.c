@@ -154,6 +154,18 @@ peer_login(struct peer *p)
 /* ---- channels ---- */
 
 void
+peer_login_with(struct peer *p, uint32_t window, uint32_t max_channels)
+{
+	struct ssh_setup setup;
+
+	ssh_setup_init(&setup);
+	setup.window_bytes = window;
+	setup.max_channels = max_channels;
+	peer_init_setup(p, NULL, &setup);
+	peer_login(p);
+}
+
+void
 peer_send_open(struct peer *p, uint32_t client_id, const struct peer_open *open)
 {
 	const char *type = open->type == NULL ? "direct-tcpip" : open->type;

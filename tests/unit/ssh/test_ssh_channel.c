@@ -2,19 +2,6 @@
 
 static const uint8_t bytes[1000];
 
-/* A login with setup values of the test's own. */
-static void
-init(struct peer *p, uint32_t window, uint32_t max_channels)
-{
-	struct ssh_setup setup;
-
-	ssh_setup_init(&setup);
-	setup.window_bytes = window;
-	setup.max_channels = max_channels;
-	peer_init_setup(p, NULL, &setup);
-	peer_login(p);
-}
-
 /* ---- open ---- */
 
 static void
@@ -25,7 +12,7 @@ test_a_channel_is_opened_when_the_caller_says_so(void **state)
 	uint32_t value;
 	struct peer p;
 
-	init(&p, 5000, 4);
+	peer_login_with(&p, 5000, 4);
 	p.is_slow_opener = true;
 	peer_send_open(&p, 77,
 	    &(struct peer_open){.host = "broker", .window = 9, .max = 5});
@@ -71,7 +58,7 @@ test_a_refusal_carries_its_reason(void **state)
 	uint32_t id;
 	struct peer p;
 
-	init(&p, 5000, 4);
+	peer_login_with(&p, 5000, 4);
 	p.is_slow_opener = true;
 	peer_send_open(&p, 1, &(struct peer_open){.max = 1});
 	id = peer_event(&p, SSH_EVENT_OPEN)->channel;
@@ -88,7 +75,7 @@ test_closing_what_was_only_asked_for_refuses_it(void **state)
 {
 	struct peer p;
 
-	init(&p, 5000, 4);
+	peer_login_with(&p, 5000, 4);
 	p.is_slow_opener = true;
 	peer_send_open(&p, 1, &(struct peer_open){.max = 1});
 	ssh_conn_close(p.conn, peer_event(&p, SSH_EVENT_OPEN)->channel);
@@ -113,7 +100,7 @@ test_other_channels_are_refused_in_words(void **state)
 	};
 	struct peer p;
 
-	init(&p, 5000, 4);
+	peer_login_with(&p, 5000, 4);
 	for (uint32_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		peer_send_open(
 		    &p, i, &(struct peer_open){.type = cases[i].type});
@@ -133,7 +120,7 @@ test_more_channels_than_allowed_are_refused(void **state)
 	uint32_t id = SSH_CHANNEL_ALL, count = 0;
 	struct peer p;
 
-	init(&p, 5000, 3);
+	peer_login_with(&p, 5000, 3);
 	for (uint32_t i = 0; i < 3; i++)
 		assert_int_equal(peer_open_channel(&p), i);
 	peer_send_open(&p, 9, &(struct peer_open){.max = 1});
@@ -159,7 +146,7 @@ test_packets_of_no_bytes_are_no_channel(void **state)
 {
 	struct peer p;
 
-	init(&p, 5000, 3);
+	peer_login_with(&p, 5000, 3);
 	peer_send_open(&p, 9, &(struct peer_open){.window = 100, .max = 0});
 	expect_refusal(&p, 9, SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, NULL);
 	peer_fini(&p);
@@ -171,7 +158,7 @@ test_a_channel_keeps_the_callers_pointer(void **state)
 	struct peer p;
 	uint32_t a, b;
 
-	init(&p, 5000, 3);
+	peer_login_with(&p, 5000, 3);
 	a = peer_open_channel(&p);
 	assert_null(ssh_conn_channel_data(p.conn, a));
 	ssh_conn_set_channel_data(p.conn, a, &a);
@@ -196,7 +183,7 @@ test_eof_goes_each_way_on_its_own(void **state)
 {
 	struct peer p;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	peer_open_with(&p, 1000, 1000);
 	peer_send_channel(&p, SSH_MSG_CHANNEL_EOF, 0);
 	assert_int_equal(peer_count(&p, SSH_EVENT_EOF), 1);
@@ -210,7 +197,7 @@ test_eof_goes_each_way_on_its_own(void **state)
 	peer_expect_silence(&p);
 	peer_fini(&p);
 	/* And the other way round. */
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	peer_open_with(&p, 1000, 1000);
 	ssh_conn_send_eof(p.conn, 0);
 	peer_run(&p);
@@ -227,7 +214,7 @@ test_eof_twice_is_told_once(void **state)
 {
 	struct peer p;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	peer_open_with(&p, 1000, 1000);
 	peer_send_channel(&p, SSH_MSG_CHANNEL_EOF, 0);
 	peer_send_channel(&p, SSH_MSG_CHANNEL_EOF, 0);
@@ -241,13 +228,13 @@ test_data_after_eof_ends_it(void **state)
 {
 	struct peer p;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	peer_open_with(&p, 1000, 1000);
 	peer_send_channel(&p, SSH_MSG_CHANNEL_EOF, 0);
 	peer_send_data(&p, 0, span_of("x", 1));
 	peer_expect_gone(&p, SSH_DISCONNECT_PROTOCOL_ERROR);
 	peer_fini(&p);
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	peer_open_with(&p, 1000, 1000);
 	peer_send_channel(&p, SSH_MSG_CHANNEL_EOF, 0);
 	peer_send_extended(&p, 0, span_of(bytes, 1));
@@ -265,7 +252,7 @@ test_anything_after_close_ends_it(void **state)
 	for (size_t i = 0; i < sizeof numbers; i++) {
 		struct peer p;
 
-		init(&p, 1000, 1);
+		peer_login_with(&p, 1000, 1);
 		peer_open_with(&p, 1000, 1000);
 		peer_send_channel(&p, SSH_MSG_CHANNEL_CLOSE, 0);
 		assert_int_equal(peer_count(&p, SSH_EVENT_CLOSE), 1);
@@ -281,7 +268,7 @@ test_what_was_sent_before_close_still_arrives(void **state)
 {
 	struct peer p;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	peer_open_with(&p, 1000, 1000);
 	assert_int_equal(ssh_conn_send(p.conn, 0, span_of("last", 4)), 4);
 	ssh_conn_send_eof(p.conn, 0);
@@ -299,7 +286,7 @@ test_close_is_answered_and_frees_the_id(void **state)
 {
 	struct peer p;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	peer_open_with(&p, 1000, 1000);
 	peer_send_channel(&p, SSH_MSG_CHANNEL_CLOSE, 0);
 	peer_expect_silence(&p);
@@ -320,7 +307,7 @@ test_after_our_close_the_peer_may_finish(void **state)
 	struct buf *out;
 	struct peer p;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	peer_open_with(&p, 1000, 1000);
 	ssh_conn_close(p.conn, 0);
 	peer_forget_events(&p);
@@ -348,7 +335,7 @@ test_after_our_close_the_window_still_counts(void **state)
 {
 	struct peer p;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	peer_open_with(&p, 1000, 1000);
 	ssh_conn_close(p.conn, 0);
 	peer_send_data(&p, 0, span_of(bytes, 1000));
@@ -366,7 +353,7 @@ test_a_channel_that_is_not_there_ends_it(void **state)
 	for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
 		struct peer p;
 
-		init(&p, 1000, 3);
+		peer_login_with(&p, 1000, 3);
 		p.is_slow_opener = true; /* 0 is asked for, not open */
 		peer_send_open(&p, 1, &(struct peer_open){.max = 1});
 		peer_send_data(&p, ids[i], span_of("x", 1));
@@ -385,7 +372,7 @@ test_requests_on_a_channel_fail_if_they_want_an_answer(void **state)
 	uint32_t id;
 	struct peer p;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	peer_open_with(&p, 1000, 1000);
 	for (uint8_t want = 0; want < 2; want++) {
 		out = peer_begin(&p, SSH_MSG_CHANNEL_REQUEST);
@@ -418,7 +405,7 @@ test_global_requests_are_refused_but_for_harmless_ones(void **state)
 {
 	struct peer p;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	send_global(&p, "keepalive@openssh.com", 1);
 	peer_expect(&p, SSH_MSG_REQUEST_SUCCESS);
 	send_global(&p, "tcpip-forward", 1);
@@ -440,7 +427,7 @@ test_each_keepalive_has_its_answer(void **state)
 	uint8_t want;
 	struct peer p;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	ssh_conn_keepalive(p.conn);
 	ssh_conn_keepalive(p.conn);
 	peer_run(&p);

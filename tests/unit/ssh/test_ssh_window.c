@@ -2,19 +2,6 @@
 
 static const uint8_t bytes[2 * SSH_DATA_MAX];
 
-/* A login with setup values of the test's own. */
-static void
-init(struct peer *p, uint32_t window, uint32_t max_channels)
-{
-	struct ssh_setup setup;
-
-	ssh_setup_init(&setup);
-	setup.window_bytes = window;
-	setup.max_channels = max_channels;
-	peer_init_setup(p, NULL, &setup);
-	peer_login(p);
-}
-
 /* ---- our window ---- */
 
 static void
@@ -23,7 +10,7 @@ test_data_up_to_the_window_is_taken_and_more_is_not(void **state)
 	struct peer p;
 	uint32_t id;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	p.is_slow_reader = true;
 	id = peer_open_channel(&p);
 	peer_send_data(&p, id, span_of(bytes, 600));
@@ -57,7 +44,7 @@ test_what_is_consumed_is_given_back_half_a_window_at_a_time(void **state)
 	struct peer p;
 	uint32_t id;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	p.is_slow_reader = true;
 	id = peer_open_channel(&p);
 	peer_send_data(&p, id, span_of(bytes, 1000));
@@ -84,7 +71,7 @@ test_a_stream_of_many_windows_goes_through(void **state)
 	struct peer p;
 	uint32_t id;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	id = peer_open_channel(&p);
 	for (int i = 0; i < 100; i++)
 		peer_send_data(&p, id, span_of(bytes, 333));
@@ -99,7 +86,7 @@ test_after_eof_no_window_is_given_back(void **state)
 	struct peer p;
 	uint32_t id;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	p.is_slow_reader = true;
 	id = peer_open_channel(&p);
 	peer_send_data(&p, id, span_of(bytes, 1000));
@@ -116,7 +103,7 @@ test_the_largest_data_is_taken_and_a_byte_more_is_not(void **state)
 	struct peer p;
 	uint32_t id;
 
-	init(&p, 1 << 20, 1);
+	peer_login_with(&p, 1 << 20, 1);
 	id = peer_open_channel(&p);
 	peer_send_data(&p, id, span_of(bytes, SSH_DATA_MAX));
 	assert_int_equal(buf_len(&p.received[id]), SSH_DATA_MAX);
@@ -131,7 +118,7 @@ test_extended_data_is_dropped_within_the_window(void **state)
 	struct peer p;
 	uint32_t id;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	id = peer_open_channel(&p);
 	peer_send_extended(&p, id, span_of(bytes, 1000));
 	assert_null(peer_event(&p, SSH_EVENT_DATA));
@@ -148,7 +135,7 @@ test_no_more_is_sent_than_the_peers_window(void **state)
 {
 	struct peer p;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	peer_open_with(&p, 10, SSH_DATA_MAX);
 	assert_int_equal(ssh_conn_writable(p.conn, 0), 10);
 	assert_int_equal(
@@ -176,7 +163,7 @@ test_packets_are_no_larger_than_the_peer_takes(void **state)
 		size_t sent, got = 0;
 		struct peer p;
 
-		init(&p, 1000, 1);
+		peer_login_with(&p, 1000, 1);
 		peer_open_with(&p, 100000, maxima[i]);
 		sent = ssh_conn_writable(p.conn, 0);
 		if (sent > sizeof bytes)
@@ -203,7 +190,7 @@ test_a_window_past_32_bits_ends_it(void **state)
 {
 	struct peer p;
 
-	init(&p, 1000, 1);
+	peer_login_with(&p, 1000, 1);
 	peer_open_with(&p, UINT32_MAX - 1, SSH_DATA_MAX);
 	peer_send_adjust(&p, 0, 1);
 	assert_null(peer_event(&p, SSH_EVENT_GONE));
