@@ -3,7 +3,7 @@
 # `N passed, N failed` (`, N skipped`) over all of them.
 set -u
 cd "$(dirname "$0")/.."
-build=${KAYA_BUILD:-build}
+build=$(realpath -m "${KAYA_BUILD:-build}")
 parts=${*:-unit integration interop}
 log=$build/test-logs
 rm -rf "$log" && mkdir -p "$log"

@@ -2,19 +2,10 @@
 
 #include "cmd.h"
 
-#include "commands.h"
 #include "str.h"
 
 #include <stdio.h>
 #include <string.h>
-
-const struct cmd *const cmds[] = {
-    &cmd_tunnel,
-    &cmd_pub,
-    &cmd_sub,
-    &cmd_status,
-    NULL,
-};
 
 static void
 print_usage(FILE *to)

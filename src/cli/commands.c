@@ -1,0 +1,9 @@
+#include "commands.h"
+
+const struct cmd *const cmds[] = {
+    &cmd_tunnel,
+    &cmd_pub,
+    &cmd_sub,
+    &cmd_status,
+    NULL,
+};
