@@ -86,24 +86,6 @@ apply_options(struct authorized_keys_line *line)
 	return FAULT_NONE;
 }
 
-/* sshd's measure of where the options end.  False: within quotes. */
-static bool
-skip_options(struct span *s)
-{
-	bool quoted = false;
-	size_t i = 0;
-
-	for (; i < s->len && (quoted || !keys_text_is_blank(s->data[i])); i++) {
-		if (s->data[i] == '\\' && i + 1 < s->len &&
-		    s->data[i + 1] == '"')
-			i++;
-		else if (s->data[i] == '"')
-			quoted = !quoted;
-	}
-	keys_text_advance(s, i);
-	return !(s->len == 0 && quoted);
-}
-
 static enum authorized_keys_fault
 fault_of_blob(enum pubkey_result result)
 {
@@ -159,15 +141,18 @@ parse(struct authorized_keys_line *line, struct span s)
 {
 	struct span start = s, first = s;
 	enum authorized_keys_fault fault;
+	size_t len;
 
 	/* No option is named like a type: such a line can have none. */
 	if (pubkey_type_of_word(keys_text_take_word(&first)) != PUBKEY_UNKNOWN)
 		return read_key(line, s);
-	if (!skip_options(&s)) {
+	len = keys_text_options_len(s);
+	if (len == SIZE_MAX) {
 		line->options = start;
 		return fault_at(line, FAULT_QUOTE_OPEN, start);
 	}
-	line->options = span_of(start.data, start.len - s.len);
+	line->options = span_of(start.data, len);
+	keys_text_advance(&s, len);
 	s = keys_text_skip_blanks(s);
 	if (s.len == 0)
 		return fault_at(line, FAULT_NO_KEY, start);

@@ -168,6 +168,7 @@ static int
 add_file(struct builder *b, struct span text)
 {
 	struct keys_reason reason;
+	enum keys_block block;
 	struct span line;
 	size_t at = 0;
 
@@ -179,6 +180,10 @@ add_file(struct builder *b, struct span text)
 		case AUTHORIZED_KEYS_VOID:
 			keys_explain(&b->line, &reason, NULL);
 			report(b, &reason);
+			block = keys_block_begins(line);
+			if (block != KEYS_BLOCK_NONE)
+				keys_block_skip(
+				    text, &at, &b->number, block, &b->line);
 			break;
 		case AUTHORIZED_KEYS_KEY:
 			if (is_refused_here(b, &reason))

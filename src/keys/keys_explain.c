@@ -166,9 +166,8 @@ keys_guess_is_option(struct span word)
 	return false;
 }
 
-/* A type's word with base64 behind it, wherever it stands. */
-static struct keys_guess_key
-find_key(struct span text)
+struct keys_guess_key
+keys_guess_find(struct span text)
 {
 	struct keys_guess_key key = {0};
 
@@ -217,7 +216,7 @@ keys_explain(const struct authorized_keys_line *line,
 	};
 	const struct row *row = &rows[0];
 
-	g.key = find_key(g.text);
+	g.key = keys_guess_find(g.text);
 	if (guess(&g, keys_guess_foreign) || guess(&g, keys_guess_shapes) ||
 	    guess(&g, keys_guess_values))
 		return;

@@ -49,7 +49,12 @@ enum keys_block {
 
 enum keys_block keys_block_begins(struct span line);
 
-/* Whether `line` is the last one of such a block. */
-bool keys_block_ends(enum keys_block block, struct span line);
+/*
+ * Move on, as authorized_keys_next_line does, behind the last line of such a
+ * block: it is one fault, whatever its lines look like.  A block that is never
+ * ended ends before the first line that holds a key.  `scratch` is overwritten.
+ */
+void keys_block_skip(struct span file, size_t *at, size_t *number,
+    enum keys_block block, struct authorized_keys_line *scratch);
 
 #endif

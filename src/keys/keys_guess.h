@@ -3,10 +3,16 @@
 
 /*
  * keys_guess: what was probably meant where a line is void.  A part of
- * keys_explain; nobody else includes it.
+ * keys_explain and keys_judge; nobody else includes it.
  */
 
 #include "keys_explain.h"
+
+/* A type's word with base64 behind it, wherever it stands. */
+struct keys_guess_key {
+	struct span type; /* data NULL: there is none */
+	struct span base64;
+};
 
 /* One void line, and what is said of it. */
 struct keys_guess {
@@ -14,10 +20,7 @@ struct keys_guess {
 	struct span text; /* up to a zero byte */
 	struct keys_reason *reason;
 	struct buf *meant; /* may be NULL */
-	struct keys_guess_key {
-		struct span type; /* a type word with base64 behind it */
-		struct span base64;
-	} key; /* data NULL: there is none */
+	struct keys_guess_key key;
 };
 
 /* True where it knows: the reason is filled, and `meant` where possible. */
@@ -47,6 +50,9 @@ struct span keys_guess_piece(const uint8_t *start, const uint8_t *end);
 /* An empty piece right before or behind `part`, to put something into. */
 struct span keys_guess_before(struct span part);
 struct span keys_guess_behind(struct span part);
+
+/* The first key in `text`. */
+struct keys_guess_key keys_guess_find(struct span text);
 
 /* Whether base64 begins here that is long enough to be of a key. */
 bool keys_guess_is_base64(struct span word);

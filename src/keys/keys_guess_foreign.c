@@ -26,8 +26,8 @@ keys_block_begins(struct span line)
 	return contains(s, "PUBLIC KEY") ? KEYS_BLOCK_PUBLIC : KEYS_BLOCK_OTHER;
 }
 
-bool
-keys_block_ends(enum keys_block block, struct span line)
+static bool
+block_ends(enum keys_block block, struct span line)
 {
 	struct span s = keys_text_skip_blanks(line);
 
@@ -36,6 +36,23 @@ keys_block_ends(enum keys_block block, struct span line)
 	if (block == KEYS_BLOCK_SSH2)
 		return keys_text_starts_with(s, "---- END");
 	return keys_text_starts_with(s, "-----END");
+}
+
+void
+keys_block_skip(struct span file, size_t *at, size_t *number,
+    enum keys_block block, struct authorized_keys_line *scratch)
+{
+	size_t ahead = *at, counted = *number;
+	struct span text;
+
+	while (authorized_keys_next_line(file, &ahead, &counted, &text)) {
+		if (authorized_keys_parse(text, scratch) == AUTHORIZED_KEYS_KEY)
+			return;
+		*at = ahead;
+		*number = counted;
+		if (block_ends(block, text))
+			return;
+	}
 }
 
 static bool

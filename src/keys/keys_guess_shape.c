@@ -136,7 +136,8 @@ guess_unquoted_blank(struct keys_guess *g)
 	if (g->line->fault != FAULT_TYPE || g->key.type.data == NULL)
 		return false;
 	equals = find_unquoted(g->line->options);
-	if (equals == NULL)
+	/* A key may stand before it, in what is no line at all. */
+	if (equals == NULL || g->key.type.data <= equals)
 		return false;
 	value = keys_guess_piece(equals + 1, g->key.type.data);
 	while (

@@ -78,4 +78,23 @@ keys_text_line(struct span text)
 	return text;
 }
 
+/*
+ * sshd's measure of how long the options at the front are: up to the first
+ * blank outside quotes.  SIZE_MAX where a quote is never closed.
+ */
+static inline size_t
+keys_text_options_len(struct span s)
+{
+	bool quoted = false;
+	size_t i = 0;
+
+	for (; i < s.len && (quoted || !keys_text_is_blank(s.data[i])); i++) {
+		if (s.data[i] == '\\' && i + 1 < s.len && s.data[i + 1] == '"')
+			i++;
+		else if (s.data[i] == '"')
+			quoted = !quoted;
+	}
+	return quoted ? SIZE_MAX : i < s.len ? i : s.len;
+}
+
 #endif

@@ -211,6 +211,21 @@ test_void_lines_are_reported_and_left_out(void **state)
 }
 
 static void
+test_a_pasted_private_key_is_reported_once(void **state)
+{
+	struct keyring *ring =
+	    ring_of("-----BEGIN OPENSSH PRIVATE KEY-----\n"
+		    "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAAB\n"
+		    "-----END OPENSSH PRIVATE KEY-----\n" KEY_ED "\n");
+
+	assert_int_equal(faults, 1);
+	assert_int_equal(last.line, 1);
+	assert_string_equal(last_text[1], "private-key");
+	assert_int_equal(keyring_stats(ring).lines, 1);
+	keyring_unref(ring);
+}
+
+static void
 test_bad_names_void_the_line(void **state)
 {
 	static const char *const bad[] = {"KAYA_ID=a/b",
@@ -471,6 +486,7 @@ main(void)
 	    cmocka_unit_test(test_a_refusal_says_why),
 	    cmocka_unit_test(test_a_line_expires_after_its_last_second),
 	    cmocka_unit_test(test_void_lines_are_reported_and_left_out),
+	    cmocka_unit_test(test_a_pasted_private_key_is_reported_once),
 	    cmocka_unit_test(test_bad_names_void_the_line),
 	    cmocka_unit_test(test_weak_keys_are_void),
 	    cmocka_unit_test(test_an_authority_line_admits_no_plain_key),
