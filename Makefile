@@ -5,15 +5,22 @@
 # Both install what is missing (saying what, asking first at a terminal).
 
 PREFIX ?= /usr/local
+DESTDIR ?=
 BUILD ?= build
+# The prefix that the build folder is set up for.
+BUILT_FOR = $$(meson introspect --buildoptions $(BUILD) | \
+	sed -nE 's/.*"name": "prefix", "value": "([^"]*)".*/\1/p')
 
 .PHONY: all deps build demo test test-unit test-sanitize test-valgrind \
 	test-debian13 fuzz check format bench install clean
 
-all: deps build
+all:
+	@tools/deps.sh build
+	@$(MAKE) --no-print-directory build
 
+# Everything that the targets below would install one by one.
 deps:
-	@tools/deps.sh build test demo
+	@tools/deps.sh build test demo valgrind check fuzz bench
 
 build:
 	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) >/dev/null
@@ -27,12 +34,12 @@ demo:
 test:
 	@tools/deps.sh build test
 	@$(MAKE) --no-print-directory build
-	@tools/test.sh
+	@tools/test.py
 
 test-unit:
 	@tools/deps.sh build test
 	@$(MAKE) --no-print-directory build
-	@tools/test.sh unit
+	@tools/test.py unit
 
 # The unit tests under AddressSanitizer, LeakSanitizer and
 # UndefinedBehaviorSanitizer.
@@ -41,9 +48,46 @@ test-sanitize:
 	@test -f build-sanitize/build.ninja || meson setup build-sanitize \
 		-Db_sanitize=address,undefined >/dev/null
 	@ninja -C build-sanitize --quiet
-	@KAYA_BUILD=build-sanitize \
+	@KAYA_BUILD=build-sanitize ASAN_OPTIONS=detect_leaks=1 \
 		UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-		tools/test.sh unit
+		tools/test.py unit
+
+test-valgrind:
+	@tools/deps.sh build test valgrind
+	@$(MAKE) --no-print-directory build
+	@KAYA_TEST_WRAP="valgrind --quiet --leak-check=full --error-exitcode=99" \
+		tools/test.py unit
+
+# In a chroot, ./debian13, which stays for the next time until make clean.
+test-debian13:
+	@tools/debian13.sh make test
+
+# Each target for so many seconds: make fuzz SECONDS=600
+SECONDS ?= 20
+fuzz:
+	@tools/deps.sh build test fuzz
+	@tools/fuzz.sh $(SECONDS)
+
+check:
+	@tools/deps.sh build test check
+	@$(MAKE) --no-print-directory build
+	@tools/check.sh
+
+format:
+	@tools/deps.sh check
+	@tools/check.sh format-now
+
+bench:
+	@tools/deps.sh build bench
+	@$(MAKE) --no-print-directory build
+	@bench/run
+
+install: all
+	@[ "$(BUILT_FOR)" = "$(PREFIX)" ] || \
+		{ meson configure $(BUILD) -Dprefix="$(PREFIX)" && \
+		ninja -C $(BUILD) --quiet; }
+	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir "$(DESTDIR)")
 
 clean:
+	@tools/debian13.sh --remove
 	@rm -rf build build-*

@@ -17,7 +17,7 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("KAYA_BUILD", ROOT / "build"))
+BUILD = ROOT / os.environ.get("KAYA_BUILD", "build")
 KAYAD = BUILD / "src/gateway/kayad"
 KAYA = BUILD / "src/cli/kaya"
 DEADLINE = 30
