@@ -51,7 +51,8 @@ def test_help_man_page_and_completions_name_the_same_options(command):
 
 
 @pytest.mark.parametrize("shell,file", [("bash", "kaya.bash"),
-                                        ("zsh", "_kaya")])
+                                        ("zsh", "_kaya"),
+                                        ("fish", "kaya.fish")])
 def test_the_completions_are_well_formed(shell, file):
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
