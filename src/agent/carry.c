@@ -273,7 +273,7 @@ explain_refusal(const struct local *local, struct err *err)
 	const char *why = ssh_get_error(local->carry->link->session);
 	const char *at = strstr(why, "error (");
 	const char *text = at != NULL ? strchr(at, ')') : NULL;
-	unsigned code = at != NULL ? (unsigned)atoi(at + 7) : 0;
+	unsigned code = at != NULL ? (unsigned)strtoul(at + 7, NULL, 10) : 0;
 
 	text = text != NULL && text[1] == ' ' ? text + 2 : "";
 	if (code == 1) {

@@ -22,15 +22,15 @@ listening_inode(const char *table, unsigned port)
 
 	while (file != NULL && inode == 0 &&
 	       fgets(line, sizeof line, file) != NULL) {
-		unsigned local_port, state;
-		unsigned long found;
+		char local_port[5], state[3], found[21];
 
 		if (sscanf(line,
-			" %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s "
-			"%*s %*u %*u %lu",
-			&local_port, &state, &found) == 3 &&
-		    state == STATE_LISTEN && local_port == port)
-			inode = found;
+			" %*d: %*[0-9A-Fa-f]:%4s %*[0-9A-Fa-f]:%*x %2s %*s "
+			"%*s %*s %*u %*u %20s",
+			local_port, state, found) == 3 &&
+		    strtoul(state, NULL, 16) == STATE_LISTEN &&
+		    strtoul(local_port, NULL, 16) == port)
+			inode = strtoul(found, NULL, 10);
 	}
 	if (file != NULL)
 		fclose(file);

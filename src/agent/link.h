@@ -45,7 +45,7 @@ struct link {
  * in.  0 and a link to be freed; or -1 and `err`: ERR_UNREACHABLE, ERR_TIMEOUT,
  * ERR_REFUSED, ERR_HOST_KEY, ERR_PROTOCOL, or the user's own fault.
  */
-struct link *link_open(const struct link_options *options, struct err *err);
+struct link *link_open(const struct link_options *given, struct err *err);
 
 /* Says good-bye where that is possible.  NULL is fine. */
 void link_free(struct link *link);

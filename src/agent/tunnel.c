@@ -207,10 +207,6 @@ on_failure(struct tunnel *tunnel, const struct err *err, uint64_t lived_ms)
 	case ERR_UNREACHABLE:
 	case ERR_TIMEOUT:
 	case ERR_PROTOCOL:
-		is_final = options->once ||
-			   (!tunnel->was_up &&
-			       options->ends_on_first_failure(options->arg));
-		break;
 	case ERR_REFUSED:
 		is_final = options->once ||
 			   (!tunnel->was_up &&

@@ -43,7 +43,9 @@ buf_len(const struct buf *b)
 static inline struct span
 buf_span(const struct buf *b)
 {
-	return span_of(b->mem == NULL ? NULL : b->mem + b->head, buf_len(b));
+	if (b->mem == NULL)
+		return (struct span){0};
+	return span_of(b->mem + b->head, buf_len(b));
 }
 
 /*

@@ -261,7 +261,7 @@ tell_unknown(struct load *l, const struct section *section,
 	char elsewhere[CONF_PATH_MAX], path[CONF_PATH_MAX] = "";
 	size_t count = 0, len;
 
-	for (; section->keys[count].name != NULL && count < WORDS_MAX; count++)
+	for (; count < WORDS_MAX && section->keys[count].name != NULL; count++)
 		words[count] = section->keys[count].name;
 	words[count] = NULL;
 	nearest = str_nearest(name, words);

@@ -212,31 +212,30 @@ void ssh_conn_banner(struct ssh_conn *conn, const char *text);
 /* ---- channels.  An id that is not open is the caller's fault (assert). ----
  */
 
-void ssh_conn_open_confirm(struct ssh_conn *conn, uint32_t channel);
+void ssh_conn_open_confirm(struct ssh_conn *conn, uint32_t id);
 /* The channel's id ends with it. */
-void ssh_conn_open_refuse(struct ssh_conn *conn, uint32_t channel,
+void ssh_conn_open_refuse(struct ssh_conn *conn, uint32_t id,
     enum ssh_open_failure reason, const char *text);
 
 /* The caller's own pointer at a channel; NULL at first. */
-void ssh_conn_set_channel_data(
-    struct ssh_conn *conn, uint32_t channel, void *data);
-void *ssh_conn_channel_data(const struct ssh_conn *conn, uint32_t channel);
+void ssh_conn_set_channel_data(struct ssh_conn *conn, uint32_t id, void *data);
+void *ssh_conn_channel_data(const struct ssh_conn *conn, uint32_t id);
 
 /*
  * Bytes that ssh_conn_send would take now: 0 while keys are exchanged, the
  * peer's window is full, or much output waits; SSH_EVENT_WRITABLE tells of
  * the first two, the caller knows of the third.
  */
-size_t ssh_conn_writable(const struct ssh_conn *conn, uint32_t channel);
+size_t ssh_conn_writable(const struct ssh_conn *conn, uint32_t id);
 
 /* Send of `data` what can be sent; how much that was. */
-size_t ssh_conn_send(struct ssh_conn *conn, uint32_t channel, struct span data);
+size_t ssh_conn_send(struct ssh_conn *conn, uint32_t id, struct span data);
 
 /* `len` bytes of DATA have been passed on: the peer may send as many more. */
-void ssh_conn_consumed(struct ssh_conn *conn, uint32_t channel, size_t len);
+void ssh_conn_consumed(struct ssh_conn *conn, uint32_t id, size_t len);
 
 /* No more data from us (once; nothing where the channel is closing). */
-void ssh_conn_send_eof(struct ssh_conn *conn, uint32_t channel);
+void ssh_conn_send_eof(struct ssh_conn *conn, uint32_t id);
 
 /*
  * We are done with the channel: after this the caller hears no more of it and
@@ -244,7 +243,7 @@ void ssh_conn_send_eof(struct ssh_conn *conn, uint32_t channel);
  * counts for max_channels until then.  What was sent before still arrives.
  * An OPEN that was not yet answered is refused.
  */
-void ssh_conn_close(struct ssh_conn *conn, uint32_t channel);
+void ssh_conn_close(struct ssh_conn *conn, uint32_t id);
 
 /* Ids of the open channels: start with `after` SSH_CHANNEL_ALL; false: none. */
 bool ssh_conn_next_channel(
