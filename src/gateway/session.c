@@ -1,24 +1,17 @@
-#include "session.h"
+#include "session_private.h"
 
-#include "clock.h"
-#include "listener.h"
 #include "log.h"
 #include "pipe.h"
-#include "pubkey.h"
-#include "str.h"
 #include "stream.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum {
 	ENDING_MS = 2000, /* to write out a good-bye */
 	OUTPUT_HIGH_BYTES = 256 * 1024, /* then nothing more is read */
-	TARGET_TEXT = 300,
 };
 
 static const struct {
@@ -31,28 +24,6 @@ static const struct {
     [SESSION_ENDING] = {"ending", 1u << SESSION_ENDED},
     [SESSION_ENDED] = {"ended", 0},
 };
-
-/* ---- the log ---- */
-
-bool
-session_log(struct log_line *line, enum log_level level,
-    const struct session *session, const char *event)
-{
-	char peer[NETADDR_TEXT_SIZE], fingerprint[PUBKEY_FINGERPRINT_SIZE];
-
-	if (!log_begin(line, level, "session", event))
-		return false;
-	log_u64(line, "session", session->id);
-	log_str(line, "from", netaddr_text(&session->peer, peer));
-	log_u64(line, "port", session->peer_port);
-	if (session->identity != NULL)
-		log_str(line, "identity", session->identity);
-	if (session->has_key) {
-		pubkey_fingerprint(session->key, fingerprint);
-		log_str(line, "key", fingerprint);
-	}
-	return true;
-}
 
 /* ---- states and deadlines ---- */
 
@@ -83,8 +54,8 @@ arm(struct session *session)
 		wheel_set(&session->worker->wheel, &session->deadline, due);
 }
 
-static void
-set_state(struct session *session, enum session_state state)
+void
+session_set_state(struct session *session, enum session_state state)
 {
 	struct log_line line;
 
@@ -137,7 +108,7 @@ end(struct session *session)
 
 	if (session->state == SESSION_ENDED)
 		return;
-	set_state(session, SESSION_ENDED);
+	session_set_state(session, SESSION_ENDED);
 	while (session->pipes != NULL)
 		pipe_detach(session->pipes);
 	ssh_conn_facts(session->conn, &facts);
@@ -215,7 +186,7 @@ session_disconnect(
 	while (session->pipes != NULL)
 		pipe_detach(session->pipes);
 	ssh_conn_disconnect(session->conn, reason, why);
-	set_state(session, SESSION_ENDING);
+	session_set_state(session, SESSION_ENDING);
 	session_flush(session);
 }
 
@@ -249,84 +220,6 @@ on_sign(struct session *session, const struct ssh_event *event)
 }
 
 static void
-refuse_key(
-    struct session *session, const struct ssh_event *event, const char *why)
-{
-	uint8_t digest[PUBKEY_DIGEST_BYTES];
-	char fingerprint[PUBKEY_FINGERPRINT_SIZE];
-	struct log_line line;
-
-	atomic_fetch_add(&session->worker->counts->refused, 1);
-	if (session_log(&line, LOG_LEVEL_INFO, session, "refuse")) {
-		pubkey_digest(event->auth.blob, digest);
-		pubkey_fingerprint(digest, fingerprint);
-		log_str(&line, "offered", fingerprint);
-		log_span(&line, "user", event->auth.user);
-		log_str(&line, "why", why);
-		log_end(&line);
-	}
-	ssh_conn_auth_answer(session->conn, SSH_AUTH_REFUSE, NULL,
-	    worker_now_ms(session->worker));
-}
-
-static void
-on_auth(struct session *session, const struct ssh_event *event)
-{
-	const struct keyring *ring = session->worker->snapshot->ring;
-	struct keyring_verdict verdict;
-	struct ssh_auth_terms terms;
-
-	switch (keyring_admit(
-	    ring, event->auth.blob, &session->peer, clock_wall_s(), &verdict)) {
-	case KEYRING_ADMITTED:
-		break;
-	case KEYRING_UNKNOWN:
-		refuse_key(session, event, "no line has this key");
-		return;
-	case KEYRING_REFUSED:
-		refuse_key(session, event, verdict.why);
-		return;
-	}
-	if (event->auth.is_proof) {
-		/* Who it is, if the proof holds. */
-		free(session->identity);
-		session->identity = strdup(verdict.identity);
-		if (session->identity == NULL) {
-			refuse_key(session, event, "no memory");
-			return;
-		}
-		memcpy(session->key, keyring_digest(ring, verdict.entry),
-		    sizeof session->key);
-		session->has_key = true;
-		session->entry = verdict.entry;
-	}
-	terms = (struct ssh_auth_terms){
-	    .no_touch_required = !verdict.touch_required,
-	    .verify_required = verdict.verify_required,
-	};
-	ssh_conn_auth_answer(session->conn, SSH_AUTH_ALLOW, &terms,
-	    worker_now_ms(session->worker));
-}
-
-static void
-on_accepted(struct session *session)
-{
-	struct ssh_conn_facts facts;
-	struct log_line line;
-
-	session->heard_ms = worker_now_ms(session->worker);
-	set_state(session, SESSION_OPEN);
-	atomic_fetch_add(&session->worker->counts->accepted, 1);
-	if (!session_log(&line, LOG_LEVEL_INFO, session, "accept"))
-		return;
-	ssh_conn_facts(session->conn, &facts);
-	log_str(&line, "client", facts.client_version);
-	log_str(&line, "kex", facts.kex);
-	log_str(&line, "cipher", facts.cipher_in);
-	log_end(&line);
-}
-
-static void
 on_gone(struct session *session, const struct ssh_event *event)
 {
 	/* What there is no memory for is told in one word. */
@@ -340,7 +233,7 @@ on_gone(struct session *session, const struct ssh_event *event)
 	while (session->pipes != NULL)
 		pipe_detach(session->pipes);
 	if (session->state < SESSION_ENDING)
-		set_state(session, SESSION_ENDING);
+		session_set_state(session, SESSION_ENDING);
 }
 
 static void
@@ -376,10 +269,10 @@ on_event(struct session *session, const struct ssh_event *event)
 		on_sign(session, event);
 		break;
 	case SSH_EVENT_AUTH:
-		on_auth(session, event);
+		session_on_auth(session, event);
 		break;
 	case SSH_EVENT_ACCEPTED:
-		on_accepted(session);
+		session_on_accepted(session);
 		break;
 	case SSH_EVENT_OPEN:
 		pipe_open(session, event);
@@ -549,55 +442,6 @@ session_on_signed(struct session *session, struct span signature)
 	ssh_conn_signed(
 	    session->conn, signature, worker_now_ms(session->worker));
 	resume(session);
-}
-
-void
-session_on_snapshot(struct session *session, struct snapshot *snapshot)
-{
-	struct keyring_verdict verdict;
-
-	if (session->state != SESSION_OPEN)
-		return;
-	if (keyring_admit_digest(snapshot->ring, session->key, &session->peer,
-		clock_wall_s(), &verdict) != KEYRING_ADMITTED ||
-	    strcmp(verdict.identity, session->identity) != 0)
-		session_disconnect(session, SSH_DISCONNECT_BY_APPLICATION,
-		    "the key is not let in any more");
-	else
-		session->entry = verdict.entry;
-}
-
-/* ---- status ---- */
-
-void
-session_report(const struct session *session, struct buf *json)
-{
-	char peer[NETADDR_TEXT_SIZE], fingerprint[PUBKEY_FINGERPRINT_SIZE];
-	struct ssh_conn_facts facts;
-	char head[512];
-
-	if (session->state != SESSION_OPEN)
-		return;
-	ssh_conn_facts(session->conn, &facts);
-	pubkey_fingerprint(session->key, fingerprint);
-	if (buf_len(json) > 0)
-		buf_append(json, ",", 1);
-	snprintf(head, sizeof head,
-	    "{\"identity\":\"%s\",\"key\":\"%s\",\"address\":\"%s\","
-	    "\"port\":%u,\"since_ms\":%ju,\"in\":%ju,\"out\":%ju,"
-	    "\"channels\":[",
-	    session->identity, fingerprint, netaddr_text(&session->peer, peer),
-	    session->peer_port,
-	    (uintmax_t)(worker_now_ms(session->worker) - session->since_ms),
-	    (uintmax_t)facts.bytes_in, (uintmax_t)facts.bytes_out);
-	buf_append(json, head, strlen(head));
-	for (const struct pipe *p = session->pipes; p != NULL;
-	     p = pipe_next(p)) {
-		if (p != session->pipes)
-			buf_append(json, ",", 1);
-		pipe_report(p, json);
-	}
-	buf_append(json, "]}", 2);
 }
 
 /* ---- beginning ---- */

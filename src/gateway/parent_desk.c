@@ -1,0 +1,93 @@
+#include "parent_private.h"
+
+#include "snapshot.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+struct errand {
+	struct desk *desk;
+	uint64_t ticket;
+};
+
+static void
+on_connected(void *arg, int fd, int broker, const char *why)
+{
+	struct errand *errand = arg;
+
+	monitor_send(&errand->desk->monitor, MONITOR_CONNECTED, broker,
+	    errand->ticket, why == NULL ? span_of(NULL, 0) : span_of_str(why),
+	    fd);
+	free(errand);
+}
+
+static void
+start_connect(struct desk *desk, const struct monitor_message *message)
+{
+	struct parent *parent = desk->parent;
+	struct errand *errand = malloc(sizeof *errand);
+
+	if (errand == NULL || message->value < 0 ||
+	    (size_t)message->value >= connector_count(parent->connector)) {
+		free(errand);
+		monitor_send(&desk->monitor, MONITOR_CONNECTED, -1,
+		    message->ticket, span_of_str("no such broker"), -1);
+		return;
+	}
+	*errand = (struct errand){.desk = desk, .ticket = message->ticket};
+	connector_connect(
+	    parent->connector, (size_t)message->value, on_connected, errand);
+}
+
+/* Signs an exchange hash, and nothing that is not as long as one. */
+static void
+sign(struct desk *desk, const struct monitor_message *message)
+{
+	struct parent *parent = desk->parent;
+	struct span payload = span_of(message->payload, message->len), name;
+	struct err err = ERR_INIT;
+	struct buf signature;
+	char algorithm[64];
+	uint8_t len = 0;
+
+	buf_init(&signature, MONITOR_PAYLOAD_MAX);
+	if (payload.len > 0) {
+		len = payload.data[0];
+		payload = span_of(payload.data + 1, payload.len - 1);
+	}
+	if (message->value < 0 ||
+	    (size_t)message->value >= parent->host_key_count ||
+	    payload.len != (size_t)len + SSH_KEX_HASH_BYTES) {
+		err_set(&err, ERR_PROTOCOL, "not an exchange hash");
+	} else {
+		name = span_of(payload.data, len);
+		payload = span_of(payload.data + len, SSH_KEX_HASH_BYTES);
+		if (span_to_str(name, algorithm, sizeof algorithm))
+			ssh_host_key_sign(parent->host_keys[message->value],
+			    algorithm, payload, &signature, &err);
+	}
+	if (err.code != ERR_NONE) {
+		log_err(LOG_LEVEL_ERROR, "parent", "sign", &err);
+		buf_truncate(&signature, 0);
+	}
+	monitor_send(&desk->monitor, MONITOR_SIGNED, 0, message->ticket,
+	    buf_span(&signature), -1);
+	buf_fini(&signature);
+}
+
+void
+parent_on_desk(void *arg, const struct monitor_message *message, int fd)
+{
+	struct desk *desk = arg;
+
+	if (fd >= 0)
+		close(fd); /* the child has nothing to give */
+	if (message == NULL) {
+		/* While draining, one thread ends before another. */
+		if (!desk->parent->is_stopping)
+			parent_child_is_gone(desk->parent);
+	} else if (message->op == MONITOR_SIGN)
+		sign(desk, message);
+	else if (message->op == MONITOR_CONNECT)
+		start_connect(desk, message);
+}

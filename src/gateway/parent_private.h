@@ -1,0 +1,109 @@
+#ifndef KAYA_PARENT_PRIVATE_H
+#define KAYA_PARENT_PRIVATE_H
+
+/*
+ * What the modules behind parent.h share.  Nobody else includes it.
+ *
+ *	parent          beginning, signals, end
+ *	parent_reload   configuration and keys, read and put in force
+ *	parent_desk     what the child asks for: signatures, connections
+ *	parent_status   the control socket
+ */
+
+#include "child.h"
+#include "connector.h"
+#include "control.h"
+#include "key_files.h"
+#include "log.h"
+#include "monitor.h"
+#include "parent.h"
+#include "ports.h"
+#include "private_broker.h"
+#include "privileges.h"
+
+enum { PARENT_SIGNALS = 4 };
+
+struct parent;
+
+/* The parent's end of one thread's pair. */
+struct desk {
+	struct parent *parent;
+	struct monitor monitor;
+};
+
+struct parent {
+	const struct parent_options *options;
+	struct settings settings; /* in force */
+	struct loop *loop;
+	pid_t child;
+	struct loop_signal *signals[PARENT_SIGNALS];
+	struct loop_timer *deadline; /* of the child's end */
+
+	struct privileges_user user, net_user;
+	bool is_root;
+
+	struct ports ports;
+	size_t threads;
+	int desk_fds[CHILD_THREADS_MAX]; /* the child's ends, likewise */
+	int control_fd;
+	struct desk desks[CHILD_THREADS_MAX];
+	struct monitor child_control;
+
+	struct ssh_host_key *host_keys[SSH_HOST_KEYS_MAX];
+	size_t host_key_count;
+	struct private_broker *private_broker;
+	struct connector *connector;
+	struct key_files_watch *watch;
+	struct control *control;
+
+	uint64_t generation;
+	struct settings pending; /* sent, not yet in force */
+	bool has_pending;
+	bool is_ready;
+	bool is_stopping;
+	bool has_failed;
+	struct err *err;
+};
+
+/* End with this error; the first one counts. */
+void parent_fail(struct parent *parent, const struct err *err);
+
+/* The other process has ended: in order, where we are stopping. */
+void parent_child_is_gone(struct parent *parent);
+
+/* ---- parent_reload ---- */
+
+/* Read the configuration into `settings`, and its bytes into `file`. */
+int parent_load_settings(struct parent *parent, struct settings *settings,
+    struct snapshot_file *file, struct err *err);
+void parent_free_file(struct snapshot_file *file);
+
+/* Read the keys, and hand all of it to the child. */
+int parent_send_snapshot(struct parent *parent, const struct settings *settings,
+    const struct snapshot_file *configuration, struct err *err);
+
+/* Read everything anew; what is wrong leaves what is in force. */
+void parent_reload(struct parent *parent);
+
+void parent_watch_keys(struct parent *parent);
+int parent_start_brokers(struct parent *parent, struct err *err);
+
+/* The child says what became of a snapshot (MONITOR_IN_FORCE). */
+void parent_on_in_force(
+    struct parent *parent, const struct monitor_message *message);
+
+/* ---- parent_desk ---- */
+
+/* A thread of the child asks (monitor_fn; `arg` is its desk). */
+void parent_on_desk(void *arg, const struct monitor_message *message, int fd);
+
+/* ---- parent_status ---- */
+
+/* Somebody asks at the control socket (control_fn). */
+void parent_on_request(
+    void *arg, const char *request, struct control_client *client);
+
+/* The child's part of the answer; `fd` stays the caller's. */
+void parent_on_status(struct parent *parent, uint64_t ticket, int fd);
+
+#endif

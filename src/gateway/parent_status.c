@@ -1,0 +1,70 @@
+#include "parent_private.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void
+put_brokers(struct parent *parent, struct buf *json)
+{
+	for (size_t i = 0; i < connector_count(parent->connector); i++) {
+		const struct connector_health *health =
+		    connector_health(parent->connector, i);
+		char text[512];
+
+		snprintf(text, sizeof text,
+		    "%s{\"address\":\"%s\",\"up\":%s,\"connected\":%ju,"
+		    "\"failed\":%ju}",
+		    i > 0 ? "," : "", health->address,
+		    health->is_up ? "true" : "false",
+		    (uintmax_t)health->connected, (uintmax_t)health->failed);
+		buf_append(json, text, strlen(text));
+	}
+}
+
+void
+parent_on_status(struct parent *parent, uint64_t ticket, int fd)
+{
+	struct control_client *client = control_find(parent->control, ticket);
+	struct buf json;
+	struct stat st;
+	char head[256];
+	void *map = MAP_FAILED;
+
+	if (client == NULL)
+		return;
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size <= 0 ||
+	    (map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd,
+		 0)) == MAP_FAILED) {
+		control_answer(
+		    client, span_of_str("{\"error\":\"busy: ask again\"}"));
+		return;
+	}
+	buf_init(&json, SIZE_MAX);
+	snprintf(head, sizeof head,
+	    "{\"program\":\"kayad\",\"version\":\"%s\",\"pid\":%d,"
+	    "\"brokers\":[",
+	    KAYA_VERSION, (int)getpid());
+	buf_append(&json, head, strlen(head));
+	put_brokers(parent, &json);
+	buf_append(&json, "],\"gateway\":", 12);
+	buf_append(&json, map, (size_t)st.st_size);
+	buf_append(&json, "}", 1);
+	munmap(map, (size_t)st.st_size);
+	control_answer(client, buf_span(&json));
+	buf_fini(&json);
+}
+
+void
+parent_on_request(void *arg, const char *request, struct control_client *client)
+{
+	struct parent *parent = arg;
+
+	if (strcmp(request, "status") == 0)
+		monitor_send(&parent->child_control, MONITOR_STATUS, 0,
+		    control_ticket(client), span_of(NULL, 0), -1);
+	else
+		control_answer(
+		    client, span_of_str("{\"error\":\"unknown request\"}"));
+}

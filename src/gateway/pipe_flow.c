@@ -1,0 +1,308 @@
+#include "pipe_private.h"
+
+#include "mqtt_connect.h"
+#include "stream.h"
+
+#include <sys/socket.h>
+
+/* ---- what is waited for ---- */
+
+/* Whether the channel can take what the broker would say. */
+static bool
+has_room(const struct pipe *pipe)
+{
+	return pipe->session != NULL && !pipe->broker_eof &&
+	       buf_len(&pipe->to_client) == 0 &&
+	       ssh_conn_writable(pipe->session->conn, pipe->channel) > 0;
+}
+
+void
+pipe_want(struct pipe *pipe)
+{
+	unsigned wanted = 0;
+
+	if (pipe->state != PIPE_OPEN && pipe->state != PIPE_CLOSING)
+		return;
+	if (buf_len(&pipe->to_broker) > 0)
+		wanted |= LOOP_WRITABLE;
+	if (pipe->state == PIPE_OPEN && has_room(pipe))
+		wanted |= LOOP_READABLE;
+	loop_watch_want(&pipe->watch, wanted);
+}
+
+/* ---- device to broker ---- */
+
+static void
+give_back(struct pipe *pipe)
+{
+	size_t left = buf_len(&pipe->to_broker);
+	size_t done;
+
+	/* What the walker made longer must not count against the device. */
+	if (left > pipe->owed)
+		left = pipe->owed;
+	done = pipe->owed - left;
+	if (done == 0 || pipe->session == NULL)
+		return;
+	pipe->owed = left;
+	ssh_conn_consumed(pipe->session->conn, pipe->channel, done);
+}
+
+void
+pipe_flush(struct pipe *pipe)
+{
+	if (pipe->state != PIPE_OPEN && pipe->state != PIPE_CLOSING)
+		return;
+	if (buf_len(&pipe->to_broker) > 0) {
+		switch (stream_write(pipe->watch.fd, &pipe->to_broker)) {
+		case STREAM_OK:
+		case STREAM_AGAIN:
+			break;
+		case STREAM_EOF:
+		case STREAM_FAILED:
+			pipe->why = "the broker closed the connection";
+			pipe_end(pipe);
+			return;
+		}
+	}
+	give_back(pipe);
+	if (buf_len(&pipe->to_broker) == 0) {
+		if (pipe->state == PIPE_CLOSING) {
+			pipe_end(pipe);
+			return;
+		}
+		if (pipe->client_eof)
+			shutdown(pipe->watch.fd, SHUT_WR);
+	}
+	pipe_want(pipe);
+}
+
+static void
+broken_rule(
+    struct pipe *pipe, const struct mqtt_fault *fault, const char *direction)
+{
+	struct log_line line;
+
+	if (pipe->session == NULL ||
+	    !session_log(&line, LOG_LEVEL_WARN, pipe->session, "mqtt-fault"))
+		return;
+	log_u64(&line, "channel", pipe->channel);
+	log_str(&line, "direction", direction);
+	log_str(&line, "packet", mqtt_type_name(fault->type));
+	log_str(&line, "rule", mqtt_rule_id(fault->rule, fault->level));
+	log_str(&line, "why", mqtt_rule_text(fault->rule));
+	log_end(&line);
+}
+
+/* The one packet of the device's that is not always passed on as it came. */
+static bool
+put_connect(struct pipe *pipe, const struct mqtt_walk_item *item)
+{
+	struct mqtt_connect_edits edits = {0};
+	struct mqtt_connect connect;
+
+	mqtt_walk_learn(&pipe->from_broker, &pipe->from_client);
+	if (!settings_hands_on_identity(
+		&pipe->setup->settings, (size_t)pipe->broker))
+		return buf_append(
+		    &pipe->to_broker, item->bytes.data, item->bytes.len);
+	edits.user_name.kind = MQTT_SET;
+	edits.user_name.value = span_of_str(pipe->session->identity);
+	edits.password.kind = MQTT_DROP;
+	return mqtt_connect_decode(&item->frame,
+		   mqtt_frame_body(&item->frame, item->bytes),
+		   &connect) == MQTT_RULE_NONE &&
+	       mqtt_connect_rewrite(&connect, &edits, &pipe->to_broker);
+}
+
+/* What the walk gave goes to where its direction leads; false ends it all. */
+static bool
+pass_on(struct pipe *pipe, enum mqtt_walk_result result,
+    const struct mqtt_walk_item *item)
+{
+	switch (result) {
+	case MQTT_WALK_PACKET:
+		/* Access rules and approval will have their say here. */
+		if (item->frame.type == MQTT_CONNECT) {
+			if (put_connect(pipe, item))
+				return true;
+			pipe->why = "CONNECT could not be written anew";
+			return false;
+		}
+		__attribute__((fallthrough));
+	case MQTT_WALK_FORWARD:
+	case MQTT_WALK_HEAD:
+		if (buf_append(
+			&pipe->to_broker, item->bytes.data, item->bytes.len))
+			return true;
+		pipe->why = "no memory";
+		return false;
+	case MQTT_WALK_MALFORMED:
+		broken_rule(pipe, &item->fault, "to-broker");
+		pipe->why = "the device broke the MQTT standard";
+		return false;
+	case MQTT_WALK_NO_MEMORY:
+	case MQTT_WALK_NEED_MORE:
+		break;
+	}
+	pipe->why = "no memory";
+	return false;
+}
+
+void
+pipe_on_data(struct pipe *pipe, struct span data)
+{
+	struct mqtt_walk_item item;
+	enum mqtt_walk_result result;
+
+	pipe->owed += data.len;
+	pipe->bytes_in += data.len;
+	while (pipe->state == PIPE_OPEN) {
+		result = mqtt_walk_next(&pipe->from_client, &data, &item);
+		if (result == MQTT_WALK_NEED_MORE)
+			return;
+		if (!pass_on(pipe, result, &item))
+			pipe_end(pipe);
+	}
+}
+
+void
+pipe_on_eof(struct pipe *pipe)
+{
+	pipe->client_eof = true; /* pipe_flush tells the broker in its turn */
+}
+
+/* The device is done with the channel; the broker still gets what it sent. */
+void
+pipe_on_close(struct pipe *pipe)
+{
+	struct session *session = pipe->session;
+
+	if (pipe->why == NULL)
+		pipe->why = "closed by the device";
+	if (pipe->state != PIPE_OPEN || buf_len(&pipe->to_broker) == 0) {
+		pipe_end(pipe);
+		return;
+	}
+	pipe_detach(pipe);
+	ssh_conn_close(session->conn, pipe->channel);
+}
+
+/* ---- broker to device ---- */
+
+static void
+send_to_client(struct pipe *pipe, struct span bytes)
+{
+	size_t sent = 0;
+
+	pipe->bytes_out += bytes.len;
+	if (buf_len(&pipe->to_client) == 0)
+		sent = ssh_conn_send(pipe->session->conn, pipe->channel, bytes);
+	buf_append(&pipe->to_client, bytes.data + sent, bytes.len - sent);
+}
+
+static void
+walk_from_broker(struct pipe *pipe, struct span data)
+{
+	struct mqtt_walk_item item;
+
+	while (pipe->state == PIPE_OPEN) {
+		switch (mqtt_walk_next(&pipe->from_broker, &data, &item)) {
+		case MQTT_WALK_NEED_MORE:
+			return;
+		case MQTT_WALK_FORWARD:
+		case MQTT_WALK_PACKET:
+		case MQTT_WALK_HEAD:
+			send_to_client(pipe, item.bytes);
+			break;
+		case MQTT_WALK_MALFORMED:
+			broken_rule(pipe, &item.fault, "to-device");
+			pipe->why = "the broker broke the MQTT standard";
+			pipe_end(pipe);
+			break;
+		case MQTT_WALK_NO_MEMORY:
+			pipe->why = "no memory";
+			pipe_end(pipe);
+			break;
+		}
+	}
+}
+
+/* The broker is done: the device gets what is left, then EOF and CLOSE. */
+static void
+finish_to_client(struct pipe *pipe)
+{
+	if (!pipe->broker_eof || buf_len(&pipe->to_client) > 0)
+		return;
+	ssh_conn_send_eof(pipe->session->conn, pipe->channel);
+	if (pipe->why == NULL)
+		pipe->why = "closed by the broker";
+	pipe_end(pipe);
+}
+
+static void
+on_broker_readable(struct pipe *pipe)
+{
+	struct session *session = pipe->session;
+	size_t room, len;
+
+	if (!has_room(pipe)) {
+		pipe_want(pipe);
+		return;
+	}
+	room = ssh_conn_writable(session->conn, pipe->channel);
+	if (room > WORKER_SCRATCH_BYTES)
+		room = WORKER_SCRATCH_BYTES;
+	switch (
+	    stream_read(pipe->watch.fd, pipe->worker->scratch, room, &len)) {
+	case STREAM_OK:
+		walk_from_broker(pipe, span_of(pipe->worker->scratch, len));
+		break;
+	case STREAM_AGAIN:
+		return;
+	case STREAM_EOF:
+		pipe->broker_eof = true;
+		finish_to_client(pipe);
+		break;
+	case STREAM_FAILED:
+		pipe->why = "the connection to the broker was lost";
+		pipe_end(pipe);
+		break;
+	}
+	if (pipe->state == PIPE_OPEN)
+		pipe_want(pipe);
+	session_flush(session);
+}
+
+void
+pipe_on_writable(struct pipe *pipe)
+{
+	size_t sent;
+
+	if (pipe->state != PIPE_OPEN)
+		return;
+	if (buf_len(&pipe->to_client) > 0) {
+		sent = ssh_conn_send(pipe->session->conn, pipe->channel,
+		    buf_span(&pipe->to_client));
+		buf_consume(&pipe->to_client, sent);
+	}
+	finish_to_client(pipe);
+	if (pipe->state == PIPE_OPEN)
+		pipe_want(pipe);
+}
+
+void
+pipe_on_ready(void *arg, unsigned ready)
+{
+	struct pipe *pipe = arg;
+	struct session *session = pipe->session;
+
+	if ((ready & LOOP_WRITABLE) != 0) {
+		pipe_flush(pipe);
+		/* The device's window may have opened. */
+		if (session != NULL)
+			session_flush(session);
+	}
+	if ((ready & LOOP_READABLE) != 0 && pipe->state == PIPE_OPEN)
+		on_broker_readable(pipe);
+}

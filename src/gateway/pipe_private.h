@@ -1,0 +1,53 @@
+#ifndef KAYA_PIPE_PRIVATE_H
+#define KAYA_PIPE_PRIVATE_H
+
+/*
+ * What the modules behind pipe.h share.  Nobody else includes it.
+ *
+ *	pipe        lists, states, the end, status
+ *	pipe_open   a device asks for a channel, the parent answers
+ *	pipe_flow   the bytes, both ways
+ */
+
+#include "log.h"
+#include "mqtt_walk.h"
+#include "pipe.h"
+
+struct pipe {
+	struct worker *worker;
+	struct session *session; /* NULL: it has ended */
+	struct snapshot_setup *setup;
+	struct pipe *next;
+	struct pipe **link;
+	struct loop_watch watch; /* the broker's socket */
+	struct loop_deferred deferred;
+	struct mqtt_walk from_client;
+	struct mqtt_walk from_broker;
+	struct buf to_broker;
+	struct buf to_client; /* what the channel could not take */
+	size_t owed; /* bytes of DATA not given back yet */
+	uint64_t ticket;
+	uint64_t since_ms;
+	uint64_t give_up_ms; /* an orphan's */
+	uint64_t bytes_in, bytes_out;
+	uint32_t channel;
+	int32_t broker;
+	uint8_t state; /* enum pipe_state */
+	bool client_eof;
+	bool broker_eof;
+	const char *why;
+};
+
+/* Into the list of its session, or of the worker's orphans. */
+void pipe_link_in(struct pipe *pipe, struct pipe **head);
+
+/* Nothing more goes either way; freed when this turn is over. */
+void pipe_end(struct pipe *pipe);
+
+/* Wait for what can be used now. */
+void pipe_want(struct pipe *pipe);
+
+/* The broker's socket is ready (loop_fd_fn). */
+void pipe_on_ready(void *arg, unsigned ready);
+
+#endif
