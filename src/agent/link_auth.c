@@ -49,10 +49,40 @@ person_agrees(const struct link *link)
 	       strncmp(answer, "yes", 3) == 0;
 }
 
+/* " -p 2222 -i key", as the user gave them; "" where they do not fit. */
+static void
+repeat_options(const struct link_options *options, char *text, size_t size)
+{
+	char port[8] = "";
+	struct {
+		const char *letter, *value;
+	} given[4 + LINK_KEYS_MAX] = {
+	    {"-F", options->ssh_config},
+	    {"-l", options->user},
+	    {"-p", options->port != 0 ? port : NULL},
+	    {"-J", options->jump},
+	};
+	size_t count = 4, len = 0;
+
+	snprintf(port, sizeof port, "%u", options->port);
+	for (size_t i = 0; i < options->key_count; i++, count++) {
+		given[count].letter = "-i";
+		given[count].value = options->keys[i];
+	}
+	text[0] = '\0';
+	for (size_t i = 0; i < count && len < size; i++)
+		if (given[i].value != NULL)
+			len += (size_t)snprintf(text + len, size - len,
+			    " %s %s", given[i].letter, given[i].value);
+	if (len >= size)
+		text[0] = '\0';
+}
+
 static int
 on_unknown(
     struct link *link, const struct link_options *options, struct err *err)
 {
+	char words[160];
 	bool pinned = options->host_key != NULL &&
 		      strcmp(options->host_key, link->fingerprint) == 0;
 
@@ -67,10 +97,11 @@ on_unknown(
 		err_set(err, ERR_HOST_KEY,
 		    "the host key of %s is not known here: %s", link->name,
 		    link->fingerprint);
+		repeat_options(options, words, sizeof words);
 		return err_hint(err,
 		    "if that is the server's own, pin it once: "
-		    "kaya tunnel --host-key %s %s",
-		    link->fingerprint, options->dest);
+		    "kaya tunnel%s --host-key %s %s",
+		    words, link->fingerprint, options->dest);
 	}
 	if (ssh_session_update_known_hosts(link->session) != SSH_OK)
 		return err_set(err, ERR_FAILED,

@@ -282,14 +282,13 @@ def test_an_unknown_host_key_is_5_with_the_command_that_pins_it(
         ["ssh-keygen", "-lf", f"{server.server.host_key}.pub"],
         capture_output=True, text=True, check=True).stdout
     assert fingerprint in scan
-    assert f"--host-key {fingerprint}" in first.stderr
+    remedy = re.search(r"pin it once: kaya (.*)", first.stderr).group(1)
+    assert f"--host-key {fingerprint} {server.dest}" in remedy
     wrong = run("tunnel", "--once", "-i", server.key, "-L", free_port(),
                 "--host-key", "SHA256:" + "A" * 43, server.dest)
     assert wrong.returncode == 5
-    pinned = run("pub", server.dest, "--key", server.key, "--broker",
-                 server.target, "--host-key", fingerprint, "-t", "t", "-m",
-                 "x")
-    assert pinned.returncode == 0, pinned.stderr
+    with Kaya(*remedy.split(), "-L", free_port()) as pinned:
+        pinned.wait_for_log("event=up")
     again = run("pub", server.dest, "--key", server.key, "--broker",
                 server.target, "-t", "t", "-m", "x")
     assert again.returncode == 0, again.stderr
