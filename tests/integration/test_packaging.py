@@ -118,3 +118,21 @@ def test_the_build_installs_everything(tmp_path):
                  "lib/sysusers.d/kaya.conf", "lib/tmpfiles.d/kaya.conf",
                  "doc/kaya/kayad.conf.sample"):
         assert any(name.endswith(tail) for name in files), tail
+
+
+def test_an_installed_kayad_has_its_file_and_a_second_install_leaves_it(
+        tmp_path):
+    def install():
+        done = run("meson", "install", "-C", BUILD, "--no-rebuild",
+                   "--destdir", tmp_path)
+        assert done.returncode == 0, done.stdout
+
+    install()
+    service, = tmp_path.rglob("kayad.service")
+    named = re.search(r"ExecStart=(\S+) -c (\S+)", service.read_text())
+    program, config = (tmp_path / path.lstrip("/") for path in named.groups())
+    done = run(program, "-t", "-c", config)
+    assert done.returncode == 0, done.stdout
+    config.write_text("threads: 2\n")
+    install()
+    assert config.read_text() == "threads: 2\n"
