@@ -1,35 +1,17 @@
 #include "connector.h"
 
 #include "clock.h"
-#include "str.h"
+#include "connector_broker.h"
 #include "stream.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum {
 	UNDER_WAY_MAX = 64, /* below mosquitto's listen backlog of 100 */
-	TIMEOUT_MS = 5000, /* for one broker */
 	BACKLOG_FULL_MS = 5, /* a UNIX socket's EAGAIN: try again then */
-	RESOLVE_AGAIN_MS = 30000,
-	DOWN_MS = 2000, /* a broker that failed is tried last so long */
-	BROKERS_MAX = 16,
-};
-
-struct broker {
-	struct connector_health health;
-	char *address;
-	char host[256];
-	uint16_t port; /* 0: a UNIX path in `host` */
-	struct sockaddr_storage to;
-	socklen_t to_len; /* 0: not resolved */
-	uint64_t resolved_ms;
-	uint64_t down_until_ms;
 };
 
 struct attempt {
@@ -42,9 +24,9 @@ struct attempt {
 	struct loop_timer *timer;
 	uint64_t give_up_ms;
 	int fd;
-	unsigned tried; /* a bit for each broker */
-	size_t first;
+	uint32_t left; /* a bit for each broker not yet tried */
 	size_t broker;
+	size_t address; /* of this broker's */
 	char why[256];
 };
 
@@ -53,105 +35,12 @@ struct connector {
 	size_t count;
 	size_t under_way;
 	bool is_starting;
+	bool is_ending;
 	struct attempt *running;
 	struct attempt *waiting; /* first */
 	struct attempt **last_waiting;
-	struct broker brokers[BROKERS_MAX];
+	struct connector_broker brokers[CONNECTOR_BROKERS_MAX];
 };
-
-/* ---- brokers ---- */
-
-static int
-parse(struct broker *broker, const char *address, struct err *err)
-{
-	struct sockaddr_un *un = (void *)&broker->to;
-
-	broker->address = strdup(address);
-	if (broker->address == NULL)
-		return err_set(err, ERR_NOMEM, "no memory");
-	broker->health.address = broker->address;
-	broker->health.is_up = true;
-	if (address[0] == '/') {
-		if (strlen(address) >= sizeof un->sun_path) {
-			err_set(err, ERR_CONFIG,
-			    "the path of the broker's socket is longer than "
-			    "%zu bytes: %s",
-			    sizeof un->sun_path - 1, address);
-			return err_hint(err, "use a shorter state folder");
-		}
-		un->sun_family = AF_UNIX;
-		strcpy(un->sun_path, address);
-		broker->to_len = sizeof *un;
-		return 0;
-	}
-	if (!str_split_host_port(span_of_str(address), broker->host,
-		sizeof broker->host, &broker->port) ||
-	    broker->port == 0) {
-		err_set(
-		    err, ERR_CONFIG, "\"%s\" is no broker's address", address);
-		return err_hint(err, "give HOST:PORT, [V6]:PORT or /PATH");
-	}
-	return 0;
-}
-
-/* The configuration's names alone are resolved, rarely; it blocks. */
-static void
-resolve(struct broker *broker)
-{
-	const struct addrinfo hints = {
-	    .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-	struct addrinfo *found;
-	char port[8];
-
-	broker->resolved_ms = clock_monotonic_ms();
-	snprintf(port, sizeof port, "%u", broker->port);
-	if (getaddrinfo(broker->host, port, &hints, &found) != 0)
-		return;
-	memcpy(&broker->to, found->ai_addr, found->ai_addrlen);
-	broker->to_len = found->ai_addrlen;
-	freeaddrinfo(found);
-}
-
-static void
-resolve_if_due(struct broker *broker)
-{
-	uint64_t age = clock_monotonic_ms() - broker->resolved_ms;
-
-	if (broker->port == 0)
-		return;
-	if (broker->to_len == 0
-		? broker->resolved_ms == 0 || age > DOWN_MS
-		: !broker->health.is_up && age > RESOLVE_AGAIN_MS)
-		resolve(broker);
-}
-
-struct connector *
-connector_new(struct loop *loop, const struct connector_broker *brokers,
-    size_t count, struct err *err)
-{
-	struct connector *connector = calloc(1, sizeof *connector);
-
-	if (connector == NULL) {
-		err_set(err, ERR_NOMEM, "no memory");
-		return NULL;
-	}
-	connector->loop = loop;
-	connector->last_waiting = &connector->waiting;
-	if (count > BROKERS_MAX) {
-		err_set(err, ERR_CONFIG, "more than %d brokers", BROKERS_MAX);
-		goto fail;
-	}
-	for (size_t i = 0; i < count; i++) {
-		connector->count = i + 1;
-		if (parse(&connector->brokers[i], brokers[i].address, err) != 0)
-			goto fail;
-		resolve_if_due(&connector->brokers[i]);
-	}
-	return connector;
-fail:
-	connector_free(connector);
-	return NULL;
-}
 
 /* ---- attempts ---- */
 
@@ -180,35 +69,38 @@ finish(struct attempt *attempt, int fd)
 	start_waiting(connector);
 }
 
+/* It is asked again, whether or not a device wants it. */
+static void
+start_rechecking(struct connector_broker *broker)
+{
+	if (broker->is_rechecking)
+		return;
+	broker->is_rechecking = true;
+	loop_timer_start(broker->recheck, broker->health_interval_ms);
+}
+
+/* The broker of this attempt has failed: on to the next. */
 static void
 failed(struct attempt *attempt, const char *reason)
 {
-	struct connector *connector = attempt->connector;
-	struct broker *broker = &connector->brokers[attempt->broker];
+	struct connector_broker *broker =
+	    &attempt->connector->brokers[attempt->broker];
 	size_t used = strlen(attempt->why);
 
-	loop_watch_stop(&attempt->watch);
-	if (attempt->fd >= 0)
-		close(attempt->fd);
-	attempt->fd = -1;
-	broker->health.failed++;
-	broker->health.is_up = false;
-	broker->down_until_ms = clock_monotonic_ms() + DOWN_MS;
-	snprintf(broker->health.why, sizeof broker->health.why, "%s", reason);
+	connector_broker_failed(broker, reason);
+	start_rechecking(broker);
 	snprintf(attempt->why + used, sizeof attempt->why - used, "%s%s: %s",
-	    used > 0 ? "; " : "", broker->address, reason);
+	    used > 0 ? "; " : "", broker->name, reason);
 	start_next(attempt);
 }
 
 static void
 succeeded(struct attempt *attempt)
 {
-	struct broker *broker = &attempt->connector->brokers[attempt->broker];
 	int fd = attempt->fd;
 
-	broker->health.connected++;
-	broker->health.is_up = true;
-	broker->down_until_ms = 0;
+	connector_broker_succeeded(
+	    &attempt->connector->brokers[attempt->broker]);
 	attempt->fd = -1;
 	loop_watch_stop(&attempt->watch);
 	stream_set_nodelay(fd);
@@ -216,37 +108,87 @@ succeeded(struct attempt *attempt)
 }
 
 static void
-on_connected(void *arg, unsigned ready)
+close_socket(struct attempt *attempt)
+{
+	loop_watch_stop(&attempt->watch);
+	loop_timer_stop(attempt->timer);
+	if (attempt->fd >= 0)
+		close(attempt->fd);
+	attempt->fd = -1;
+}
+
+static void on_writable(void *arg, unsigned ready);
+
+enum begun { BEGUN, BEGUN_NOT };
+
+/* errno tells why not. */
+static enum begun
+begin_connect(struct attempt *attempt)
+{
+	const struct connector_broker *broker =
+	    &attempt->connector->brokers[attempt->broker];
+	const struct connector_address *address =
+	    &broker->addresses[attempt->address];
+	uint64_t now = clock_monotonic_ms();
+
+	if (attempt->fd < 0)
+		attempt->fd = socket(address->to.ss_family,
+		    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (attempt->fd < 0)
+		return BEGUN_NOT;
+	if (connect(attempt->fd, (void *)&address->to, address->len) == 0) {
+		succeeded(attempt);
+	} else if (errno == EINPROGRESS) {
+		loop_watch_start(attempt->connector->loop, &attempt->watch,
+		    attempt->fd, LOOP_WRITABLE, on_writable, attempt);
+		loop_timer_start(attempt->timer,
+		    attempt->give_up_ms > now ? attempt->give_up_ms - now : 0);
+	} else if (errno == EAGAIN) {
+		/* A UNIX socket whose backlog is full says so at once. */
+		loop_timer_start(attempt->timer, BACKLOG_FULL_MS);
+	} else {
+		return BEGUN_NOT;
+	}
+	return BEGUN;
+}
+
+/* From this address of the broker's on, whichever can be begun with. */
+static void
+try_addresses(struct attempt *attempt)
+{
+	const struct connector_broker *broker =
+	    &attempt->connector->brokers[attempt->broker];
+	int error = 0;
+
+	for (; attempt->address < broker->address_count; attempt->address++) {
+		if (begin_connect(attempt) == BEGUN)
+			return;
+		error = errno;
+		close_socket(attempt);
+	}
+	failed(attempt, strerror(error));
+}
+
+static void
+on_writable(void *arg, unsigned ready)
 {
 	struct attempt *attempt = arg;
+	const struct connector_broker *broker =
+	    &attempt->connector->brokers[attempt->broker];
 	socklen_t len = sizeof(int);
 	int error = 0;
 
 	(void)ready;
 	getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &error, &len);
-	if (error != 0)
-		failed(attempt, strerror(error));
-	else
+	if (error == 0) {
 		succeeded(attempt);
-}
-
-static void
-start_connect(struct attempt *attempt)
-{
-	struct broker *broker = &attempt->connector->brokers[attempt->broker];
-
-	if (connect(attempt->fd, (void *)&broker->to, broker->to_len) == 0) {
-		succeeded(attempt);
-	} else if (errno == EINPROGRESS) {
-		loop_watch_start(attempt->connector->loop, &attempt->watch,
-		    attempt->fd, LOOP_WRITABLE, on_connected, attempt);
-		loop_timer_start(attempt->timer, TIMEOUT_MS);
-	} else if (errno == EAGAIN) {
-		/* A UNIX socket whose backlog is full says so at once. */
-		loop_timer_start(attempt->timer, BACKLOG_FULL_MS);
-	} else {
-		failed(attempt, strerror(errno));
+		return;
 	}
+	close_socket(attempt);
+	if (++attempt->address < broker->address_count)
+		try_addresses(attempt);
+	else
+		failed(attempt, strerror(error));
 }
 
 static void
@@ -254,65 +196,59 @@ on_timer(void *arg)
 {
 	struct attempt *attempt = arg;
 
-	if (clock_monotonic_ms() >= attempt->give_up_ms)
-		failed(attempt, "no answer in time");
-	else
-		start_connect(attempt);
+	if (clock_monotonic_ms() < attempt->give_up_ms) {
+		try_addresses(attempt);
+		return;
+	}
+	close_socket(attempt);
+	failed(attempt, "no answer in time");
 }
 
-/* The broker to try next: those up first, from `first` on; -1: all tried. */
+/* The broker to try next, those that are up first; -1: all were. */
 static int
 choose(const struct attempt *attempt)
 {
 	const struct connector *connector = attempt->connector;
-	uint64_t now = clock_monotonic_ms();
+	int down = -1;
 
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < connector->count; i++) {
-			size_t k = (attempt->first + i) % connector->count;
-
-			if ((attempt->tried & 1u << k) == 0 &&
-			    (pass == 1 ||
-				connector->brokers[k].down_until_ms <= now))
-				return (int)k;
-		}
+	for (size_t i = 0; i < connector->count; i++) {
+		if ((attempt->left & 1u << i) == 0)
+			continue;
+		if (connector->brokers[i].health.is_up)
+			return (int)i;
+		if (down < 0)
+			down = (int)i;
 	}
-	return -1;
+	return down;
 }
 
 static void
 start_next(struct attempt *attempt)
 {
 	int chosen = choose(attempt);
-	struct broker *broker;
+	struct connector_broker *broker;
 
 	if (chosen < 0) {
 		finish(attempt, -1);
 		return;
 	}
-	attempt->broker = (size_t)chosen;
-	attempt->tried |= 1u << chosen;
-	attempt->give_up_ms = clock_monotonic_ms() + TIMEOUT_MS;
 	broker = &attempt->connector->brokers[chosen];
-	resolve_if_due(broker);
-	if (broker->to_len == 0) {
+	attempt->broker = (size_t)chosen;
+	attempt->address = 0;
+	attempt->left &= ~(1u << chosen);
+	attempt->give_up_ms = clock_monotonic_ms() + broker->connect_timeout_ms;
+	connector_broker_resolve(broker);
+	if (broker->address_count == 0)
 		failed(attempt, "its name is not known");
-		return;
-	}
-	attempt->fd = socket(broker->to.ss_family,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (attempt->fd < 0) {
-		failed(attempt, strerror(errno));
-		return;
-	}
-	start_connect(attempt);
+	else
+		try_addresses(attempt);
 }
 
 static void
 start_waiting(struct connector *connector)
 {
 	/* Attempts that fail at once end up here again: one loop is enough. */
-	if (connector->is_starting)
+	if (connector->is_starting || connector->is_ending)
 		return;
 	connector->is_starting = true;
 	while (connector->waiting != NULL &&
@@ -335,7 +271,7 @@ start_waiting(struct connector *connector)
 
 void
 connector_connect(
-    struct connector *connector, size_t first, connector_fn *fn, void *arg)
+    struct connector *connector, uint32_t wanted, connector_fn *fn, void *arg)
 {
 	struct attempt *attempt = calloc(1, sizeof *attempt);
 
@@ -347,7 +283,7 @@ connector_connect(
 	    .fn = fn,
 	    .arg = arg,
 	    .fd = -1,
-	    .first = first};
+	    .left = wanted};
 	attempt->timer = loop_timer_new(connector->loop, on_timer, attempt);
 	if (attempt->timer == NULL) {
 		free(attempt);
@@ -359,11 +295,80 @@ connector_connect(
 	start_waiting(connector);
 }
 
+/* ---- brokers that are down ---- */
+
+static void
+on_rechecked(void *arg, int fd, int index, const char *why)
+{
+	struct connector_broker *broker = arg;
+
+	(void)index;
+	(void)why;
+	broker->is_rechecking = false;
+	if (fd >= 0)
+		close(fd);
+	else if (!broker->connector->is_ending)
+		start_rechecking(broker);
+}
+
+static void
+on_recheck(void *arg)
+{
+	struct connector_broker *broker = arg;
+	size_t index = (size_t)(broker - broker->connector->brokers);
+
+	/* A device may have found it up meanwhile. */
+	if (broker->health.is_up)
+		broker->is_rechecking = false;
+	else
+		connector_connect(
+		    broker->connector, 1u << index, on_rechecked, broker);
+}
+
+/* ---- beginning and end ---- */
+
+struct connector *
+connector_new(struct loop *loop, const struct connector_target *targets,
+    size_t count, struct err *err)
+{
+	struct connector *connector = calloc(1, sizeof *connector);
+
+	if (connector == NULL) {
+		err_set(err, ERR_NOMEM, "no memory");
+		return NULL;
+	}
+	connector->loop = loop;
+	connector->last_waiting = &connector->waiting;
+	if (count > CONNECTOR_BROKERS_MAX) {
+		err_set(err, ERR_CONFIG, "more than %d brokers",
+		    CONNECTOR_BROKERS_MAX);
+		goto fail;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct connector_broker *broker = &connector->brokers[i];
+
+		connector->count = i + 1;
+		broker->connector = connector;
+		if (connector_broker_init(broker, &targets[i], err) != 0)
+			goto fail;
+		broker->recheck = loop_timer_new(loop, on_recheck, broker);
+		if (broker->recheck == NULL) {
+			err_set(err, ERR_NOMEM, "no memory");
+			goto fail;
+		}
+	}
+	return connector;
+fail:
+	connector_free(connector);
+	return NULL;
+}
+
 void
 connector_free(struct connector *connector)
 {
 	if (connector == NULL)
 		return;
+	connector->is_ending = true;
 	while (connector->waiting != NULL) {
 		struct attempt *attempt = connector->waiting;
 
@@ -376,14 +381,12 @@ connector_free(struct connector *connector)
 	while (connector->running != NULL) {
 		struct attempt *attempt = connector->running;
 
-		if (attempt->fd >= 0)
-			close(attempt->fd);
-		attempt->fd = -1;
+		close_socket(attempt);
 		snprintf(attempt->why, sizeof attempt->why, "stopped");
 		finish(attempt, -1);
 	}
 	for (size_t i = 0; i < connector->count; i++)
-		free(connector->brokers[i].address);
+		connector_broker_fini(&connector->brokers[i]);
 	free(connector);
 }
 

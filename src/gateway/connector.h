@@ -5,22 +5,29 @@
  * connector: the parent's way to the brokers.
  *
  * Connections are paced (a broker's listen backlog is short; a storm of
- * devices must not become a storm of refusals), and brokers that failed lately
- * are tried last.  Only configured addresses are ever reached.
+ * devices must not become a storm of refusals).  A broker that failed is tried
+ * last until it is known to be back: it is asked every so often, so that no
+ * device has to wait for the answer.  Only configured addresses are ever
+ * reached.
  */
 
 #include "loop.h"
 
+enum { CONNECTOR_BROKERS_MAX = 16 };
+
 struct connector;
 
 /* One broker, as the configuration names it. */
-struct connector_broker {
+struct connector_target {
+	const char *name; /* in logs and reasons */
 	const char *address; /* HOST:PORT, [V6]:PORT or /PATH */
+	uint64_t health_interval_ms; /* of one that failed */
+	uint64_t connect_timeout_ms;
 };
 
 /* NULL and `err` where an address is none or memory fails; copies. */
 struct connector *connector_new(struct loop *loop,
-    const struct connector_broker *brokers, size_t count, struct err *err);
+    const struct connector_target *targets, size_t count, struct err *err);
 
 /* Ends what is under way; its callbacks are called with "stopped". */
 void connector_free(struct connector *connector);
@@ -32,14 +39,16 @@ void connector_free(struct connector *connector);
 typedef void connector_fn(void *arg, int fd, int broker, const char *why);
 
 /*
- * Connect to broker `first` or, where that fails, to the others in turn.
- * `fn` is called exactly once, perhaps before this returns.
+ * Connect to one of the brokers in `wanted`, a bit for each by its place: in
+ * turn, those that are known to be down behind the others.  `fn` is called
+ * exactly once, perhaps before this returns.
  */
 void connector_connect(
-    struct connector *connector, size_t first, connector_fn *fn, void *arg);
+    struct connector *connector, uint32_t wanted, connector_fn *fn, void *arg);
 
 /* For status: how broker `index` is. */
 struct connector_health {
+	const char *name;
 	const char *address;
 	uint64_t connected; /* since the start */
 	uint64_t failed;

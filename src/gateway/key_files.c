@@ -206,6 +206,34 @@ key_files_host_key(
 	return key;
 }
 
+/* ---- secrets ---- */
+
+int
+key_files_secret(const char *path, struct buf *secret, struct err *err)
+{
+	struct span bytes;
+	size_t len = 0;
+
+	buf_init(secret, UINT16_MAX);
+	if (read_file(path, HOST_KEY_MAX_BYTES, OTHERS_MAY_NOT_READ, &bytes,
+		err) != 0)
+		return -1;
+	while (len < bytes.len && bytes.data[len] != '\n' &&
+	       bytes.data[len] != '\r')
+		len++;
+	if (len == 0) {
+		err_set(err, ERR_CONFIG, "the first line of %s is empty", path);
+		err_hint(err, "write the broker's password into it");
+	} else if (!buf_append(secret, bytes.data, len)) {
+		err_set(err, ERR_CONFIG,
+		    "the password in %s is longer than MQTT's 65,535 bytes",
+		    path);
+	}
+	explicit_bzero((void *)bytes.data, bytes.len);
+	free((void *)bytes.data);
+	return len == 0 || secret->failed ? -1 : 0;
+}
+
 /* ---- watching ---- */
 
 struct key_files_watch {

@@ -33,6 +33,13 @@ enum key_files_missing { KEY_FILES_MISSING_IS_FAULT, KEY_FILES_MAKE_MISSING };
 struct ssh_host_key *key_files_host_key(
     const char *path, enum key_files_missing missing, struct err *err);
 
+/*
+ * The first line of `path`, without its end, into `secret` (emptied first, to
+ * be given to buf_fini_wipe).  -1 and `err` where there is none, it is longer
+ * than an MQTT password may be, or others may read the file.
+ */
+int key_files_secret(const char *path, struct buf *secret, struct err *err);
+
 /* ---- watching ---- */
 
 struct key_files_watch;

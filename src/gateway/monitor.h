@@ -22,7 +22,8 @@
 	X(MONITOR_SIGN)                                                        \
 	/* parent: payload = the signature blob, empty where it failed */      \
 	X(MONITOR_SIGNED)                                                      \
-	/* child: value = index of the broker to try first */                  \
+	/* child: value = a bit for each broker that may be connected to; */   \
+	/* payload = the snapshot's generation by which they are counted */    \
 	X(MONITOR_CONNECT)                                                     \
 	/* parent: value = index of the broker, or -1; the descriptor, or */   \
 	/* payload = why there is none */                                      \

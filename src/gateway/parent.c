@@ -85,6 +85,8 @@ stop(struct parent *parent)
 static void
 on_child_exit(struct parent *parent)
 {
+	struct private_broker *const own[] = {
+	    parent->brokers.own, parent->pending_brokers.own};
 	pid_t pid;
 	int status;
 
@@ -92,11 +94,12 @@ on_child_exit(struct parent *parent)
 		if (pid == parent->child) {
 			parent->child = 0;
 			parent_child_is_gone(parent);
-		} else if (parent->private_broker != NULL &&
-			   !parent->is_stopping) {
-			private_broker_on_exit(
-			    parent->private_broker, pid, status);
+			continue;
 		}
+		for (size_t i = 0; i < 2 && !parent->is_stopping; i++)
+			if (own[i] != NULL &&
+			    private_broker_on_exit(own[i], pid, status))
+				break;
 	}
 }
 
@@ -260,7 +263,9 @@ start(
 		return -1;
 	parent->control =
 	    control_new(parent->loop, path, parent_on_request, parent, err);
-	if (parent->control == NULL || parent_start_brokers(parent, err) != 0)
+	if (parent->control == NULL ||
+	    parent_start_brokers(
+		parent, &parent->settings, &parent->brokers, err) != 0)
 		return -1;
 	parent_watch_keys(parent);
 	return parent_send_snapshot(
@@ -302,8 +307,11 @@ wind_up(struct parent *parent)
 {
 	wait_for_child(parent);
 	control_free(parent->control);
-	connector_free(parent->connector);
-	private_broker_stop(parent->private_broker);
+	parent_stop_brokers(&parent->brokers);
+	parent_stop_brokers(&parent->pending_brokers);
+	parent_drop_early(parent);
+	if (parent->has_pending)
+		settings_fini(&parent->pending);
 	key_files_watch_free(parent->watch);
 	for (size_t i = 0; i < parent->host_key_count; i++)
 		ssh_host_key_free(parent->host_keys[i]);

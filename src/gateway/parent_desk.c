@@ -1,13 +1,18 @@
 #include "parent_private.h"
 
 #include "snapshot.h"
+#include "wire.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
+/* A connection that a thread of the child waits for. */
 struct errand {
+	struct errand *next; /* of those that came early */
 	struct desk *desk;
 	uint64_t ticket;
+	uint64_t generation; /* of the snapshot that it was asked by */
+	uint32_t wanted;
 };
 
 static void
@@ -21,22 +26,73 @@ on_connected(void *arg, int fd, int broker, const char *why)
 	free(errand);
 }
 
+/* By the brokers that are in force, which may not be those it was asked by. */
+static void
+run_errand(struct errand *errand)
+{
+	struct parent *parent = errand->desk->parent;
+	uint32_t all = (1u << connector_count(parent->brokers.connector)) - 1;
+
+	if (errand->generation < parent->brokers_since)
+		on_connected(errand, -1, -1,
+		    "the brokers have just been changed: ask again");
+	else if ((errand->wanted & all) == 0)
+		on_connected(errand, -1, -1, "no such broker");
+	else
+		connector_connect(parent->brokers.connector,
+		    errand->wanted & all, on_connected, errand);
+}
+
+void
+parent_run_early(struct parent *parent)
+{
+	struct errand *errand = parent->early;
+
+	parent->early = NULL;
+	while (errand != NULL) {
+		struct errand *next = errand->next;
+
+		run_errand(errand);
+		errand = next;
+	}
+}
+
+void
+parent_drop_early(struct parent *parent)
+{
+	while (parent->early != NULL) {
+		struct errand *errand = parent->early;
+
+		parent->early = errand->next;
+		free(errand);
+	}
+}
+
 static void
 start_connect(struct desk *desk, const struct monitor_message *message)
 {
 	struct parent *parent = desk->parent;
+	struct span payload = span_of(message->payload, message->len);
 	struct errand *errand = malloc(sizeof *errand);
 
-	if (errand == NULL || message->value < 0 ||
-	    (size_t)message->value >= connector_count(parent->connector)) {
-		free(errand);
+	if (errand == NULL) {
 		monitor_send(&desk->monitor, MONITOR_CONNECTED, -1,
-		    message->ticket, span_of_str("no such broker"), -1);
+		    message->ticket, span_of_str("no memory"), -1);
 		return;
 	}
-	*errand = (struct errand){.desk = desk, .ticket = message->ticket};
-	connector_connect(
-	    parent->connector, (size_t)message->value, on_connected, errand);
+	*errand = (struct errand){.desk = desk,
+	    .ticket = message->ticket,
+	    .wanted = (uint32_t)message->value};
+	if (!wire_take_u64(&payload, &errand->generation) ||
+	    errand->generation > parent->generation) {
+		on_connected(errand, -1, -1, "no such broker");
+	} else if (errand->generation > parent->in_force) {
+		/* The thread has heard of it before us. */
+		errand->next = parent->early;
+		parent->early = errand;
+	} else {
+		run_errand(errand);
+	}
 }
 
 /* Signs an exchange hash, and nothing that is not as long as one. */

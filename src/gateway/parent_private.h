@@ -24,11 +24,18 @@
 enum { PARENT_SIGNALS = 4 };
 
 struct parent;
+struct errand;
 
 /* The parent's end of one thread's pair. */
 struct desk {
 	struct parent *parent;
 	struct monitor monitor;
+};
+
+/* The way to the brokers, and the one that is ours (NULL: none is). */
+struct parent_brokers {
+	struct private_broker *own;
+	struct connector *connector;
 };
 
 struct parent {
@@ -51,14 +58,17 @@ struct parent {
 
 	struct ssh_host_key *host_keys[SSH_HOST_KEYS_MAX];
 	size_t host_key_count;
-	struct private_broker *private_broker;
-	struct connector *connector;
+	struct parent_brokers brokers;
 	struct key_files_watch *watch;
 	struct control *control;
 
-	uint64_t generation;
+	uint64_t generation; /* of the last snapshot that was sent */
+	uint64_t in_force;
+	uint64_t brokers_since; /* the generation that they came with */
+	struct errand *early; /* asked by a snapshot not in force here */
 	struct settings pending; /* sent, not yet in force */
 	bool has_pending;
+	struct parent_brokers pending_brokers; /* none: they stay the same */
 	bool is_ready;
 	bool is_stopping;
 	bool has_failed;
@@ -86,7 +96,11 @@ int parent_send_snapshot(struct parent *parent, const struct settings *settings,
 void parent_reload(struct parent *parent);
 
 void parent_watch_keys(struct parent *parent);
-int parent_start_brokers(struct parent *parent, struct err *err);
+
+/* -1 and `err`, and nothing in `brokers`, where they cannot be begun with. */
+int parent_start_brokers(struct parent *parent, const struct settings *settings,
+    struct parent_brokers *brokers, struct err *err);
+void parent_stop_brokers(struct parent_brokers *brokers);
 
 /* The child says what became of a snapshot (MONITOR_IN_FORCE). */
 void parent_on_in_force(
@@ -96,6 +110,10 @@ void parent_on_in_force(
 
 /* A thread of the child asks (monitor_fn; `arg` is its desk). */
 void parent_on_desk(void *arg, const struct monitor_message *message, int fd);
+
+/* Do what waited for the snapshot that is in force now; or forget it. */
+void parent_run_early(struct parent *parent);
+void parent_drop_early(struct parent *parent);
 
 /* ---- parent_status ---- */
 

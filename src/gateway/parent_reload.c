@@ -8,6 +8,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum {
+	PRIVATE_HEALTH_MS = 500, /* it is being started again */
+	PRIVATE_CONNECT_MS = 5000,
+};
+
 /* ---- configuration ---- */
 
 int
@@ -54,17 +59,42 @@ parent_free_file(struct snapshot_file *file)
 
 /* ---- snapshots ---- */
 
+/* One a broker, empty where none is wanted; on failure there are none. */
+static int
+read_secrets(
+    const struct settings *settings, struct buf *secrets, struct err *err)
+{
+	for (size_t i = 0; i < settings->broker_count; i++) {
+		const char *file = settings->brokers[i].secret_file;
+
+		buf_init(&secrets[i], 0);
+		if (file == NULL ||
+		    key_files_secret(file, &secrets[i], err) == 0)
+			continue;
+		for (size_t k = 0; k <= i; k++)
+			buf_fini_wipe(&secrets[k]);
+		return -1;
+	}
+	return 0;
+}
+
 int
 parent_send_snapshot(struct parent *parent, const struct settings *settings,
     const struct snapshot_file *configuration, struct err *err)
 {
 	struct span blobs[SSH_HOST_KEYS_MAX];
+	struct span secrets[SETTINGS_BROKERS_MAX];
+	struct buf secret_bytes[SETTINGS_BROKERS_MAX];
 	struct key_files keys;
 	struct snapshot_parts parts;
-	int fd;
+	int fd = -1;
 
 	if (key_files_read(&keys, settings->authorized_keys, err) != 0)
 		return -1;
+	if (read_secrets(settings, secret_bytes, err) != 0)
+		goto done;
+	for (size_t i = 0; i < settings->broker_count; i++)
+		secrets[i] = buf_span(&secret_bytes[i]);
 	for (size_t i = 0; i < parent->host_key_count; i++)
 		blobs[i] = ssh_host_key_blob(parent->host_keys[i]);
 	parts = (struct snapshot_parts){
@@ -72,10 +102,15 @@ parent_send_snapshot(struct parent *parent, const struct settings *settings,
 	    .configuration = *configuration,
 	    .host_keys = blobs,
 	    .host_key_count = parent->host_key_count,
+	    .secrets = secrets,
+	    .secret_count = settings->broker_count,
 	    .key_files = keys.files,
 	    .key_file_count = keys.count,
 	};
 	fd = snapshot_pack(&parts, err);
+	for (size_t i = 0; i < settings->broker_count; i++)
+		buf_fini_wipe(&secret_bytes[i]);
+done:
 	key_files_fini(&keys);
 	if (fd < 0)
 		return -1;
@@ -98,12 +133,16 @@ parent_reload(struct parent *parent)
 		log_err(LOG_LEVEL_ERROR, "parent", "reload-refused", &err);
 		return;
 	}
-	if (parent_send_snapshot(parent, &settings, &file, &err) != 0) {
-		log_err(LOG_LEVEL_ERROR, "parent", "reload-refused", &err);
-		settings_fini(&settings);
-	} else {
+	if ((settings_same_brokers(&parent->settings, &settings) ||
+		parent_start_brokers(
+		    parent, &settings, &parent->pending_brokers, &err) == 0) &&
+	    parent_send_snapshot(parent, &settings, &file, &err) == 0) {
 		parent->pending = settings;
 		parent->has_pending = true;
+	} else {
+		log_err(LOG_LEVEL_ERROR, "parent", "reload-refused", &err);
+		parent_stop_brokers(&parent->pending_brokers);
+		settings_fini(&settings);
 	}
 	parent_free_file(&file);
 }
@@ -129,12 +168,13 @@ parent_watch_keys(struct parent *parent)
 /* ---- brokers ---- */
 
 int
-parent_start_brokers(struct parent *parent, struct err *err)
+parent_start_brokers(struct parent *parent, const struct settings *settings,
+    struct parent_brokers *brokers, struct err *err)
 {
-	const struct settings *settings = &parent->settings;
-	struct connector_broker brokers[SETTINGS_BROKERS_MAX];
+	struct connector_target targets[SETTINGS_BROKERS_MAX];
 	size_t count = settings->broker_count;
 
+	*brokers = (struct parent_brokers){.own = NULL};
 	if (count == 0) {
 		const struct private_broker_options options = {
 		    .program = settings->private_broker.program,
@@ -143,39 +183,53 @@ parent_start_brokers(struct parent *parent, struct err *err)
 		    .persistence = settings->private_broker.persistence,
 		};
 
-		parent->private_broker =
+		brokers->own =
 		    private_broker_start(parent->loop, &options, err);
-		if (parent->private_broker == NULL)
+		if (brokers->own == NULL)
 			return -1;
-		brokers[0].address =
-		    private_broker_path(parent->private_broker);
-		count = 1;
+		targets[count++] = (struct connector_target){
+		    .name = settings_broker_name(settings, 0),
+		    .address = private_broker_path(brokers->own),
+		    .health_interval_ms = PRIVATE_HEALTH_MS,
+		    .connect_timeout_ms = PRIVATE_CONNECT_MS,
+		};
 	}
 	for (size_t i = 0; i < settings->broker_count; i++)
-		brokers[i].address = settings->brokers[i].address;
-	parent->connector = connector_new(parent->loop, brokers, count, err);
-	return parent->connector == NULL ? -1 : 0;
+		targets[i] = (struct connector_target){
+		    .name = settings->brokers[i].name,
+		    .address = settings->brokers[i].address,
+		    .health_interval_ms =
+			settings->brokers[i].health_interval_ms,
+		    .connect_timeout_ms =
+			settings->brokers[i].connect_timeout_ms,
+		};
+	brokers->connector = connector_new(parent->loop, targets, count, err);
+	if (brokers->connector != NULL)
+		return 0;
+	parent_stop_brokers(brokers);
+	return -1;
+}
+
+void
+parent_stop_brokers(struct parent_brokers *brokers)
+{
+	connector_free(brokers->connector);
+	private_broker_stop(brokers->own);
+	*brokers = (struct parent_brokers){.own = NULL};
 }
 
 /* Other brokers are reached from now on; what is connected stays. */
 static void
-renew_brokers(struct parent *parent)
+change_brokers(struct parent *parent)
 {
-	struct connector *old = parent->connector;
-	struct private_broker *old_private = parent->private_broker;
-	struct err err = ERR_INIT;
+	struct parent_brokers old = parent->brokers;
 
-	if (parent->settings.broker_count == 0 && old_private != NULL)
+	if (parent->pending_brokers.connector == NULL)
 		return;
-	parent->private_broker = NULL;
-	if (parent_start_brokers(parent, &err) != 0) {
-		log_err(LOG_LEVEL_ERROR, "parent", "brokers", &err);
-		parent->connector = old;
-		parent->private_broker = old_private;
-		return;
-	}
-	connector_free(old);
-	private_broker_stop(old_private);
+	parent->brokers = parent->pending_brokers;
+	parent->pending_brokers = (struct parent_brokers){.own = NULL};
+	parent->brokers_since = parent->in_force;
+	parent_stop_brokers(&old);
 }
 
 /* ---- ready ---- */
@@ -203,7 +257,7 @@ say_ready(struct parent *parent)
 	}
 	used += (size_t)snprintf(text + used, sizeof text - used,
 	    " broker=%s state=%s\n",
-	    connector_health(parent->connector, 0)->address,
+	    connector_health(parent->brokers.connector, 0)->address,
 	    parent->settings.state);
 	if (write(STDERR_FILENO, text, used) < 0)
 		return;
@@ -227,10 +281,13 @@ parent_on_in_force(struct parent *parent, const struct monitor_message *message)
 		if (parent->has_pending)
 			settings_fini(&parent->pending);
 		parent->has_pending = false;
+		parent_stop_brokers(&parent->pending_brokers);
 		return;
 	}
+	parent->in_force = message->ticket;
 	if (!parent->is_ready) {
 		parent->is_ready = true;
+		parent_run_early(parent);
 		say_ready(parent);
 		return;
 	}
@@ -239,9 +296,10 @@ parent_on_in_force(struct parent *parent, const struct monitor_message *message)
 		parent->settings = parent->pending;
 		parent->has_pending = false;
 		log_set_level(parent->settings.log_level);
-		renew_brokers(parent);
+		change_brokers(parent);
 		parent_watch_keys(parent);
 	}
+	parent_run_early(parent);
 	log_event(LOG_LEVEL_INFO, "parent", "reloaded",
 	    "configuration and keys are in force");
 }

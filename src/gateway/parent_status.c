@@ -8,15 +8,16 @@
 static void
 put_brokers(struct parent *parent, struct buf *json)
 {
-	for (size_t i = 0; i < connector_count(parent->connector); i++) {
+	for (size_t i = 0; i < connector_count(parent->brokers.connector);
+	     i++) {
 		const struct connector_health *health =
-		    connector_health(parent->connector, i);
+		    connector_health(parent->brokers.connector, i);
 		char text[512];
 
 		snprintf(text, sizeof text,
-		    "%s{\"address\":\"%s\",\"up\":%s,\"connected\":%ju,"
-		    "\"failed\":%ju}",
-		    i > 0 ? "," : "", health->address,
+		    "%s{\"name\":\"%s\",\"address\":\"%s\",\"up\":%s,"
+		    "\"connected\":%ju,\"failed\":%ju}",
+		    i > 0 ? "," : "", health->name, health->address,
 		    health->is_up ? "true" : "false",
 		    (uintmax_t)health->connected, (uintmax_t)health->failed);
 		buf_append(json, text, strlen(text));

@@ -1,6 +1,7 @@
 #include "pipe_private.h"
 
 #include "mqtt_connect.h"
+#include "proxy_header.h"
 #include "stream.h"
 
 #include <sys/socket.h>
@@ -94,21 +95,45 @@ broken_rule(
 	log_end(&line);
 }
 
+static void
+put_proxy_header(struct pipe *pipe)
+{
+	struct sockaddr_storage from = {0}, to = {0};
+	socklen_t from_len = sizeof from, to_len = sizeof to;
+	int fd = pipe->session->watch.fd;
+
+	/* A client that is gone has no address any more, and needs none. */
+	if (getpeername(fd, (void *)&from, &from_len) != 0 ||
+	    getsockname(fd, (void *)&to, &to_len) != 0)
+		from.ss_family = to.ss_family = AF_UNSPEC;
+	proxy_header_put(&(struct proxy_header){(void *)&from, (void *)&to,
+			     pipe->session->identity},
+	    &pipe->to_broker);
+}
+
 /* The one packet of the device's that is not always passed on as it came. */
 static bool
 put_connect(struct pipe *pipe, const struct mqtt_walk_item *item)
 {
 	struct mqtt_connect_edits edits = {0};
 	struct mqtt_connect connect;
+	enum settings_identity how =
+	    settings_identity_of(&pipe->setup->settings, (size_t)pipe->broker);
 
 	mqtt_walk_learn(&pipe->from_broker, &pipe->from_client);
-	if (!settings_hands_on_identity(
-		&pipe->setup->settings, (size_t)pipe->broker))
+	/* The header and CONNECT go out by one write. */
+	if (how == SETTINGS_PROXY_V2)
+		put_proxy_header(pipe);
+	if (how == SETTINGS_PASS_THROUGH || how == SETTINGS_PROXY_V2)
 		return buf_append(
 		    &pipe->to_broker, item->bytes.data, item->bytes.len);
 	edits.user_name.kind = MQTT_SET;
 	edits.user_name.value = span_of_str(pipe->session->identity);
 	edits.password.kind = MQTT_DROP;
+	if (how == SETTINGS_USERNAME_WITH_SECRET) {
+		edits.password.kind = MQTT_SET;
+		edits.password.value = pipe->setup->secrets[pipe->broker];
+	}
 	return mqtt_connect_decode(&item->frame,
 		   mqtt_frame_body(&item->frame, item->bytes),
 		   &connect) == MQTT_RULE_NONE &&
@@ -190,7 +215,8 @@ pipe_on_close(struct pipe *pipe)
 
 /* ---- broker to device ---- */
 
-static void
+/* False where there is no memory for what the channel does not take. */
+static bool
 send_to_client(struct pipe *pipe, struct span bytes)
 {
 	size_t sent = 0;
@@ -198,7 +224,8 @@ send_to_client(struct pipe *pipe, struct span bytes)
 	pipe->bytes_out += bytes.len;
 	if (buf_len(&pipe->to_client) == 0)
 		sent = ssh_conn_send(pipe->session->conn, pipe->channel, bytes);
-	buf_append(&pipe->to_client, bytes.data + sent, bytes.len - sent);
+	return sent == bytes.len || buf_append(&pipe->to_client,
+					bytes.data + sent, bytes.len - sent);
 }
 
 static void
@@ -213,7 +240,10 @@ walk_from_broker(struct pipe *pipe, struct span data)
 		case MQTT_WALK_FORWARD:
 		case MQTT_WALK_PACKET:
 		case MQTT_WALK_HEAD:
-			send_to_client(pipe, item.bytes);
+			if (send_to_client(pipe, item.bytes))
+				break;
+			pipe->why = "no memory";
+			pipe_end(pipe);
 			break;
 		case MQTT_WALK_MALFORMED:
 			broken_rule(pipe, &item.fault, "to-device");

@@ -1,6 +1,8 @@
 #include "pipe_private.h"
 
+#include "proxy_header.h"
 #include "str.h"
+#include "wire.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -9,6 +11,8 @@
 enum {
 	TO_CLIENT_MAX_BYTES = 1 << 20,
 	HOST_TEXT = 300,
+	/* an identity, a secret, a PROXY header, with lengths */
+	CONNECT_GROWTH = STR_NAME_MAX + UINT16_MAX + PROXY_HEADER_MAX + 64,
 };
 
 static void
@@ -35,16 +39,16 @@ refuse(struct session *session, const struct ssh_event *event,
 	ssh_conn_open_refuse(session->conn, event->channel, reason, why);
 }
 
-/* Which broker is meant, or -1 and why none is. */
-static int
+/* Which brokers are meant; 0, and why none is. */
+static uint32_t
 judge(struct session *session, const struct ssh_event *event, const char **why)
 {
 	const struct snapshot *snapshot = session->worker->snapshot;
-	int broker;
+	uint32_t wanted;
 
 	if (event->open.port > UINT16_MAX) {
 		*why = "no such port";
-		return -1;
+		return 0;
 	}
 	switch (keyring_may_open(snapshot->ring, session->entry,
 	    event->open.host, (uint16_t)event->open.port)) {
@@ -53,29 +57,30 @@ judge(struct session *session, const struct ssh_event *event, const char **why)
 	case KEYRING_NO_FORWARDING:
 		*why = "the key's line allows no forwarding: it needs "
 		       "port-forwarding after restrict";
-		return -1;
+		return 0;
 	case KEYRING_NOT_PERMITTED:
 		*why = "the key's line does not name this host and port "
 		       "in permitopen";
-		return -1;
+		return 0;
 	}
-	broker = settings_broker_for(&snapshot->setup->settings,
+	wanted = settings_brokers_for(&snapshot->setup->settings,
 	    event->open.host, (uint16_t)event->open.port);
-	if (broker < 0)
+	if (wanted == 0)
 		*why = "kayad leads to its broker only: ask for 127.0.0.1:1883";
-	return broker;
+	return wanted;
 }
 
 void
 pipe_open(struct session *session, const struct ssh_event *event)
 {
 	struct worker *worker = session->worker;
+	const struct mqtt_limits *limits;
 	const char *why = NULL;
 	struct pipe *pipe;
-	int broker;
+	uint32_t wanted = judge(session, event, &why);
+	uint8_t generation[8];
 
-	broker = judge(session, event, &why);
-	if (broker < 0) {
+	if (wanted == 0) {
 		refuse(
 		    session, event, SSH_OPEN_ADMINISTRATIVELY_PROHIBITED, why);
 		return;
@@ -93,22 +98,24 @@ pipe_open(struct session *session, const struct ssh_event *event)
 	pipe->session = session;
 	pipe->channel = event->channel;
 	pipe->since_ms = worker_now_ms(worker);
-	pipe->broker = broker;
-	pipe->setup = snapshot_setup_ref(session->setup);
+	pipe->broker = -1;
+	pipe->wanted = wanted;
+	/* Brokers are counted as the newest configuration names them. */
+	pipe->setup = snapshot_setup_ref(worker->snapshot->setup);
+	limits = &pipe->setup->mqtt_up;
+	mqtt_walk_init(&pipe->from_client, MQTT_FROM_CLIENT, limits);
 	mqtt_walk_init(
-	    &pipe->from_client, MQTT_FROM_CLIENT, &pipe->setup->mqtt);
-	mqtt_walk_init(
-	    &pipe->from_broker, MQTT_FROM_BROKER, &pipe->setup->mqtt);
-	/* What the walk held, a window's worth, and the identity. */
-	buf_init(&pipe->to_broker, (size_t)pipe->setup->ssh.window_bytes +
-				       pipe->setup->mqtt.connect_max +
-				       pipe->setup->mqtt.hold_max +
-				       STR_NAME_MAX + 64);
+	    &pipe->from_broker, MQTT_FROM_BROKER, &pipe->setup->mqtt_down);
+	/* What the walk held, a window's worth, and what CONNECT is given. */
+	buf_init(&pipe->to_broker, (size_t)session->setup->ssh.window_bytes +
+				       limits->connect_max + limits->hold_max +
+				       CONNECT_GROWTH);
 	buf_init(&pipe->to_client, TO_CLIENT_MAX_BYTES);
 	pipe_link_in(pipe, &session->pipes);
 	ssh_conn_set_channel_data(session->conn, event->channel, pipe);
-	monitor_send(&worker->monitor, MONITOR_CONNECT, broker, pipe->ticket,
-	    span_of(NULL, 0), -1);
+	wire_poke_u64(generation, worker->snapshot->generation);
+	monitor_send(&worker->monitor, MONITOR_CONNECT, (int32_t)wanted,
+	    pipe->ticket, span_of(generation, sizeof generation), -1);
 }
 
 static void
@@ -149,7 +156,9 @@ pipe_on_connected(struct pipe *pipe, int32_t broker, int fd, struct span why)
 	ssh_conn_open_confirm(session->conn, pipe->channel);
 	if (session_log(&line, LOG_LEVEL_INFO, session, "channel-open")) {
 		log_u64(&line, "channel", pipe->channel);
-		log_u64(&line, "broker", (uint64_t)broker);
+		log_str(&line, "broker",
+		    settings_broker_name(
+			&pipe->setup->settings, (size_t)broker));
 		log_end(&line);
 	}
 	pipe_want(pipe);

@@ -31,7 +31,8 @@ struct pipe {
 	uint64_t give_up_ms; /* an orphan's */
 	uint64_t bytes_in, bytes_out;
 	uint32_t channel;
-	int32_t broker;
+	int32_t broker; /* -1: none answered yet */
+	uint32_t wanted; /* a bit for each broker that it may lead to */
 	uint8_t state; /* enum pipe_state */
 	bool client_eof;
 	bool broker_eof;

@@ -133,13 +133,6 @@ check_limits(struct conf_teller *teller, const struct settings *s)
 		    "%u is more than limits.unauthenticated, %u",
 		    limits->unauthenticated_per_source,
 		    limits->unauthenticated);
-	if (limits->channel_output_bytes > limits->output_bytes)
-		conf_tell(teller,
-		    conf_mark_of(teller->conf, "limits.channel_output").line > 0
-			? "limits.channel_output"
-			: "limits.output",
-		    "set limits.output to at least limits.channel_output",
-		    "one channel may keep more than its connection");
 }
 
 /* What no single value shows. */
@@ -227,32 +220,61 @@ has_name(const struct conf_address *names, size_t count, struct span host,
 	return false;
 }
 
-int
-settings_broker_for(
+uint32_t
+settings_brokers_for(
     const struct settings *settings, struct span host, uint16_t port)
 {
 	const struct settings_private_broker *own = &settings->private_broker;
+	uint32_t found = 0;
 
 	if (settings->broker_count == 0)
-		return has_name(own->open_as, own->open_as_count, host, port)
-			   ? 0
-			   : -1;
+		return has_name(own->open_as, own->open_as_count, host, port);
 	for (size_t i = 0; i < settings->broker_count; i++)
 		if (has_name(settings->brokers[i].open_as,
 			settings->brokers[i].open_as_count, host, port))
-			return (int)i;
-	return -1;
+			found |= 1u << i;
+	return found;
+}
+
+enum settings_identity
+settings_identity_of(const struct settings *settings, size_t broker)
+{
+	return broker < settings->broker_count
+		   ? settings->brokers[broker].identity
+		   : SETTINGS_USERNAME;
+}
+
+const char *
+settings_broker_name(const struct settings *settings, size_t broker)
+{
+	return broker < settings->broker_count ? settings->brokers[broker].name
+					       : "private";
+}
+
+static bool
+is_same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
 bool
-settings_hands_on_identity(const struct settings *settings, size_t broker)
+settings_same_brokers(const struct settings *a, const struct settings *b)
 {
-	if (settings->broker_count == 0)
-		return true;
-	return broker < settings->broker_count &&
-	       (settings->brokers[broker].identity == SETTINGS_USERNAME ||
-		   settings->brokers[broker].identity ==
-		       SETTINGS_USERNAME_WITH_SECRET);
+	if (a->broker_count != b->broker_count)
+		return false;
+	for (size_t i = 0; i < a->broker_count; i++) {
+		const struct settings_broker *x = &a->brokers[i];
+		const struct settings_broker *y = &b->brokers[i];
+
+		if (!is_same_text(x->name, y->name) ||
+		    !is_same_text(x->address, y->address) ||
+		    x->identity != y->identity ||
+		    !is_same_text(x->secret_file, y->secret_file) ||
+		    x->health_interval_ms != y->health_interval_ms ||
+		    x->connect_timeout_ms != y->connect_timeout_ms)
+			return false;
+	}
+	return true;
 }
 
 void

@@ -71,8 +71,7 @@ struct settings_limits {
 	uint32_t channels; /* open at once in one connection */
 	uint32_t window_bytes; /* receive window of each channel */
 	uint64_t output_bytes; /* queued towards one client; past it: cut */
-	uint64_t channel_output_bytes; /* kept of a broker's for one channel */
-	uint32_t mqtt_packet_bytes; /* remaining length of an MQTT packet */
+	uint32_t mqtt_packet_bytes; /* of an MQTT packet of a client's */
 	uint64_t keepalive_interval_ms; /* of silence; 0: never */
 	uint32_t keepalive_count; /* unanswered: the client is dead */
 };
@@ -146,16 +145,25 @@ int settings_override(struct settings *settings,
     const struct settings_overrides *overrides, struct err *err);
 
 /*
- * The broker that is meant by `host` and `port` as a client asks for them:
- * its place in `brokers`, 0 for the private one; -1 where there is none.  The
- * three spellings of loopback are one host, letters' case does not count, and
- * nothing is resolved.  Of several with that name it is the first.
+ * The brokers that are meant by `host` and `port` as a client asks for them: a
+ * bit for each by its place in `brokers`, 1 for the private one; 0 where there
+ * is none.  The three spellings of loopback are one host, letters' case does
+ * not count, and nothing is resolved.
  */
-int settings_broker_for(
+uint32_t settings_brokers_for(
     const struct settings *settings, struct span host, uint16_t port);
 
-/* Whether that broker is given the identity as MQTT user name. */
-bool settings_hands_on_identity(const struct settings *settings, size_t broker);
+/* How that broker learns who a client is, and what logs call it. */
+enum settings_identity settings_identity_of(
+    const struct settings *settings, size_t broker);
+const char *settings_broker_name(
+    const struct settings *settings, size_t broker);
+
+/*
+ * Whether both lead to the same brokers in the same way: then what was decided
+ * by the one holds by the other.
+ */
+bool settings_same_brokers(const struct settings *a, const struct settings *b);
 
 /* Write all that is in force. */
 void settings_print(

@@ -36,7 +36,10 @@ static const struct conf_key broker_keys[] = {
 	       "identity takes the user name's place, and the password is "
 	       "taken out. `username-with-secret`: the same, with the content "
 	       "of `secret_file` as password. `proxy-v2`: by a PROXY protocol "
-	       "header, version 2, before the first byte."},
+	       "header, version 2, before the first byte, with the client's "
+	       "address and port, and the identity as a verified "
+	       "certificate's common name; user name and password are the "
+	       "client's."},
     {"secret_file", CONF_PATH, 0, .CONF_AT(struct settings_broker, secret_file),
 	.fallback_doc = "none", .example = "/etc/kaya/broker.secret",
 	.doc = "The file with the password for `username-with-secret`, in its "
@@ -49,11 +52,14 @@ static const struct conf_key broker_keys[] = {
 	.doc = "What clients may ask for, as in `ssh -L 22883:HOST:PORT`, to "
 	       "reach this broker. The three spellings of loopback are one "
 	       "host. Nothing is looked up or reached because a client named "
-	       "it. Brokers that share a name are tried in turn."},
+	       "it. Brokers that share a name are tried in turn, those first "
+	       "that are not known to be down; no other broker ever stands in "
+	       "for them."},
     {"health_interval", CONF_DURATION, 0,
 	.CONF_AT(struct settings_broker, health_interval_ms), .min = 500,
 	.max = HOUR, .fallback = "5s",
-	.doc = "How often a broker that failed is tried again."},
+	.doc = "How often kayad asks a broker that failed whether it is back. "
+	       "Until then it is tried last."},
     {"connect_timeout", CONF_DURATION, 0,
 	.CONF_AT(struct settings_broker, connect_timeout_ms), .min = 100,
 	.max = MINUTE, .fallback = "5s",
@@ -113,17 +119,14 @@ static const struct conf_key limit_keys[] = {
 	.max = 16 * MIB, .fallback = "256KiB",
 	.doc = "What a client may send on one channel before the broker has "
 	       "taken it. Only what waits costs memory."},
-    {"output", CONF_SIZE, 0, .LIMIT(output_bytes), .min = 64 * KIB, .max = GIB,
+    {"output", CONF_SIZE, 0, .LIMIT(output_bytes), .min = 160 * KIB, .max = GIB,
 	.fallback = "4MiB",
 	.doc = "What may wait for one client in all. A client that lets more "
 	       "pile up is cut off."},
-    {"channel_output", CONF_SIZE, 0, .LIMIT(channel_output_bytes),
-	.min = 64 * KIB, .max = GIB, .fallback = "1MiB",
-	.doc = "What may wait for one client on one channel before its broker "
-	       "is not read any further."},
     {"mqtt_packet", CONF_SIZE, 0, .LIMIT(mqtt_packet_bytes), .min = KIB,
 	.max = 256 * MIB, .fallback = "256MiB",
-	.doc = "The largest MQTT packet. 256MiB, MQTT's own limit, is none."},
+	.doc = "The largest MQTT packet that a client may send; a larger one "
+	       "ends its channel. 256MiB, MQTT's own limit, is none."},
     {"keepalive_interval", CONF_DURATION, CONF_NEVER,
 	.LIMIT(keepalive_interval_ms), .min = SECOND, .max = DAY,
 	.fallback = "60s",

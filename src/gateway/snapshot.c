@@ -12,6 +12,8 @@
 enum {
 	PACK_MAX_BYTES = 1 << 30,
 	HOST_KEYS_MAX_BYTES = 16384,
+	SECRETS_MAX_BYTES = SETTINGS_BROKERS_MAX << 16,
+	NO_PACKET_LIMIT = 256 << 20,
 	KEY_FILES_MAX = 100000,
 };
 
@@ -29,6 +31,7 @@ snapshot_setup_unref(struct snapshot_setup *setup)
 		return;
 	settings_fini(&setup->settings);
 	free(setup->host_keys);
+	buf_fini_wipe(&setup->secret_bytes);
 	free(setup);
 }
 
@@ -85,6 +88,9 @@ snapshot_pack(const struct snapshot_parts *parts, struct err *err)
 	wire_put_u32(&out, (uint32_t)parts->host_key_count);
 	for (size_t i = 0; i < parts->host_key_count; i++)
 		wire_put_string32(&out, parts->host_keys[i]);
+	wire_put_u32(&out, (uint32_t)parts->secret_count);
+	for (size_t i = 0; i < parts->secret_count; i++)
+		wire_put_string32(&out, parts->secrets[i]);
 	wire_put_u32(&out, (uint32_t)parts->key_file_count);
 	for (size_t i = 0; i < parts->key_file_count; i++)
 		put_file(&out, &parts->key_files[i]);
@@ -103,7 +109,7 @@ snapshot_pack(const struct snapshot_parts *parts, struct err *err)
 		fd = -1;
 	}
 done:
-	buf_fini(&out);
+	buf_fini_wipe(&out);
 	return fd;
 }
 
@@ -143,6 +149,32 @@ take_host_keys(struct span *in, struct snapshot_setup *setup)
 	return true;
 }
 
+static bool
+take_secrets(struct span *in, struct snapshot_setup *setup)
+{
+	struct span secrets[SETTINGS_BROKERS_MAX];
+	const uint8_t *at;
+	uint32_t count;
+
+	buf_init(&setup->secret_bytes, SECRETS_MAX_BYTES);
+	if (!wire_take_u32(in, &count) || count > SETTINGS_BROKERS_MAX)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (!wire_take_string32(in, &secrets[i]) ||
+		    !buf_append(
+			&setup->secret_bytes, secrets[i].data, secrets[i].len))
+			return false;
+	/* Where they stand is known now that all of them are there. */
+	at = buf_span(&setup->secret_bytes).data;
+	for (uint32_t i = 0; i < count; i++) {
+		if (secrets[i].len == 0)
+			continue;
+		setup->secrets[i] = span_of(at, secrets[i].len);
+		at += secrets[i].len;
+	}
+	return true;
+}
+
 static void
 apply_settings(struct snapshot_setup *setup)
 {
@@ -157,7 +189,9 @@ apply_settings(struct snapshot_setup *setup)
 	ssh->rekey_bytes = settings->rekey.bytes;
 	ssh->rekey_ms = settings->rekey.interval_ms;
 	ssh->output_max = settings->limits.output_bytes;
-	setup->mqtt = mqtt_limits_default;
+	setup->mqtt_up = setup->mqtt_down = mqtt_limits_default;
+	if (settings->limits.mqtt_packet_bytes < NO_PACKET_LIMIT)
+		setup->mqtt_up.packet_max = settings->limits.mqtt_packet_bytes;
 }
 
 static struct snapshot_setup *
@@ -185,8 +219,8 @@ unpack_setup(struct span *in, const struct settings_overrides *overrides,
 		goto fail;
 	if (settings_override(&setup->settings, overrides, err) != 0)
 		goto fail;
-	if (!take_host_keys(in, setup)) {
-		err_set(err, ERR_FAILED, "the host keys do not fit");
+	if (!take_host_keys(in, setup) || !take_secrets(in, setup)) {
+		err_set(err, ERR_FAILED, "host keys or secrets do not fit");
 		goto fail;
 	}
 	apply_settings(setup);

@@ -22,8 +22,12 @@ struct snapshot_setup {
 	_Atomic uint32_t refs;
 	struct settings settings;
 	struct ssh_setup ssh;
-	struct mqtt_limits mqtt;
+	struct mqtt_limits mqtt_up; /* what clients send */
+	struct mqtt_limits mqtt_down; /* what brokers send */
+	/* Passwords that brokers are given; empty where there is none. */
+	struct span secrets[SETTINGS_BROKERS_MAX];
 	uint8_t *host_keys; /* the blobs' memory */
+	struct buf secret_bytes; /* the secrets' memory */
 };
 struct snapshot_setup *snapshot_setup_ref(struct snapshot_setup *setup);
 void snapshot_setup_unref(struct snapshot_setup *setup);
@@ -48,6 +52,8 @@ struct snapshot_parts {
 	struct snapshot_file configuration; /* name NULL: there is none */
 	const struct span *host_keys; /* public blobs */
 	size_t host_key_count;
+	const struct span *secrets; /* one a broker; empty: none */
+	size_t secret_count;
 	const struct snapshot_file *key_files;
 	size_t key_file_count;
 };

@@ -39,6 +39,8 @@
 	    "a variable byte integer takes more bytes than it needs")          \
 	X(TOO_LARGE, "local limit", "local limit", 0x95,                       \
 	    "the part of the packet that must be seen whole is too large")     \
+	X(PACKET_SIZE, "local limit", "local limit", 0x95,                     \
+	    "the packet is larger than the gateway lets pass")                 \
 	X(LENGTH, "section 2.2.3", "section 2.1.4", 0x81,                      \
 	    "a field goes past the end of its packet")                         \
 	X(SURPLUS, "section 2.2.3", "section 2.1.4", 0x81,                     \

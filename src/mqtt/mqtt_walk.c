@@ -242,6 +242,9 @@ look_at(const struct mqtt_walk *w, struct span in, struct looked *l)
 	    l->item->frame.header_len !=
 		1 + mqtt_varint_len(l->item->frame.remaining))
 		return bad(l, MQTT_RULE_VARINT_LONG);
+	if (w->limits->packet_max != 0 &&
+	    mqtt_frame_size(&l->item->frame) > w->limits->packet_max)
+		return bad(l, MQTT_RULE_PACKET_SIZE);
 	return l->item->frame.type == MQTT_PUBLISH ? look_publish(w, in, l)
 						   : look_other(w, in, l);
 }

@@ -47,15 +47,16 @@
 #include "mqtt_frame.h"
 #include "mqtt_publish.h"
 
-/* Bytes that one walk may hold, in each case; shared, may be const. */
+/* Bytes that one walk may hold or pass; shared, may be const. */
 struct mqtt_limits {
 	uint32_t connect_max; /* a CONNECT */
 	uint32_t hold_max; /* a PUBLISH's head, any other packet */
 	uint32_t whole_max; /* a PUBLISH in the mask that is given as PACKET;
 			       larger ones are given as HEAD */
+	uint32_t packet_max; /* any packet, all told; 0: no limit */
 };
 
-/* 64 KiB, 256 KiB, 256 KiB. */
+/* 64 KiB, 256 KiB, 256 KiB, none. */
 extern const struct mqtt_limits mqtt_limits_default;
 
 /* Which rule was broken, where. */

@@ -85,6 +85,7 @@ loop_run(struct loop *loop, struct err *err)
 			    err, ERR_SYSTEM, "the event loop failed");
 		run_deferred(loop);
 	}
+	loop->stopping = false;
 	return 0;
 }
 

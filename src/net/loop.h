@@ -20,7 +20,10 @@ struct loop *loop_new(struct err *err);
 /* Runs what was deferred, then frees the loop.  NULL is fine. */
 void loop_free(struct loop *loop);
 
-/* Serve until loop_stop.  0, or -1 where the system's polling fails. */
+/*
+ * Serve until loop_stop; may be called again.  0, or -1 where the system's
+ * polling fails.
+ */
 int loop_run(struct loop *loop, struct err *err);
 
 /* End loop_run at the end of this turn.  To be called in the loop's thread. */

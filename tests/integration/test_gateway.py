@@ -1,6 +1,5 @@
 """kayad with real clients: stock ssh in front, mosquitto behind."""
 
-import json
 import os
 import signal
 import socket
@@ -11,60 +10,8 @@ import pytest
 
 import peers
 from peers import free_port, make_key, wait_until
-
-
-class Tunnel(peers.Process):
-    """`ssh -N -L`, as people type it."""
-
-    def __init__(self, kayad, key, target="127.0.0.1:1883", extra=()):
-        self.port = free_port()
-        super().__init__([
-            "ssh", "-F", "none", "-N", "-v", "-i", key, "-p", str(kayad.port),
-            "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no",
-            "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes",
-            "-L", f"127.0.0.1:{self.port}:{target}", *extra,
-            "user@127.0.0.1"])
-        try:
-            self.wait_for_log("Entering interactive session")
-        except BaseException:
-            self.stop()
-            raise
-
-
-def publish(port, topic, message, *words, check=True):
-    return subprocess.run(
-        ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-t", topic,
-         "-m", message, *words], check=check, capture_output=True, text=True,
-        timeout=30)
-
-
-class Subscriber(peers.Process):
-    """mosquitto_sub, subscribed."""
-
-    def __init__(self, port, topic, *words):
-        super().__init__(["stdbuf", "-oL", "mosquitto_sub", "-d", "-h", "127.0.0.1", "-p",
-                          str(port), "-t", topic, *words])
-        self.wait_for_log("Subscribed")
-
-
-@pytest.fixture
-def dan(kayad, key):
-    """The key, let in as dan."""
-    kayad.admit(key.with_suffix(".pub").read_text(), "dan")
-    return key
-
-
-@pytest.fixture
-def tunnel(kayad, dan):
-    with Tunnel(kayad, dan) as tunnel:
-        yield tunnel
-
-
-def status(kayad):
-    with socket.socket(socket.AF_UNIX) as control:
-        control.connect(str(kayad.state / "control.sock"))
-        control.sendall(b"status\n")
-        return json.loads(control.makefile().read())
+from tunnels import (Subscriber, Tunnel, dan, publish, status,  # noqa: F401
+                     tunnel)
 
 
 @pytest.mark.parametrize("version", ["31", "311", "5"])

@@ -52,7 +52,6 @@ test_without_a_file_everything_is_as_the_manual_says(void **state)
 	assert_int_equal(r.s.limits.channels, 256);
 	assert_int_equal(r.s.limits.window_bytes, 256 << 10);
 	assert_int_equal(r.s.limits.output_bytes, 4 << 20);
-	assert_int_equal(r.s.limits.channel_output_bytes, 1 << 20);
 	assert_int_equal(r.s.limits.mqtt_packet_bytes, 256 << 20);
 	assert_int_equal(r.s.limits.keepalive_interval_ms, 60000);
 	assert_int_equal(r.s.limits.keepalive_count, 3);
@@ -100,8 +99,8 @@ test_every_word_arrives(void **state)
 	    "limits:\n  sessions: 11\n  unauthenticated: 10\n"
 	    "  unauthenticated_per_source: 9\n  login_grace: 8s\n"
 	    "  auth_tries: 7\n  channels: 6\n  window: 33KiB\n"
-	    "  output: 200KiB\n  channel_output: 100KiB\n"
-	    "  mqtt_packet: 2KiB\n  keepalive_interval: never\n"
+	    "  output: 200KiB\n  mqtt_packet: 2KiB\n  keepalive_interval: "
+	    "never\n"
 	    "  keepalive_count: 5\n"
 	    "rekey: {bytes: never, interval: 2h}\nlog: {level: debug}\n"
 	    "shutdown: {drain: 0s}\n");
@@ -137,7 +136,6 @@ test_every_word_arrives(void **state)
 	assert_int_equal(r.s.limits.channels, 6);
 	assert_int_equal(r.s.limits.window_bytes, 33 << 10);
 	assert_int_equal(r.s.limits.output_bytes, 200 << 10);
-	assert_int_equal(r.s.limits.channel_output_bytes, 100 << 10);
 	assert_int_equal(r.s.limits.mqtt_packet_bytes, 2 << 10);
 	assert_int_equal(r.s.limits.keepalive_interval_ms, 0);
 	assert_int_equal(r.s.limits.keepalive_count, 5);
@@ -226,10 +224,6 @@ test_faults_that_no_single_value_shows_are_told_with_their_place(void **state)
 	    "etc/kayad.conf:3:31: limits.unauthenticated_per_source: 6 is more "
 	    "than limits.unauthenticated, 5 [make it smaller, or "
 	    "limits.unauthenticated larger]\n");
-	check_fault("limits:\n  output: 512KiB\n",
-	    "etc/kayad.conf:2:11: limits.output: one channel may keep more "
-	    "than its connection [set limits.output to at least "
-	    "limits.channel_output]\n");
 }
 
 static void
@@ -324,10 +318,10 @@ test_a_wrong_command_line_is_wrong_usage(void **state)
 
 /* ---- which broker ---- */
 
-static int
-broker_for(const struct settings *s, const char *host, uint16_t port)
+static uint32_t
+brokers_for(const struct settings *s, const char *host, uint16_t port)
 {
-	return settings_broker_for(s, span_of_str(host), port);
+	return settings_brokers_for(s, span_of_str(host), port);
 }
 
 static void
@@ -336,16 +330,17 @@ test_loopback_is_one_host_and_nothing_else_leads_anywhere(void **state)
 	struct read r;
 
 	read_text(&r, NULL);
-	assert_int_equal(broker_for(&r.s, "localhost", 1883), 0);
-	assert_int_equal(broker_for(&r.s, "LocalHost", 1883), 0);
-	assert_int_equal(broker_for(&r.s, "127.0.0.1", 1883), 0);
-	assert_int_equal(broker_for(&r.s, "::1", 1883), 0);
-	assert_int_equal(broker_for(&r.s, "localhost", 1884), -1);
-	assert_int_equal(broker_for(&r.s, "127.0.0.2", 1883), -1);
-	assert_int_equal(broker_for(&r.s, "", 1883), -1);
-	assert_int_equal(broker_for(&r.s, "localhost.", 1883), -1);
-	assert_int_equal(broker_for(&r.s, "example.com", 1883), -1);
-	assert_true(settings_hands_on_identity(&r.s, 0));
+	assert_int_equal(brokers_for(&r.s, "localhost", 1883), 1);
+	assert_int_equal(brokers_for(&r.s, "LocalHost", 1883), 1);
+	assert_int_equal(brokers_for(&r.s, "127.0.0.1", 1883), 1);
+	assert_int_equal(brokers_for(&r.s, "::1", 1883), 1);
+	assert_int_equal(brokers_for(&r.s, "localhost", 1884), 0);
+	assert_int_equal(brokers_for(&r.s, "127.0.0.2", 1883), 0);
+	assert_int_equal(brokers_for(&r.s, "", 1883), 0);
+	assert_int_equal(brokers_for(&r.s, "localhost.", 1883), 0);
+	assert_int_equal(brokers_for(&r.s, "example.com", 1883), 0);
+	assert_int_equal(settings_identity_of(&r.s, 0), SETTINGS_USERNAME);
+	assert_string_equal(settings_broker_name(&r.s, 0), "private");
 	settings_fini(&r.s);
 }
 
@@ -358,15 +353,57 @@ test_brokers_are_found_by_the_names_that_they_open_as(void **state)
 		      "username}\n- {address: /run/b, open_as: [localhost:2, "
 		      "b:3]}\n");
 	assert_string_equal(r.faults, "");
-	assert_int_equal(broker_for(&r.s, "127.0.0.1", 1883), 0);
-	assert_int_equal(broker_for(&r.s, "a.EXAMPLE", 1884), 0);
-	assert_int_equal(broker_for(&r.s, "a.example", 1883), -1);
-	assert_int_equal(broker_for(&r.s, "::1", 2), 1);
-	assert_int_equal(broker_for(&r.s, "b", 3), 1);
-	assert_true(settings_hands_on_identity(&r.s, 0));
-	assert_false(settings_hands_on_identity(&r.s, 1));
-	assert_false(settings_hands_on_identity(&r.s, 2));
+	assert_int_equal(brokers_for(&r.s, "127.0.0.1", 1883), 1);
+	assert_int_equal(brokers_for(&r.s, "a.EXAMPLE", 1884), 1);
+	assert_int_equal(brokers_for(&r.s, "a.example", 1883), 0);
+	assert_int_equal(brokers_for(&r.s, "::1", 2), 2);
+	assert_int_equal(brokers_for(&r.s, "b", 3), 2);
+	assert_int_equal(settings_identity_of(&r.s, 0), SETTINGS_USERNAME);
+	assert_int_equal(settings_identity_of(&r.s, 1), SETTINGS_PASS_THROUGH);
+	assert_string_equal(settings_broker_name(&r.s, 1), "/run/b");
 	settings_fini(&r.s);
+}
+
+static void
+test_brokers_that_share_a_name_are_all_meant_by_it(void **state)
+{
+	struct read r;
+
+	read_text(&r, "brokers:\n- {address: a:1, open_as: [m:1883]}\n"
+		      "- {address: b:1, open_as: [other:1883]}\n"
+		      "- {address: c:1, open_as: [M:1883, other:1883]}\n");
+	assert_string_equal(r.faults, "");
+	assert_int_equal(brokers_for(&r.s, "m", 1883), 1 << 0 | 1 << 2);
+	assert_int_equal(brokers_for(&r.s, "other", 1883), 1 << 1 | 1 << 2);
+	settings_fini(&r.s);
+}
+
+static void
+test_brokers_are_the_same_where_nothing_about_them_differs(void **state)
+{
+	static const char base[] = "brokers:\n- {address: a:1, name: n}\n";
+	static const char *const others[] = {
+	    "brokers:\n- {address: a:2, name: n}\n",
+	    "brokers:\n- {address: a:1, name: m}\n",
+	    "brokers:\n- {address: a:1, name: n, identity: username}\n",
+	    "brokers:\n- {address: a:1, name: n, connect_timeout: 1s}\n",
+	    "brokers:\n- {address: a:1, name: n, health_interval: 1s}\n",
+	    "brokers:\n- {address: a:1, name: n}\n- {address: b:1}\n",
+	    "threads: 1\n",
+	};
+	struct read a, b;
+
+	read_text(&a, base);
+	read_text(&b, "brokers:\n- {address: a:1, name: n}\nthreads: 1\n");
+	assert_true(settings_same_brokers(&a.s, &b.s));
+	settings_fini(&b.s);
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+		read_text(&b, others[i]);
+		assert_string_equal(b.faults, "");
+		assert_false(settings_same_brokers(&a.s, &b.s));
+		settings_fini(&b.s);
+	}
+	settings_fini(&a.s);
 }
 
 /* ---- printing ---- */
@@ -472,6 +509,10 @@ main(void)
 		test_loopback_is_one_host_and_nothing_else_leads_anywhere),
 	    cmocka_unit_test(
 		test_brokers_are_found_by_the_names_that_they_open_as),
+	    cmocka_unit_test(
+		test_brokers_that_share_a_name_are_all_meant_by_it),
+	    cmocka_unit_test(
+		test_brokers_are_the_same_where_nothing_about_them_differs),
 	    cmocka_unit_test(test_what_is_in_force_reads_back_as_the_same),
 	    cmocka_unit_test(test_every_allocation_may_fail_and_is_told),
 	};

@@ -266,6 +266,9 @@ test_every_rule_is_broken_by_some_row(void **state)
 	for (int rule = 1; rule < MQTT_RULE_COUNT; rule++) {
 		size_t i = 0;
 
+		/* Off by default: test_mqtt_walk_limits has it. */
+		if (rule == MQTT_RULE_PACKET_SIZE)
+			continue;
 		while (i < ROWS && rows[i].rule != (enum mqtt_rule)rule)
 			i++;
 		if (i == ROWS)

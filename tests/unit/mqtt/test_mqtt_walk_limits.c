@@ -193,6 +193,27 @@ test_a_cap_comes_before_what_lies_behind_it(void **state)
 }
 
 static void
+test_the_largest_packet_passes_and_one_byte_more_is_refused(void **state)
+{
+	struct make publish = {.len = 0};
+
+	make_publish(&publish, 4, 0, "a", "payload");
+	for (int slack = -1; slack <= 0; slack++) {
+		struct mqtt_limits limits = mqtt_limits_default;
+		struct mqtt_walk up, down;
+		struct record r = {.frames = 0};
+
+		start(&up, &down, 4);
+		limits.packet_max = (uint32_t)((int)publish.len + slack);
+		up.limits = &limits;
+		drain(&up, make_span(&publish), &r);
+		assert_int_equal(r.fault.rule,
+		    slack < 0 ? MQTT_RULE_PACKET_SIZE : MQTT_RULE_NONE);
+		mqtt_walk_fini(&up);
+	}
+}
+
+static void
 test_an_idle_walk_is_small(void **state)
 {
 	assert_true(sizeof(struct mqtt_walk) <= 48);
@@ -213,6 +234,8 @@ main(void)
 	    cmocka_unit_test(
 		test_the_largest_whole_publish_is_a_packet_the_next_a_head),
 	    cmocka_unit_test(test_a_cap_comes_before_what_lies_behind_it),
+	    cmocka_unit_test(
+		test_the_largest_packet_passes_and_one_byte_more_is_refused),
 	    cmocka_unit_test(test_an_idle_walk_is_small),
 	};
 

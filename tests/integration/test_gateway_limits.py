@@ -1,0 +1,155 @@
+"""Each limit of kayad.conf(5) that a client can come up against."""
+
+import pathlib
+import socket
+
+import pytest
+
+import peers
+import rawssh
+from rawssh import Client, Gone
+from tunnels import Tunnel, dan, publish  # noqa: F401
+
+
+@pytest.fixture
+def key(kayad):
+    """A key that the gateway lets in."""
+    key = rawssh.Key()
+    kayad.admit(key.line(), "dan")
+    return key
+
+
+@pytest.fixture
+def key_file(kayad, tmp_path):
+    path = tmp_path / "key"
+    kayad.admit(peers.make_key(path), "dan")
+    return path
+
+
+def is_closed_at_once(port):
+    with socket.create_connection(("127.0.0.1", port), 20) as late:
+        return late.recv(1) == b""
+
+
+@pytest.mark.kayad(config="limits: {sessions: 2}\n")
+def test_connections_past_the_limit_are_closed_and_logged(kayad, key):
+    with Client(kayad.port) as one, Client(kayad.port) as two:
+        one.login(key)
+        two.login(key)
+        assert is_closed_at_once(kayad.port)
+        kayad.wait_for_log(r"event=refuse .*limits.sessions is reached")
+    peers.wait_until(lambda: not is_closed_at_once(kayad.port),
+                     "there is room again")
+
+
+@pytest.mark.kayad(config="limits: {unauthenticated_per_source: 2}\n")
+def test_one_source_has_so_many_places_to_show_a_key_in(kayad, key):
+    with Client(kayad.port) as one, Client(kayad.port) as two:
+        one.version()
+        two.version()
+        assert is_closed_at_once(kayad.port)
+        kayad.wait_for_log(
+            r"event=refuse .*limits.unauthenticated_per_source is reached")
+        one.send_kexinit()
+        one.exchange()
+        one.service()
+        one.send(one.auth_request(key))
+        one.expect(rawssh.USERAUTH_SUCCESS)
+        assert not is_closed_at_once(kayad.port)
+
+
+@pytest.mark.kayad(config="limits: {unauthenticated: 1}\nthreads: 1\n")
+def test_past_all_places_the_next_waits_and_is_served(kayad, key):
+    with Client(kayad.port) as one, Client(kayad.port) as two:
+        one.version()
+        two.send_bytes(two.our_version + b"\r\n")
+        two.socket.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            two.socket.recv(1)
+        two.socket.settimeout(20)
+        one.socket.close()
+        line = two.read_bytes(8)
+        assert line == b"SSH-2.0-"
+
+
+@pytest.mark.kayad(config="limits: {auth_tries: 2}\n")
+def test_a_connection_may_try_so_many_keys(kayad):
+    with Client(kayad.port) as client:
+        client.handshake()
+        client.service()
+        with pytest.raises((rawssh.Disconnected, Gone)):
+            for _ in range(3):
+                client.send(client.auth_request(rawssh.Key()))
+                client.expect(rawssh.USERAUTH_FAILURE)
+
+
+@pytest.mark.kayad(config="limits: {channels: 2}\n")
+def test_a_connection_may_have_so_many_channels(kayad, key):
+    with Client(kayad.port) as client:
+        client.login(key)
+        client.open()
+        client.open(number=1)
+        client.send(client.open_request(number=2))
+        client.expect(rawssh.OPEN_FAILURE)
+
+
+@pytest.mark.kayad(config="limits: {window: 64KiB}\n")
+def test_the_window_is_what_it_says(kayad, key):
+    with Client(kayad.port) as client:
+        client.login(key)
+        assert client.open()[1] == 64 * 1024
+
+
+@pytest.mark.kayad(
+    config="limits: {keepalive_interval: 1s, keepalive_count: 1}\n")
+def test_who_gives_no_sign_of_life_is_given_up(kayad, key_file):
+    with peers.Relay(kayad.port) as relay, \
+            Tunnel(kayad, key_file, port=relay.port) as tunnel:
+        publish(tunnel.port, "t", "x")
+        relay.stalled.set()
+        kayad.wait_for_log(r"event=close .*no sign of life", 10)
+
+
+@pytest.mark.kayad(config="limits: {keepalive_interval: 1s}\n")
+def test_who_answers_is_kept(kayad, key_file):
+    with Tunnel(kayad, key_file) as tunnel:
+        tunnel.wait_for_log("client_input_global_request: rtype "
+                            "keepalive@openssh.com want_reply 1")
+        publish(tunnel.port, "t", "x")
+
+
+@pytest.mark.kayad(config="rekey: {interval: 1s}\n")
+def test_keys_are_exchanged_again_when_their_time_is_over(kayad, key_file):
+    with Tunnel(kayad, key_file) as tunnel:
+        tunnel.wait_for_log("(?s)(SSH2_MSG_NEWKEYS received.*){2}")
+        publish(tunnel.port, "t", "x")
+
+
+@pytest.mark.kayad(config="rekey: {bytes: 64KiB}\n")
+def test_keys_are_exchanged_again_after_so_many_bytes(kayad, key_file):
+    with Tunnel(kayad, key_file) as tunnel:
+        publish(tunnel.port, "t", "x" * 100000)
+        tunnel.wait_for_log("(?s)(SSH2_MSG_NEWKEYS received.*){2}")
+        publish(tunnel.port, "t", "x")
+
+
+OLD = ["-o", "MACs=hmac-sha2-256", "-o", "Ciphers=aes128-ctr"]
+
+
+def test_macs_of_old_are_not_offered(kayad, key_file):
+    with pytest.raises(AssertionError, match="no matching MAC found"):
+        Tunnel(kayad, key_file, extra=OLD)
+
+
+@pytest.mark.kayad(config="legacy_macs: yes\n")
+def test_macs_of_old_are_offered_where_it_says_so(kayad, key_file):
+    with Tunnel(kayad, key_file, extra=OLD) as tunnel:
+        publish(tunnel.port, "t", "x")
+
+
+@pytest.mark.kayad(config="threads: 3\n")
+def test_there_are_as_many_threads_as_it_says(kayad):
+    counts = [len(list(pathlib.Path(f"/proc/{pid}/task").iterdir()))
+              for pid in kayad.children()]
+    # The child has one more, which speaks with the parent.
+    assert 3 + 1 in counts
