@@ -55,25 +55,51 @@ static const char exit_status[] =
     "reachable; *4* refused (key, permission, policy); *5* the other side is\n"
     "not who it was (host key).\n\n";
 
-static int
-man_of(const struct cmd *cmd)
+/* Each line of a synopsis but the last ends in scdoc's line break. */
+static void
+put_synopses(const struct cmd *cmd, bool is_last)
 {
-	printf("kaya-%s(1)\n\n# NAME\n\nkaya-%s - ", cmd->name, cmd->name);
-	printf("%c%s\n\n# SYNOPSIS\n\n",
-	    tolower((unsigned char)cmd->summary[0]), cmd->summary + 1);
 	for (const char *const *p = cmd->synopses; *p != NULL; p++) {
 		printf("*kaya %s* ", cmd->name);
 		put_text(*p);
-		printf("%s\n", p[1] != NULL ? "++" : "\n");
+		printf("%s\n", p[1] != NULL || !is_last ? "++" : "\n");
 	}
+}
+
+static void
+put_subs(const struct cmd *cmd)
+{
+	for (const struct cmd *const *p = cmd->subs; *p != NULL; p++) {
+		printf("## kaya %s\n\n", (*p)->name);
+		put_text((*p)->summary);
+		printf(".\n\n");
+		if ((*p)->about != NULL)
+			put_about((*p)->about);
+	}
+}
+
+static int
+man_of(const struct cmd *cmd)
+{
+	const struct cmd_option *option;
+
+	printf("kaya-%s(1)\n\n# NAME\n\nkaya-%s - ", cmd->name, cmd->name);
+	printf("%c%s\n\n# SYNOPSIS\n\n",
+	    tolower((unsigned char)cmd->summary[0]), cmd->summary + 1);
+	put_synopses(cmd, cmd->subs == NULL);
+	for (const struct cmd *const *p = cmd->subs; p != NULL && *p != NULL;
+	     p++)
+		put_synopses(*p, p[1] == NULL);
 	printf("# DESCRIPTION\n\n");
 	put_text(cmd->summary);
 	printf(".\n\n");
 	if (cmd->about != NULL)
 		put_about(cmd->about);
+	if (cmd->subs != NULL)
+		put_subs(cmd);
 	printf("# OPTIONS\n\n");
-	for (const struct cmd_option *p = cmd->options; p->id != 0; p++)
-		put_option(p);
+	for (size_t i = 0; (option = cmd_option_at(cmd, i)) != NULL; i++)
+		put_option(option);
 	printf("*--help*\n\tPrint a summary of all this.\n\n");
 	if (cmd->about == NULL || strstr(cmd->about, "Exit status") == NULL)
 		fputs(exit_status, stdout);
@@ -115,13 +141,38 @@ man_of_all(void)
 static void
 put_words_of(const struct cmd *cmd)
 {
-	for (const struct cmd_option *p = cmd->options; p->id != 0; p++) {
-		if (p->name != NULL)
-			printf("--%s ", p->name);
-		if (p->id < CMD_LONG)
-			printf("-%c ", p->id);
+	const struct cmd_option *option;
+
+	for (size_t i = 0; (option = cmd_option_at(cmd, i)) != NULL; i++) {
+		if (option->name != NULL)
+			printf("--%s ", option->name);
+		if (option->id < CMD_LONG)
+			printf("-%c ", option->id);
 	}
 	printf("--help");
+}
+
+static void
+put_sub_names(const struct cmd *cmd)
+{
+	for (const struct cmd *const *p = cmd->subs; *p != NULL; p++)
+		printf("%s%s", cmd_last_word(*p), p[1] != NULL ? " " : "");
+}
+
+/* The word behind a command that has subs. */
+static void
+put_bash_subs(void)
+{
+	for (const struct cmd *const *p = cmds; *p != NULL; p++) {
+		if ((*p)->subs == NULL)
+			continue;
+		printf("\tif [ \"$COMP_CWORD\" -eq 2 ] && "
+		       "[ \"${COMP_WORDS[1]}\" = %s ]; then\n"
+		       "\t\tCOMPREPLY=($(compgen -W '",
+		    (*p)->name);
+		put_sub_names(*p);
+		printf(" --help' -- \"$word\"))\n\t\treturn\n\tfi\n");
+	}
 }
 
 static int
@@ -135,8 +186,9 @@ bash(void)
 	       "\t\tCOMPREPLY=($(compgen -W '");
 	for (const struct cmd *const *p = cmds; *p != NULL; p++)
 		printf("%s ", (*p)->name);
-	printf("--help --version' -- \"$word\"))\n\t\treturn\n\tfi\n"
-	       "\tcase $word in -*) ;; *) COMPREPLY=($(compgen -f -A hostname "
+	printf("--help --version' -- \"$word\"))\n\t\treturn\n\tfi\n");
+	put_bash_subs();
+	printf("\tcase $word in -*) ;; *) COMPREPLY=($(compgen -f -A hostname "
 	       "-- \"$word\")); return ;; esac\n"
 	       "\tcase ${COMP_WORDS[1]} in\n");
 	for (const struct cmd *const *p = cmds; *p != NULL; p++) {
@@ -164,6 +216,8 @@ put_zsh_text(const char *text)
 static int
 zsh(void)
 {
+	const struct cmd_option *o;
+
 	printf("#compdef kaya\n"
 	       "local -a commands\n"
 	       "commands=(\n");
@@ -180,8 +234,7 @@ zsh(void)
 	       "case $command in\n");
 	for (const struct cmd *const *p = cmds; *p != NULL; p++) {
 		printf("%s)\n\t_arguments \\\n", (*p)->name);
-		for (const struct cmd_option *o = (*p)->options; o->id != 0;
-		     o++) {
+		for (size_t i = 0; (o = cmd_option_at(*p, i)) != NULL; i++) {
 			if (o->name != NULL)
 				printf("\t\t'*--%s[", o->name);
 			else
@@ -194,7 +247,13 @@ zsh(void)
 			}
 			printf("' \\\n");
 		}
-		printf("\t\t'*:destination:_hosts'\n\t;;\n");
+		if ((*p)->subs != NULL) {
+			printf("\t\t'1:command:(");
+			put_sub_names(*p);
+			printf(")' \\\n\t\t'*:file:_files'\n\t;;\n");
+		} else {
+			printf("\t\t'*:destination:_hosts'\n\t;;\n");
+		}
 	}
 	printf("esac\n");
 	return 0;
@@ -210,9 +269,23 @@ put_fish_text(const char *text)
 	}
 }
 
+static void
+put_fish_subs(const struct cmd *cmd)
+{
+	for (const struct cmd *const *p = cmd->subs; *p != NULL; p++) {
+		printf("complete -c kaya -n "
+		       "'__fish_seen_subcommand_from %s' -a %s -d '",
+		    cmd->name, cmd_last_word(*p));
+		put_fish_text((*p)->summary);
+		printf("'\n");
+	}
+}
+
 static int
 fish(void)
 {
+	const struct cmd_option *o;
+
 	printf("# fish completion for kaya(1)\n");
 	for (const struct cmd *const *p = cmds; *p != NULL; p++) {
 		printf("complete -c kaya -n __fish_use_subcommand -f -a %s "
@@ -220,8 +293,9 @@ fish(void)
 		    (*p)->name);
 		put_fish_text((*p)->summary);
 		printf("'\n");
-		for (const struct cmd_option *o = (*p)->options; o->id != 0;
-		     o++) {
+		if ((*p)->subs != NULL)
+			put_fish_subs(*p);
+		for (size_t i = 0; (o = cmd_option_at(*p, i)) != NULL; i++) {
 			printf("complete -c kaya -n "
 			       "'__fish_seen_subcommand_from %s'",
 			    (*p)->name);

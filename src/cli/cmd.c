@@ -11,6 +11,76 @@
 
 enum { OPTIONS_MAX = 64, HELP_COLUMN = 28 };
 
+/* ---- a command's subs ---- */
+
+/* Whether one of the subs before `until` has this option. */
+static bool
+has_been(const struct cmd *cmd, const struct cmd *until, int id)
+{
+	for (const struct cmd *const *sub = cmd->subs; *sub != until; sub++)
+		for (const struct cmd_option *p = (*sub)->options; p->id != 0;
+		     p++)
+			if (p->id == id)
+				return true;
+	return false;
+}
+
+const struct cmd_option *
+cmd_option_at(const struct cmd *cmd, size_t i)
+{
+	const struct cmd_option *p = cmd->options;
+
+	if (cmd->subs == NULL) {
+		while (i > 0 && p->id != 0) {
+			p++;
+			i--;
+		}
+		return p->id != 0 ? p : NULL;
+	}
+	for (const struct cmd *const *sub = cmd->subs; *sub != NULL; sub++)
+		for (p = (*sub)->options; p->id != 0; p++)
+			if (!has_been(cmd, *sub, p->id) && i-- == 0)
+				return p;
+	return NULL;
+}
+
+const char *
+cmd_last_word(const struct cmd *cmd)
+{
+	const char *blank = strrchr(cmd->name, ' ');
+
+	return blank != NULL ? blank + 1 : cmd->name;
+}
+
+static void print_help(const struct cmd *cmd);
+
+int
+cmd_run_sub(const struct cmd *cmd, int argc, char **argv)
+{
+	const char *names[OPTIONS_MAX], *near;
+	size_t count = 0;
+
+	for (const struct cmd *const *p = cmd->subs; *p != NULL; p++) {
+		names[count++] = cmd_last_word(*p);
+		if (argc > 1 && strcmp(argv[1], names[count - 1]) == 0)
+			return (*p)->run(*p, argc - 1, argv + 1);
+	}
+	names[count] = NULL;
+	if (argc < 2)
+		return cmd_misuse(cmd, "%s what? A word is missing", cmd->name);
+	if (strcmp(argv[1], "--help") == 0) {
+		print_help(cmd);
+		return 0;
+	}
+	near = str_nearest(argv[1], names);
+	if (near != NULL)
+		return cmd_misuse(
+		    cmd, "unknown word \"%s\": is %s meant?", argv[1], near);
+	return cmd_misuse(cmd, "unknown word \"%s\"", argv[1]);
+}
+
+/* ---- --help ---- */
+
 static void
 print_option(const struct cmd_option *option)
 {
@@ -36,20 +106,37 @@ print_option(const struct cmd_option *option)
 }
 
 static void
+print_synopses(const struct cmd *cmd, const char **before)
+{
+	for (const char *const *p = cmd->synopses; *p != NULL; p++) {
+		printf("%s kaya %s %s\n", *before, cmd->name, *p);
+		*before = "      ";
+	}
+}
+
+static void
 print_help(const struct cmd *cmd)
 {
+	const struct cmd_option *option;
 	const char *before = "usage:";
 
-	for (const char *const *p = cmd->synopses; *p != NULL; p++) {
-		printf("%s kaya %s %s\n", before, cmd->name, *p);
-		before = "      ";
-	}
+	print_synopses(cmd, &before);
+	for (const struct cmd *const *p = cmd->subs; p != NULL && *p != NULL;
+	     p++)
+		print_synopses(*p, &before);
 	printf("\n%s.\n", cmd->summary);
 	if (cmd->about != NULL)
 		printf("\n%s", cmd->about);
+	if (cmd->subs != NULL)
+		printf("\n");
+	for (const struct cmd *const *p = cmd->subs; p != NULL && *p != NULL;
+	     p++)
+		printf("  %-10s %s\n", cmd_last_word(*p), (*p)->summary);
+	if (cmd->subs != NULL)
+		printf("\nkaya %s COMMAND --help tells more.\n", cmd->name);
 	printf("\n");
-	for (const struct cmd_option *p = cmd->options; p->id != 0; p++)
-		print_option(p);
+	for (size_t i = 0; (option = cmd_option_at(cmd, i)) != NULL; i++)
+		print_option(option);
 	printf("%-*s%s\n", HELP_COLUMN, "      --help", "this text");
 }
 

@@ -20,16 +20,31 @@ struct cmd_option {
 enum { CMD_LONG = 256 }; /* ids of options without a letter begin here */
 
 struct cmd {
-	const char *name;
+	const char *name; /* of a sub-command: "keys list" */
 	const char *const *synopses; /* behind "kaya NAME ", NULL-terminated */
 	const char *summary; /* one line */
 	const char *about; /* paragraphs for --help */
 	const struct cmd_option *options; /* ends with id 0 */
+	/* Commands behind this one's name, NULL-terminated; NULL: none.  Then
+	 * run is cmd_run_sub, and synopses and options are theirs. */
+	const struct cmd *const *subs;
 	int (*run)(const struct cmd *cmd, int argc, char **argv);
 };
 
 /* All of them, NULL-terminated. */
 extern const struct cmd *const cmds[];
+
+/*
+ * The i-th of a command's options and of its subs', each name once; NULL at
+ * the end.
+ */
+const struct cmd_option *cmd_option_at(const struct cmd *cmd, size_t i);
+
+/* A sub-command's name without its command's. */
+const char *cmd_last_word(const struct cmd *cmd);
+
+/* Run the sub-command that the first word names. */
+int cmd_run_sub(const struct cmd *cmd, int argc, char **argv);
 
 /* ---- reading a command's options ---- */
 

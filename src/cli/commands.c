@@ -5,5 +5,6 @@ const struct cmd *const cmds[] = {
     &cmd_pub,
     &cmd_sub,
     &cmd_status,
+    &cmd_keys,
     NULL,
 };

@@ -9,5 +9,6 @@ extern const struct cmd cmd_tunnel;
 extern const struct cmd cmd_pub;
 extern const struct cmd cmd_sub;
 extern const struct cmd cmd_status;
+extern const struct cmd cmd_keys;
 
 #endif

@@ -1,0 +1,43 @@
+#ifndef KAYA_CMD_KEYS_H
+#define KAYA_CMD_KEYS_H
+
+/* cmd_keys: what the words behind `kaya keys` share; cmd_keys_WORD.c each. */
+
+#include "cmd.h"
+
+#include "keys_file.h"
+#include "span.h"
+
+#include <stdio.h>
+
+struct json_t;
+
+extern const struct cmd cmd_keys_list;
+extern const struct cmd cmd_keys_add;
+
+/* Options of one word each; the manual tells them apart by these. */
+enum cmd_keys_option {
+	KEYS_NAME = CMD_OWN,
+	KEYS_ROLE,
+	KEYS_FROM,
+	KEYS_EXPIRES,
+	KEYS_ALSO,
+	KEYS_FIX
+};
+
+/* ---- colours, on a terminal only and not with NO_COLOR ---- */
+
+enum cmd_keys_paint { PAINT_PLAIN, PAINT_BAD, PAINT_DOUBTFUL, PAINT_GOOD };
+
+/* The sequence that switches to it, "" where there are no colours on `to`. */
+const char *cmd_keys_paint(FILE *to, enum cmd_keys_paint paint);
+
+/* ---- text ---- */
+
+/* Escaped for a terminal, malloc'd; NULL where memory fails. */
+char *cmd_keys_text(struct span bytes);
+
+/* A JSON string; bytes that are no UTF-8 are escaped. */
+struct json_t *cmd_keys_json(struct span bytes);
+
+#endif

@@ -1,0 +1,280 @@
+"""kaya keys: files edited and judged, and what sshd and kayad make of them."""
+
+import json
+import os
+import re
+import stat
+import subprocess
+
+import pytest
+
+import peers
+from peers import KAYA, make_key, wait_until
+
+# MQTT 3.1.1: CONNECT, client id "t", clean session; the CONNACK that lets in.
+CONNECT = bytes.fromhex("100d00044d5154540402003c000174")
+CONNACK = bytes.fromhex("20020000")
+
+
+def keys(*words, **run_options):
+    """kaya keys, with what it says."""
+    if "input" not in run_options:
+        run_options["stdin"] = subprocess.DEVNULL
+    return subprocess.run(
+        [KAYA, "keys", *words], capture_output=True, text=True, timeout=60,
+        **run_options)
+
+
+def add(file, name, public_key, *words):
+    result = keys("add", file, "--name", name, *words, input=public_key + "\n")
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder that is nobody else's."""
+    folder = tmp_path / "keys"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def public_key(key):
+    return key.with_suffix(".pub").read_text().strip()
+
+
+@pytest.fixture
+def other_key(tmp_path):
+    return make_key(tmp_path / "other", kind="ecdsa")
+
+
+def options(key):
+    """What every client of OpenSSH is told here."""
+    return ["-F", "/dev/null", "-i", key, "-o", "IdentitiesOnly=yes",
+            "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no",
+            "-o", "UserKnownHostsFile=/dev/null"]
+
+
+def ssh_command(server, key, *words, command=()):
+    return ["ssh", *options(key), "-p", str(server.port),
+            "-l", getattr(server, "user", "anybody"), *words, "127.0.0.1",
+            *command]
+
+
+def ssh(server, key, *words, command=(), **run_options):
+    return subprocess.run(ssh_command(server, key, *words, command=command),
+                          capture_output=True, timeout=30, **run_options)
+
+
+def connack(server, key, target):
+    """What the broker answers through the server, and what ssh says."""
+    with subprocess.Popen(
+            ssh_command(server, key, "-W", target), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            process.stdin.write(CONNECT)
+            process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        answer = process.stdout.read(len(CONNACK))
+        process.kill()
+        return answer, process.stderr.read().decode()
+
+
+# ---- the line that is written, before those who read it ----
+
+def test_sshd_gives_the_line_the_broker_and_nothing_else(
+        sshd, mosquitto, key, public_key, tmp_path):
+    add(sshd.authorized_keys, "pump-7", public_key,
+        "--broker", f"127.0.0.1:{mosquitto.port}")
+    for host in ("127.0.0.1", "localhost", "[::1]"):
+        answer, said = connack(sshd, key, f"{host}:{mosquitto.port}")
+        # The broker listens on IPv4 alone; what counts is who refuses.
+        if host == "[::1]":
+            assert "prohibited" not in said and "refused" in said
+        else:
+            assert answer == CONNACK, said
+    for target in (f"127.0.0.1:{sshd.port}", "127.0.0.2:1883",
+                   f"localhost.:{mosquitto.port}"):
+        answer, said = connack(sshd, key, target)
+        assert answer == b"" and "administratively prohibited" in said
+    session = ssh(sshd, key, input=b"id\n")
+    assert session.stdout == b"This key carries MQTT only\n"
+    terminal = ssh(sshd, key, "-tt", input=b"id\n")
+    assert terminal.stdout == b""
+    assert b"PTY allocation request failed" in terminal.stderr
+    remote = ssh(sshd, key, "-N", "-o", "ExitOnForwardFailure=yes",
+                 "-R", f"{peers.free_port()}:127.0.0.1:9")
+    assert remote.returncode == 255
+    assert b"remote port forwarding failed" in remote.stderr
+    copied = subprocess.run(
+        ["sftp", *options(key), "-P", str(sshd.port), "-b", "/dev/null",
+         f"{sshd.user}@127.0.0.1"], capture_output=True, timeout=30)
+    assert copied.returncode != 0
+    command = ssh(sshd, key, command=["id"])
+    assert command.stdout == b"This key carries MQTT only\n"
+
+
+def test_sshd_refuses_the_line_a_unix_socket_of_the_server(
+        sshd, mosquitto, key, public_key, tmp_path):
+    add(sshd.authorized_keys, "pump-7", public_key,
+        "--broker", f"127.0.0.1:{mosquitto.port}")
+    local, remote = tmp_path / "local.sock", tmp_path / "remote.sock"
+    with peers.socket.socket(peers.socket.AF_UNIX) as server, peers.Process(
+            ssh_command(sshd, key, "-N", "-L", f"{local}:{remote}")) as tunnel:
+        server.bind(str(remote))
+        server.listen()
+        wait_until(local.exists, "the tunnel listens")
+        with peers.socket.socket(peers.socket.AF_UNIX) as client:
+            client.connect(str(local))
+            assert client.recv(1) == b""
+        tunnel.wait_for_log("open failed")
+        sshd.wait_for_log(f"connect to path {remote}, but the request was "
+                          "denied")
+
+
+def test_sshd_refuses_a_line_from_elsewhere_and_one_that_has_expired(
+        sshd, key, public_key, tmp_path):
+    add(sshd.authorized_keys, "pump-7", public_key, "--from", "192.0.2.0/24")
+    assert b"Permission denied" in ssh(sshd, key).stderr
+    sshd.authorized_keys.write_text("")
+    add(sshd.authorized_keys, "pump-7", public_key,
+        "--from", "127.0.0.0/8,192.0.2.1", "--expires", "20990101")
+    assert b"MQTT only" in ssh(sshd, key).stdout
+    line = sshd.authorized_keys.read_text()
+    sshd.authorized_keys.write_text(line.replace("20990101", "20010101"))
+    assert b"Permission denied" in ssh(sshd, key).stderr
+
+
+def test_kayad_lets_the_key_in_under_its_name(kayad, key, public_key):
+    owner = kayad.state.stat().st_uid
+    reloads = kayad.log().count("event=reloaded")
+    add(kayad.authorized_keys, "pump-7", public_key, "--role", "pumps")
+    assert kayad.authorized_keys.stat().st_uid == owner
+    wait_until(lambda: kayad.log().count("event=reloaded") > reloads,
+               "the keys are read")
+    answer, said = connack(kayad, key, "localhost:1883")
+    assert answer == CONNACK, said
+    kayad.wait_for_log("pump-7")
+
+
+# ---- list ----
+
+def test_a_list_for_people_names_line_identity_fingerprint_and_rights(
+        folder, public_key, other_key):
+    file = folder / "authorized_keys"
+    add(file, "pump-7", public_key)
+    with open(file, "a") as end:
+        end.write("# the office\n" + other_key.replace("test", "me@desk") +
+                  "\nrestrict,," + public_key + "\n")
+    result = keys("list", file)
+    assert result.returncode == 0
+    head, first, second, third = result.stdout.splitlines()
+    assert head.split() == ["LINE", "IDENTITY", "TYPE", "FINGERPRINT", "MAY",
+                            "COMMENT"]
+    assert re.match(r"  1 +pump-7 +ssh-ed25519 +SHA256:\S{43} +"
+                    r"tunnel to 127.0.0.1:1883 +test$", first)
+    assert re.match(r"  3 +key-[0-9a-f]{32} +ecdsa-sha2-nistp256 +SHA256:\S+ +"
+                    r"tunnel anywhere, listen \(-R\), any command, terminal, "
+                    r"agent, X11 +me@desk$", second)
+    assert re.match(r"! 4 .*lets nobody in: ", third)
+    assert "kaya keys lint" in result.stderr
+    assert "\x1b" not in result.stdout
+
+
+def test_a_list_for_programs_is_an_array_of_objects(
+        folder, public_key, other_key):
+    file = folder / "authorized_keys"
+    add(file, "pump-7", public_key, "--role", "pumps", "--from", "10.0.0.*")
+    with open(file, "ab") as end:
+        end.write(b"restrict " + other_key.encode() + b" \xff\n")
+        end.write(b"restrict," + other_key.encode() + b"\n")
+    first, second, third = json.loads(keys("list", "--json", file).stdout)
+    fingerprint = subprocess.run(
+        ["ssh-keygen", "-lf", "-"], input=public_key, capture_output=True,
+        text=True, check=True).stdout.split()[1]
+    assert first["fingerprint"] == fingerprint
+    assert (first["identity"], first["role"]) == ("pump-7", "pumps")
+    assert first["from"] == "10.0.0.*" and first["faults"] == []
+    assert first["permitopen"][0] == "127.0.0.1:1883"
+    assert second["comment"] == "test \\xff" and not second["port_forwarding"]
+    assert third["line"] == 3 and third["identity"] is None
+    assert third["faults"]
+
+
+# ---- add ----
+
+def test_adding_leaves_every_other_byte_as_it_was(folder, public_key):
+    file = folder / "authorized_keys"
+    before = b"# \xff\r\nno key at all\0\n\n  last, without an end"
+    file.write_bytes(before)
+    file.chmod(0o644)
+    add(file, "pump-7", public_key)
+    assert file.read_bytes().startswith(before + b"\nrestrict,port-forwarding")
+    assert file.read_bytes().count(b"\n") == before.count(b"\n") + 2
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert os.listdir(folder) == ["authorized_keys"]
+
+
+def test_a_file_that_is_missing_is_made_for_its_owner_alone(
+        folder, public_key):
+    add(folder / "authorized_keys", "pump-7", public_key)
+    assert stat.S_IMODE((folder / "authorized_keys").stat().st_mode) == 0o600
+    result = keys("add", folder / "no" / "keys", "--name", "a",
+                  input=public_key)
+    assert result.returncode == 1 and "mkdir" in result.stderr
+
+
+def test_a_private_key_is_refused_and_not_repeated(folder, key):
+    for text in (key.read_text(), "\n" + key.read_text()):
+        result = keys("add", folder / "a", "--name", "a", input=text)
+        assert result.returncode == 1
+        assert "private key" in result.stderr and ".pub" in result.stderr
+        for line in key.read_text().splitlines()[1:-1]:
+            assert line[:20] not in result.stderr
+    assert not (folder / "a").exists()
+
+
+def test_a_key_or_a_name_that_is_there_already_is_refused(
+        folder, public_key, other_key):
+    file = folder / "authorized_keys"
+    file.write_text("# mine\n")
+    add(file, "pump-7", public_key)
+    before = file.read_bytes()
+    result = keys("add", file, "--name", "pump-8", input=public_key)
+    assert result.returncode == 1
+    assert f"{file}:2" in result.stderr and "already" in result.stderr
+    result = keys("add", file, "--name", "pump-7", input=other_key)
+    assert result.returncode == 1
+    assert f"{file}:2" in result.stderr and "--also" in result.stderr
+    assert file.read_bytes() == before
+    add(file, "pump-7", other_key, "--also")
+    assert file.read_bytes().startswith(before)
+
+
+@pytest.mark.parametrize("words", [
+    ["--name", "a b"], ["--name", "a" * 65], ["--name", ""],
+    ["--name", 'x",command="y'], [],
+    ["--name", "a", "--role", "b/c"],
+    ["--name", "a", "--from", '*",command="id'],
+    ["--name", "a", "--expires", '2099"'],
+    ["--name", "a", "--broker", 'x",command="id:1'],
+])
+def test_words_that_are_none_are_refused_as_wrong_usage(
+        folder, public_key, words):
+    result = keys("add", folder / "a", *words, input=public_key)
+    assert result.returncode == 2 and "remedy" in result.stderr
+    assert not (folder / "a").exists()
+
+
+@pytest.mark.parametrize("words,said", [
+    (["--from", "10.0.0.1/8"], "prefix"), (["--from", "!10.0.0.1"], "nobody"),
+    (["--from", "gate.example"], "name"), (["--expires", "20010101"], "expired"),
+    (["--expires", "20991301"], ""),
+])
+def test_a_line_that_would_not_do_what_it_should_is_refused(
+        folder, public_key, words, said):
+    result = keys("add", folder / "a", "--name", "a", *words, input=public_key)
+    assert result.returncode == 1 and said in result.stderr
+    assert "remedy" in result.stderr and not (folder / "a").exists()
