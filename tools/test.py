@@ -32,7 +32,9 @@ def run(command, log=None, **variables):
 
 def unit():
     """Meson runs cmocka's programs; each tells of its cases in TAP."""
-    report = BUILD / "meson-logs/testlog.json"
+    # Meson names the report after the wrapping program too.
+    wrapped = "-" + os.path.basename(WRAP.split()[0]) if WRAP else ""
+    report = BUILD / f"meson-logs/testlog{wrapped}.json"
     report.unlink(missing_ok=True)
     command = ["meson", "test", "-C", BUILD, "--suite", "unit", "--no-rebuild",
                "--num-processes", JOBS]

@@ -297,7 +297,8 @@ begins_with(struct span text, const char *word)
 {
 	size_t len = strlen(word);
 
-	return text.len >= len && memcmp(text.data, word, len) == 0;
+	return text.len >= len &&
+	       (len == 0 || memcmp(text.data, word, len) == 0);
 }
 
 /* What stands between the two lines, without white space; false: no end. */

@@ -354,6 +354,7 @@ test_what_is_no_private_key_is_called_what_it_is(void **state)
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		assert_refused(span_of_str(rows[i].text), rows[i].word);
+	assert_refused((struct span){0}, "no private key");
 }
 
 static void
