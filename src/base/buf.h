@@ -60,6 +60,13 @@ void buf_commit(struct buf *b, size_t len);
 /* Append.  False, nothing appended and `failed` set where it does not fit. */
 bool buf_append(struct buf *b, const void *data, size_t len);
 
+/* The same of a C string, without its terminator. */
+static inline bool
+buf_append_str(struct buf *b, const char *text)
+{
+	return buf_append(b, text, strlen(text));
+}
+
 /* Drop `len` bytes from the front (at most what is there). */
 void buf_consume(struct buf *b, size_t len);
 

@@ -37,12 +37,6 @@ struct child {
 /* ---- status ---- */
 
 static void
-put_text(struct buf *out, const char *text)
-{
-	wire_put_bytes(out, span_of_str(text));
-}
-
-static void
 send_report(struct child *child)
 {
 	const struct worker_counts *counts = &child->counts;
@@ -56,19 +50,19 @@ send_report(struct child *child)
 	    "\"refused\":%ju,\"devices\":[",
 	    counts->sessions, counts->unauthenticated,
 	    (uintmax_t)counts->accepted, (uintmax_t)counts->refused);
-	put_text(&json, head);
+	buf_append_str(&json, head);
 	for (size_t i = 0; i < child->reports; i++) {
 		struct span part = buf_span(&child->report[i]->json);
 
 		if (part.len > 0 && i > 0 &&
 		    buf_span(&json).data[buf_len(&json) - 1] == '}')
-			put_text(&json, ",");
+			buf_append_str(&json, ",");
 		wire_put_bytes(&json, part);
 		buf_fini(&child->report[i]->json);
 		free(child->report[i]);
 	}
 	child->reports = 0;
-	put_text(&json, "]}");
+	buf_append_str(&json, "]}");
 	fd = json.failed ? -1 : memfd_create("kayad-status", MFD_CLOEXEC);
 	if (fd >= 0 && write(fd, buf_span(&json).data, buf_len(&json)) !=
 			   (ssize_t)buf_len(&json)) {

@@ -2,7 +2,7 @@
 
 #include "log.h"
 #include "parent.h"
-#include "settings_files.h"
+#include "settings_source.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 static const char usage[] =
     "usage: kayad [-c FILE] [--state DIR] [--listen ADDR:PORT]...\n"
     "             [--broker ADDR:PORT|/PATH] [--log-level LEVEL]\n"
-    "       kayad -t [-c FILE]\n"
+    "       kayad -t [--json] [-c FILE]\n"
     "\n"
     "An SSH server that carries MQTT and nothing else. Runs in the "
     "foreground.\n"
@@ -22,6 +22,7 @@ static const char usage[] =
     "\n"
     "  -c, --config FILE      read the configuration, kayad.conf(5)\n"
     "  -t, --test             check the configuration and exit\n"
+    "      --json             with -t: tell the faults as JSON\n"
     "      --state DIR        keep authorized_keys, host key and sockets "
     "there\n"
     "      --listen ADDR:PORT listen there (repeatable)\n"
@@ -38,12 +39,14 @@ enum long_option {
 	OPTION_LISTEN,
 	OPTION_BROKER,
 	OPTION_LOG_LEVEL,
+	OPTION_JSON,
 	OPTION_VERSION,
 };
 
 static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
     {"test", no_argument, NULL, 't'},
+    {"json", no_argument, NULL, OPTION_JSON},
     {"state", required_argument, NULL, OPTION_STATE},
     {"listen", required_argument, NULL, OPTION_LISTEN},
     {"broker", required_argument, NULL, OPTION_BROKER},
@@ -66,7 +69,9 @@ int
 main(int argc, char **argv)
 {
 	struct settings_overrides overrides = {0};
-	struct parent_options parent = {.overrides = &overrides};
+	struct parent_options parent = {
+	    .overrides = &overrides, .on_fault = settings_print_fault};
+	enum settings_test_form form = SETTINGS_TEST_TEXT;
 	struct err err = ERR_INIT;
 	int letter, test = 0;
 
@@ -78,6 +83,9 @@ main(int argc, char **argv)
 			break;
 		case 't':
 			test = 1;
+			break;
+		case OPTION_JSON:
+			form = SETTINGS_TEST_JSON;
 			break;
 		case OPTION_STATE:
 			overrides.state = optarg;
@@ -113,7 +121,11 @@ main(int argc, char **argv)
 		return complain(&err);
 	}
 	if (test)
-		return settings_test(parent.configuration, &overrides);
+		return settings_test(parent.configuration, &overrides, form);
+	if (form == SETTINGS_TEST_JSON) {
+		err_set(&err, ERR_USAGE, "--json is for -t");
+		return complain(&err);
+	}
 	if (parent_run(&parent, &err) != 0)
 		return complain(&err);
 	return 0;

@@ -1,6 +1,7 @@
 #include "parent_private.h"
 
 #include "notify.h"
+#include "settings_source.h"
 #include "snapshot.h"
 #include "state_dir.h"
 
@@ -323,6 +324,41 @@ wind_up(struct parent *parent)
 	loop_free(parent->loop);
 }
 
+struct counted {
+	const struct parent_options *options;
+	size_t count;
+};
+
+static void
+on_fault(const struct conf_fault *fault, void *arg)
+{
+	struct counted *counted = arg;
+
+	counted->count++;
+	if (counted->options->on_fault != NULL)
+		counted->options->on_fault(fault, NULL);
+}
+
+static int
+read_settings(
+    struct parent *parent, struct snapshot_file *configuration, struct err *err)
+{
+	const char *file = parent->options->configuration;
+	struct counted counted = {.options = parent->options};
+	const struct settings_source source = {.file = file,
+	    .overrides = parent->options->overrides,
+	    .on_fault = on_fault,
+	    .arg = &counted};
+
+	if (settings_source_read(
+		&source, &parent->settings, configuration, err) == 0)
+		return 0;
+	err_set(err, err->code, "%zu fault%s in %s", counted.count,
+	    counted.count == 1 ? "" : "s",
+	    file != NULL ? file : "what the command line says");
+	return err_hint(err, "check it with kayad -t before the next start");
+}
+
 int
 parent_run(const struct parent_options *options, struct err *err)
 {
@@ -334,8 +370,7 @@ parent_run(const struct parent_options *options, struct err *err)
 		return err_set(err, ERR_NOMEM, "no memory");
 	parent->options = options;
 	parent->err = err;
-	if (parent_load_settings(
-		parent, &parent->settings, &configuration, err) != 0) {
+	if (read_settings(parent, &configuration, err) != 0) {
 		free(parent);
 		return -1;
 	}
@@ -344,7 +379,7 @@ parent_run(const struct parent_options *options, struct err *err)
 	    loop_run(parent->loop, err) == 0 && !parent->has_failed)
 		result = 0;
 	wind_up(parent);
-	parent_free_file(&configuration);
+	settings_source_free(&configuration);
 	ports_close(&parent->ports);
 	settings_fini(&parent->settings);
 	free(parent);

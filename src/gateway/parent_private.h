@@ -68,6 +68,7 @@ struct parent {
 	struct errand *early; /* asked by a snapshot not in force here */
 	struct settings pending; /* sent, not yet in force */
 	bool has_pending;
+	bool must_reload; /* once it is in force, or refused */
 	struct parent_brokers pending_brokers; /* none: they stay the same */
 	bool is_ready;
 	bool is_stopping;
@@ -82,11 +83,6 @@ void parent_fail(struct parent *parent, const struct err *err);
 void parent_child_is_gone(struct parent *parent);
 
 /* ---- parent_reload ---- */
-
-/* Read the configuration into `settings`, and its bytes into `file`. */
-int parent_load_settings(struct parent *parent, struct settings *settings,
-    struct snapshot_file *file, struct err *err);
-void parent_free_file(struct snapshot_file *file);
 
 /* Read the keys, and hand all of it to the child. */
 int parent_send_snapshot(struct parent *parent, const struct settings *settings,

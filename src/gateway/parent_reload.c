@@ -2,60 +2,16 @@
 
 #include "notify.h"
 #include "pubkey.h"
+#include "settings_source.h"
 #include "snapshot.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 enum {
 	PRIVATE_HEALTH_MS = 500, /* it is being started again */
 	PRIVATE_CONNECT_MS = 5000,
+	READY_MAX_BYTES = 1 << 16,
 };
-
-/* ---- configuration ---- */
-
-int
-parent_load_settings(struct parent *parent, struct settings *settings,
-    struct snapshot_file *file, struct err *err)
-{
-	const char *name = parent->options->configuration;
-
-	*file = (struct snapshot_file){0};
-	if (settings_defaults(settings, err) != 0)
-		return -1;
-	if (name != NULL) {
-		struct key_files content;
-
-		if (key_files_read(&content, name, err) != 0)
-			goto fail;
-		if (content.count != 1) {
-			key_files_fini(&content);
-			err_set(err, ERR_CONFIG, "%s is not a file", name);
-			goto fail;
-		}
-		*file = content.files[0];
-		free(content.files);
-		if (settings_load(
-			settings, name, file->bytes, NULL, NULL, err) != 0)
-			goto fail;
-	}
-	if (settings_override(settings, parent->options->overrides, err) == 0)
-		return 0;
-fail:
-	free((void *)file->bytes.data);
-	free((void *)file->name);
-	*file = (struct snapshot_file){0};
-	settings_fini(settings);
-	return -1;
-}
-
-void
-parent_free_file(struct snapshot_file *file)
-{
-	free((void *)file->bytes.data);
-	free((void *)file->name);
-}
 
 /* ---- snapshots ---- */
 
@@ -119,20 +75,34 @@ done:
 	return 0;
 }
 
-/* Read everything anew; what is wrong leaves what is in force. */
+static void
+log_fault(const struct conf_fault *fault, void *arg)
+{
+	(void)arg;
+	log_err(LOG_LEVEL_ERROR, "parent", "reload-refused", &fault->err);
+}
+
 void
 parent_reload(struct parent *parent)
 {
+	const struct settings_source source = {
+	    .file = parent->options->configuration,
+	    .overrides = parent->options->overrides,
+	    .on_fault = log_fault};
 	struct snapshot_file file;
 	struct settings settings;
 	struct err err = ERR_INIT;
 
-	if (parent->is_stopping || parent->has_pending)
+	if (parent->is_stopping)
 		return;
-	if (parent_load_settings(parent, &settings, &file, &err) != 0) {
-		log_err(LOG_LEVEL_ERROR, "parent", "reload-refused", &err);
+	/* What changed after the files were read is read when they are in. */
+	parent->must_reload = parent->has_pending;
+	if (parent->has_pending)
 		return;
-	}
+	log_event(LOG_LEVEL_DEBUG, "parent", "reload",
+	    "reading configuration and keys");
+	if (settings_source_read(&source, &settings, &file, &err) != 0)
+		return;
 	if ((settings_same_brokers(&parent->settings, &settings) ||
 		parent_start_brokers(
 		    parent, &settings, &parent->pending_brokers, &err) == 0) &&
@@ -144,7 +114,7 @@ parent_reload(struct parent *parent)
 		parent_stop_brokers(&parent->pending_brokers);
 		settings_fini(&settings);
 	}
-	parent_free_file(&file);
+	settings_source_free(&file);
 }
 
 static void
@@ -235,56 +205,59 @@ change_brokers(struct parent *parent)
 /* ---- ready ---- */
 
 static void
-say_ready(struct parent *parent)
+say_ready(const struct parent *parent)
 {
 	uint8_t digest[PUBKEY_DIGEST_BYTES];
 	char fingerprint[PUBKEY_FINGERPRINT_SIZE], address[128];
-	char text[1024] = "ready";
-	size_t used = strlen(text);
+	struct buf line;
 
+	buf_init(&line, READY_MAX_BYTES);
+	buf_append_str(&line, "ready");
 	for (size_t i = 0; i < parent->ports.count; i++) {
 		listener_address_text(
 		    (void *)&parent->ports.addresses[i].address, address,
 		    sizeof address);
-		used += (size_t)snprintf(
-		    text + used, sizeof text - used, " listen=%s", address);
+		buf_append_str(&line, " listen=");
+		buf_append_str(&line, address);
 	}
 	for (size_t i = 0; i < parent->host_key_count; i++) {
 		pubkey_digest(ssh_host_key_blob(parent->host_keys[i]), digest);
+		buf_append_str(&line, " host_key=");
 		pubkey_fingerprint(digest, fingerprint);
-		used += (size_t)snprintf(text + used, sizeof text - used,
-		    " host_key=%s", fingerprint);
+		buf_append_str(&line, fingerprint);
 	}
-	used += (size_t)snprintf(text + used, sizeof text - used,
-	    " broker=%s state=%s\n",
-	    connector_health(parent->brokers.connector, 0)->address,
-	    parent->settings.state);
-	if (write(STDERR_FILENO, text, used) < 0)
-		return;
+	buf_append_str(&line, " broker=");
+	buf_append_str(
+	    &line, connector_health(parent->brokers.connector, 0)->address);
+	buf_append_str(&line, " state=");
+	buf_append_str(&line, parent->settings.state);
+	buf_append_str(&line, "\n");
+	if (write(STDERR_FILENO, buf_span(&line).data, buf_len(&line)) < 0)
+		log_event(LOG_LEVEL_DEBUG, "parent", "ready", "unheard");
+	buf_fini(&line);
 	notify_systemd("READY=1");
 }
 
-void
-parent_on_in_force(struct parent *parent, const struct monitor_message *message)
+/* The child does not take it: the one before stays. */
+static void
+on_refused(struct parent *parent, const char *why)
 {
 	struct err err = ERR_INIT;
-	char why[MONITOR_PAYLOAD_MAX + 1];
 
-	span_to_str(span_of(message->payload, message->len), why, sizeof why);
-	if (message->value != 0) {
-		err_set(&err, ERR_FAILED, "%s", why);
-		if (!parent->is_ready)
-			parent_fail(parent, &err);
-		else
-			log_err(
-			    LOG_LEVEL_ERROR, "parent", "reload-refused", &err);
-		if (parent->has_pending)
-			settings_fini(&parent->pending);
-		parent->has_pending = false;
-		parent_stop_brokers(&parent->pending_brokers);
-		return;
-	}
-	parent->in_force = message->ticket;
+	err_set(&err, ERR_FAILED, "%s", why);
+	if (!parent->is_ready)
+		parent_fail(parent, &err);
+	else
+		log_err(LOG_LEVEL_ERROR, "parent", "reload-refused", &err);
+	if (parent->has_pending)
+		settings_fini(&parent->pending);
+	parent->has_pending = false;
+	parent_stop_brokers(&parent->pending_brokers);
+}
+
+static void
+on_taken(struct parent *parent)
+{
 	if (!parent->is_ready) {
 		parent->is_ready = true;
 		parent_run_early(parent);
@@ -292,6 +265,7 @@ parent_on_in_force(struct parent *parent, const struct monitor_message *message)
 		return;
 	}
 	if (parent->has_pending) {
+		settings_source_tell_late(&parent->settings, &parent->pending);
 		settings_fini(&parent->settings);
 		parent->settings = parent->pending;
 		parent->has_pending = false;
@@ -302,4 +276,21 @@ parent_on_in_force(struct parent *parent, const struct monitor_message *message)
 	parent_run_early(parent);
 	log_event(LOG_LEVEL_INFO, "parent", "reloaded",
 	    "configuration and keys are in force");
+}
+
+void
+parent_on_in_force(struct parent *parent, const struct monitor_message *message)
+{
+	char why[MONITOR_PAYLOAD_MAX + 1];
+
+	if (message->value == 0) {
+		parent->in_force = message->ticket;
+		on_taken(parent);
+	} else {
+		span_to_str(
+		    span_of(message->payload, message->len), why, sizeof why);
+		on_refused(parent, why);
+	}
+	if (parent->must_reload)
+		parent_reload(parent);
 }

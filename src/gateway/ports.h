@@ -9,7 +9,8 @@
 #include "listener.h"
 #include "settings.h"
 
-enum { PORTS_MAX = SETTINGS_LISTEN_MAX };
+/* A port alone is two addresses. */
+enum { PORTS_MAX = 2 * SETTINGS_LISTEN_MAX };
 
 struct ports {
 	struct listener_address addresses[PORTS_MAX];

@@ -3,6 +3,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "log.h"
+#include "settings_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,26 +49,13 @@ sleep_ms(unsigned ms)
 	nanosleep(&delay, NULL);
 }
 
-/* mosquitto stands in /usr/sbin, which many users' PATH does not name. */
 static int
 find_program(
     struct private_broker *broker, const char *program, struct err *err)
 {
-	static const char *const dirs[] = {
-	    "/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"};
-
-	if (strchr(program, '/') != NULL) {
-		snprintf(
-		    broker->program, sizeof broker->program, "%s", program);
-		if (access(broker->program, X_OK) == 0)
-			return 0;
-	}
-	for (size_t i = 0; i < sizeof dirs / sizeof dirs[0]; i++) {
-		snprintf(broker->program, sizeof broker->program, "%s/%s",
-		    dirs[i], program);
-		if (access(broker->program, X_OK) == 0)
-			return 0;
-	}
+	if (settings_find_program(
+		program, broker->program, sizeof broker->program))
+		return 0;
 	err_set(err, ERR_FAILED, "the program %s is not there", program);
 	return err_hint(err,
 	    "install it (apt-get install mosquitto), or name a broker: "

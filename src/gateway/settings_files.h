@@ -22,11 +22,4 @@ int settings_check_files(const struct settings *settings,
  */
 bool settings_find_program(const char *program, char *path, size_t size);
 
-/*
- * kayad -t: check the file (NULL: there is none) with the command line, print
- * each fault to stderr, and say at the end how many.  Returns the exit status:
- * 0, 2 for faults, 1 where it could not be done.
- */
-int settings_test(const char *file, const struct settings_overrides *overrides);
-
 #endif

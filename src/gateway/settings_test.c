@@ -1,94 +1,155 @@
-/* kayad -t: the configuration, judged in full and printed. */
+/* kayad -t: the configuration, judged in full and told. */
 
-#include "settings_files.h"
+#include "settings_source.h"
 
-#include <errno.h>
+#include "json.h"
+
 #include <stdio.h>
-#include <stdlib.h>
+#include <unistd.h>
 
-static void
-print_fault(const struct conf_fault *fault, void *arg)
+struct report {
+	enum settings_test_form form;
+	size_t faults, warnings;
+	struct buf fault_rows, warning_rows; /* JSON */
+};
+
+void
+settings_print_fault(const struct conf_fault *fault, void *arg)
 {
-	size_t *count = arg;
 	char text[1024];
 
-	++*count;
+	(void)arg;
 	fprintf(stderr, "%s\n", err_text(&fault->err, text, sizeof text));
 }
 
-/* One byte more than a configuration may have is enough to refuse it. */
-static int
-read_file(const char *name, struct buf *bytes, struct err *err)
-{
-	FILE *file = fopen(name, "re");
-	uint8_t *room;
-	size_t len = 0;
+/* One told thing as a member of an array. */
+struct row {
+	const char *file;
+	size_t line, column;
+	const char *what, *remedy;
+};
 
-	buf_init(bytes, CONF_FILE_MAX + 1);
-	if (file == NULL) {
-		err_set_errno(err, ERR_CONFIG, "cannot read it");
-		return err_where(err, "%s", name);
-	}
-	room = buf_reserve(bytes, CONF_FILE_MAX + 1);
-	if (room != NULL)
-		len = fread(room, 1, CONF_FILE_MAX + 1, file);
-	if (room == NULL)
-		err_set(err, ERR_NOMEM, "no memory to read %s", name);
-	else if (ferror(file))
-		err_set_errno(err, ERR_CONFIG, "cannot read it");
-	else
-		buf_commit(bytes, len);
-	err_where(err, "%s", name);
-	fclose(file);
-	return err->code == ERR_NONE ? 0 : -1;
+static void
+put_row(struct buf *out, const struct row *row)
+{
+	char place[64];
+
+	if (buf_len(out) > 0)
+		buf_append_str(out, ",");
+	buf_append_str(out, "{\"file\":");
+	json_put_str(out, row->file);
+	snprintf(place, sizeof place,
+	    ",\"line\":%zu,\"column\":%zu,\"what\":", row->line, row->column);
+	buf_append_str(out, place);
+	json_put_str(out, row->what);
+	buf_append_str(out, ",\"remedy\":");
+	json_put_str(out, row->remedy);
+	buf_append_str(out, "}");
 }
 
-/* 0 where nothing was wrong; faults of the file are printed, others in err. */
-static int
-judge(const char *file, const struct settings_overrides *overrides,
-    struct settings *settings, size_t *count, struct err *err)
+static void
+on_fault(const struct conf_fault *fault, void *arg)
 {
-	struct err first = ERR_INIT;
-	struct buf bytes;
-	int result = 0;
+	struct report *report = arg;
+	const struct row row = {fault->file, fault->mark.line,
+	    fault->mark.column, fault->err.what, fault->err.hint};
 
-	if (file != NULL) {
-		result = read_file(file, &bytes, err);
-		if (result == 0)
-			result = settings_load(settings, file, buf_span(&bytes),
-			    print_fault, count, &first);
-		buf_fini(&bytes);
-	}
-	if (result == 0)
-		result = settings_override(settings, overrides, err);
-	if (result == 0)
-		result =
-		    settings_check_files(settings, print_fault, count, &first);
-	return result;
+	report->faults++;
+	if (report->form == SETTINGS_TEST_JSON)
+		put_row(&report->fault_rows, &row);
+	else
+		settings_print_fault(fault, NULL);
+}
+
+/* Somebody will not be let in by it; kayad runs all the same. */
+static void
+on_void_line(void *arg, const struct keyring_fault *fault)
+{
+	struct report *report = arg;
+	const struct row row = {fault->file, fault->line, fault->column,
+	    fault->cause, fault->remedy};
+
+	report->warnings++;
+	if (report->form == SETTINGS_TEST_JSON)
+		put_row(&report->warning_rows, &row);
+	else
+		fprintf(stderr,
+		    "%s:%zu:%zu: warning: the line lets nobody in: %s\n"
+		    "  remedy: %s\n",
+		    fault->file, fault->line, fault->column, fault->cause,
+		    fault->remedy != NULL ? fault->remedy
+					  : "see kaya keys lint");
+}
+
+static void
+sum_up(const struct report *report, const char *file)
+{
+	const char *name = file == NULL ? "without a configuration file" : file;
+
+	if (report->faults == 0)
+		fprintf(stderr, "%s: no faults", name);
+	else
+		fprintf(stderr, "%s: %zu fault%s", name, report->faults,
+		    report->faults == 1 ? "" : "s");
+	if (report->warnings > 0)
+		fprintf(stderr, ", %zu warning%s", report->warnings,
+		    report->warnings == 1 ? "" : "s");
+	fputc('\n', stderr);
+}
+
+static int
+print_json(struct report *report, const char *file)
+{
+	struct buf out;
+	bool is_out;
+
+	buf_init(&out, SIZE_MAX);
+	buf_append_str(&out, "{\"file\":");
+	json_put_str(&out, file);
+	buf_append_str(&out, ",\"faults\":[");
+	buf_append(&out, buf_span(&report->fault_rows).data,
+	    buf_len(&report->fault_rows));
+	buf_append_str(&out, "],\"warnings\":[");
+	buf_append(&out, buf_span(&report->warning_rows).data,
+	    buf_len(&report->warning_rows));
+	buf_append_str(&out, "]}\n");
+	is_out = !out.failed &&
+		 fwrite(buf_span(&out).data, buf_len(&out), 1, stdout) == 1;
+	buf_fini(&out);
+	return is_out && fflush(stdout) == 0 ? 0 : -1;
 }
 
 int
-settings_test(const char *file, const struct settings_overrides *overrides)
+settings_test(const char *file, const struct settings_overrides *overrides,
+    enum settings_test_form form)
 {
-	const char *name = file == NULL ? "without a configuration file" : file;
-	struct err err = ERR_INIT;
+	struct report report = {.form = form};
+	const struct settings_source source = {.file = file,
+	    .overrides = overrides,
+	    .on_fault = on_fault,
+	    .arg = &report};
+	struct snapshot_file content;
 	struct settings settings;
-	size_t count = 0;
-	char text[1024];
-	int result = settings_defaults(&settings, &err);
+	struct err err = ERR_INIT;
+	int status;
 
-	if (result == 0) {
-		result = judge(file, overrides, &settings, &count, &err);
+	buf_init(&report.fault_rows, SIZE_MAX);
+	buf_init(&report.warning_rows, SIZE_MAX);
+	status = settings_source_read(&source, &settings, &content, &err) == 0
+		     ? 0
+		     : err_exit_status(err.code);
+	if (status == 0) {
+		if (settings_source_look_into(
+			&settings, &source, on_void_line, &report) != 0)
+			status = 2;
+		settings_source_free(&content);
 		settings_fini(&settings);
 	}
-	if (err.code != ERR_NONE) {
-		fprintf(stderr, "%s\n", err_text(&err, text, sizeof text));
-		return err_exit_status(err.code);
-	}
-	if (result == 0)
-		fprintf(stderr, "%s: no faults\n", name);
-	else
-		fprintf(stderr, "%s: %zu fault%s\n", name, count,
-		    count == 1 ? "" : "s");
-	return result == 0 ? 0 : 2;
+	if (form == SETTINGS_TEST_TEXT)
+		sum_up(&report, file);
+	else if (print_json(&report, file) != 0)
+		status = 1;
+	buf_fini(&report.fault_rows);
+	buf_fini(&report.warning_rows);
+	return status;
 }

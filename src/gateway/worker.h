@@ -18,7 +18,7 @@
 #include <stdatomic.h>
 
 enum {
-	WORKER_LISTENERS_MAX = 16,
+	WORKER_LISTENERS_MAX = 32,
 	WORKER_SCRATCH_BYTES = 128 * 1024,
 	WORKER_SOURCES = 4096, /* power of two */
 };

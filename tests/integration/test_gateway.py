@@ -1,6 +1,8 @@
 """kayad with real clients: stock ssh in front, mosquitto behind."""
 
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,6 +11,7 @@ import time
 import pytest
 
 import peers
+import rawssh
 from peers import free_port, make_key, wait_until
 from tunnels import (Subscriber, Tunnel, dan, publish, status,  # noqa: F401
                      tunnel)
@@ -258,9 +261,119 @@ def test_a_bad_configuration_is_named_by_line_and_column(
             [peers.KAYAD, *words, "-c", file, "--state", tmp_path / "state"],
             capture_output=True, text=True, timeout=30)
         assert done.returncode == 2
-        if words or "nonexistent" not in config:
-            assert f"kayad.conf:{where}: " in done.stderr
+        assert f"kayad.conf:{where}: " in done.stderr
         assert "remedy:" in done.stderr or "allowed" in done.stderr
+
+
+FAULTY = "threads: 0\nlimits:\n  chanels: 9\nhost_keys: [/nonexistent]\n"
+
+
+def test_all_faults_are_told_at_the_start(tmp_path):
+    file = tmp_path / "kayad.conf"
+    file.write_text(FAULTY)
+    done = subprocess.run([peers.KAYAD, "-c", file, "--state",
+                           tmp_path / "state"], capture_output=True,
+                          text=True, timeout=30)
+    assert done.returncode == 2
+    for where in ("1:10", "3:3"):
+        assert f"kayad.conf:{where}: " in done.stderr
+    assert "2 faults in " in done.stderr
+    assert not (tmp_path / "state").exists()
+
+
+def test_all_faults_of_a_reload_are_logged_and_the_old_one_stays(
+        tmp_path, key):
+    with peers.Kayad(tmp_path, config="limits: {channels: 8}\n") as kayad:
+        kayad.admit(key.with_suffix(".pub").read_text(), "dan")
+        kayad.config.write_text(FAULTY)
+        kayad.signal(signal.SIGHUP)
+        for where in ("1:10", "3:3"):
+            kayad.wait_for_log(
+                rf"event=reload-refused .*where=\S+kayad.conf:{where}")
+        # What is well formed, but names what is not there.
+        kayad.config.write_text("\nhost_keys: [/nonexistent]\n")
+        kayad.signal(signal.SIGHUP)
+        kayad.wait_for_log(
+            r"event=reload-refused .*where=\S+kayad.conf:2:13")
+        with Tunnel(kayad, key) as tunnel:
+            publish(tunnel.port, "t", "x")
+
+
+def test_what_changes_during_a_reload_is_read_after_it(tmp_path):
+    key, window = rawssh.Key(), "limits: {{window: {}KiB}}\n"
+    with peers.Kayad(tmp_path, config=window.format(32),
+                     arguments=["--log-level", "debug"]) as kayad:
+        kayad.admit(key.line(), "dan")
+        child = [pid for pid in kayad.children()[1:]
+                 if open(f"/proc/{pid}/comm").read() == "kayad\n"][0]
+        reloads = len(re.findall("event=reload ", kayad.log()))
+        # It cannot take the first before the second has come.
+        os.kill(child, signal.SIGSTOP)
+        try:
+            kayad.config.write_text(window.format(33))
+            kayad.signal(signal.SIGHUP)
+            wait_until(lambda: len(re.findall(
+                "event=reload ", kayad.log())) > reloads, "it reads them")
+            kayad.config.write_text(window.format(34))
+            kayad.signal(signal.SIGHUP)
+            wait_until(lambda: not signals_pending(kayad.pid), "it knows")
+        finally:
+            os.kill(child, signal.SIGCONT)
+
+        def is_last():
+            with rawssh.Client(kayad.port) as client:
+                client.login(key)
+                return client.open()[1] == 34 * 1024
+        wait_until(is_last, "the last one is in force", 10)
+
+
+def signals_pending(pid):
+    """Whether a signal has not yet reached the process."""
+    with open(f"/proc/{pid}/status") as file:
+        words = dict(line.split(":", 1) for line in file)
+    return int(words["ShdPnd"], 16) | int(words["SigPnd"], 16)
+
+
+def test_what_only_a_start_can_change_is_said_at_a_reload(tmp_path):
+    with peers.Kayad(tmp_path, config="threads: 1\n") as kayad:
+        kayad.config.write_text("threads: 2\n"
+                                "private_broker: {persistence: no}\n")
+        kayad.signal(signal.SIGHUP)
+        kayad.wait_for_log("event=not-yet setting=threads .*next start")
+        kayad.wait_for_log("setting=private_broker.persistence")
+        assert "setting=listen" not in kayad.log()
+
+
+def test_the_check_tells_all_as_json(tmp_path):
+    file = tmp_path / "kayad.conf"
+    file.write_text(FAULTY)
+    done = subprocess.run([peers.KAYAD, "-t", "--json", "-c", file],
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    told = json.loads(done.stdout)
+    assert [(fault["line"], fault["column"]) for fault in told["faults"]] \
+        == [(1, 10), (3, 3)]
+    assert all(fault["what"] and fault["remedy"] for fault in told["faults"])
+    assert told["file"] == str(file)
+
+
+def test_the_check_warns_of_lines_that_let_nobody_in(tmp_path, key):
+    keys = tmp_path / "keys"
+    keys.write_text("restrict,permitopn=\"a:1\" "
+                    + key.with_suffix(".pub").read_text())
+    file = tmp_path / "kayad.conf"
+    file.write_text(f"authorized_keys: {keys}\n")
+    words = [peers.KAYAD, "-t", "-c", file, "--broker", "127.0.0.1:1883",
+             "--state", tmp_path / "state"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert f"{keys}:1:10: warning: " in done.stderr
+    assert "no faults, 1 warning" in done.stderr
+    done = subprocess.run([*words, "--json"], capture_output=True, text=True,
+                          timeout=30)
+    told = json.loads(done.stdout)
+    assert told["faults"] == []
+    assert told["warnings"][0]["line"] == 1
 
 
 def test_sigterm_ends_in_order_and_loses_nothing(kayad, tunnel):
@@ -347,7 +460,6 @@ def test_status_names_the_device_and_counts_its_bytes(kayad, tunnel):
 
 def test_a_storm_of_connections_is_absorbed_without_one_refusal(kayad, dan):
     """Many at once, from one address: all are served, none is refused."""
-    import rawssh
     key = rawssh.Key()
     kayad.admit(key.line(), "storm")
     clients = []

@@ -1,4 +1,5 @@
 #include "settings_files.h"
+#include "settings_source.h"
 #include "settings_read.h"
 
 #include <sys/stat.h>
@@ -142,21 +143,30 @@ test_programs_are_found_as_a_shell_would_and_in_sbin(void **state)
 	assert_false(settings_find_program("sh", path, 4));
 }
 
+static int
+test(const char *file, const struct settings_overrides *overrides)
+{
+	return settings_test(file, overrides, SETTINGS_TEST_TEXT);
+}
+
 static void
 test_kayad_t_has_the_exit_status_for_each_end(void **state)
 {
 	struct settings_overrides wrong = {.broker = "x"};
 	struct settings_overrides right = {.broker = "x:1", .state = "/no"};
 
-	assert_int_equal(settings_test(NULL, &right), 0);
-	assert_int_equal(settings_test(NULL, &wrong), 2);
-	assert_int_equal(settings_test(in_folder("gone"), NULL), 2);
+	assert_int_equal(test(NULL, &right), 0);
+	assert_int_equal(test(NULL, &wrong), 2);
+	assert_int_equal(test(in_folder("gone"), NULL), 2);
 	put_file("kayad.conf", "threads: 0\n", 0644);
-	assert_int_equal(settings_test(in_folder("kayad.conf"), &right), 2);
+	assert_int_equal(test(in_folder("kayad.conf"), &right), 2);
 	put_file("kayad.conf", "threads: 1\nhost_keys: gone\n", 0644);
-	assert_int_equal(settings_test(in_folder("kayad.conf"), &right), 2);
+	assert_int_equal(test(in_folder("kayad.conf"), &right), 2);
+	/* It is a file, but no key. */
 	put_file("kayad.conf", "threads: 1\nhost_keys: secret\n", 0644);
-	assert_int_equal(settings_test(in_folder("kayad.conf"), &right), 0);
+	assert_int_equal(test(in_folder("kayad.conf"), &right), 2);
+	put_file("kayad.conf", "threads: 1\n", 0644);
+	assert_int_equal(test(in_folder("kayad.conf"), &right), 0);
 }
 
 int
