@@ -78,6 +78,27 @@ apply_said(ssh_session session, const struct link_options *options,
 		ssh_options_set(session, SSH_OPTIONS_USER, user);
 }
 
+/* Each key is there, or its public half, whose private one an agent has. */
+static int
+check_keys(const struct link_options *options, struct err *err)
+{
+	char public_key[PATH_MAX];
+
+	for (size_t i = 0; i < options->key_count; i++) {
+		const char *path = options->keys[i];
+
+		snprintf(public_key, sizeof public_key, "%s.pub", path);
+		if (access(path, R_OK) == 0 || access(public_key, R_OK) == 0)
+			continue;
+		access(path, R_OK);
+		err_set_errno(err, ERR_USAGE, "cannot read the key %s", path);
+		return err_hint(err,
+		    "name a key file that is there and that this user may "
+		    "read; ssh-keygen -t ed25519 -N '' -f FILE makes one");
+	}
+	return 0;
+}
+
 /* -J, by the ssh program, which knows all of its own forms. */
 static int
 apply_jump(ssh_session session, const char *jump, struct err *err)
@@ -219,6 +240,8 @@ link_open(const struct link_options *given, struct err *err)
 	if (options.key_count == 0 && enrolled.key_file[0] != '\0')
 		options.keys[options.key_count++] = enrolled.key_file;
 	set_name(link);
+	if (check_keys(&options, err) != 0)
+		goto fail;
 	if (connect_to(link, err) != 0 || shake_hands(link, err) != 0 ||
 	    link_check_host_key(link, &options, err) != 0 ||
 	    link_authenticate(link, &options, err) != 0) {

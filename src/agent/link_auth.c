@@ -82,7 +82,7 @@ static int
 on_unknown(
     struct link *link, const struct link_options *options, struct err *err)
 {
-	char words[160];
+	char words[320];
 	bool pinned = options->host_key != NULL &&
 		      strcmp(options->host_key, link->fingerprint) == 0;
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,8 +11,13 @@ void
 runtime_dir(char *path, size_t size)
 {
 	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	const char *service = getenv("RUNTIME_DIRECTORY");
 
-	if (geteuid() == 0)
+	/* Several are parted by colons. */
+	if (service != NULL && service[0] == '/')
+		snprintf(
+		    path, size, "%.*s", (int)strcspn(service, ":"), service);
+	else if (geteuid() == 0)
 		snprintf(path, size, "/run/kaya");
 	else if (xdg != NULL && xdg[0] == '/')
 		snprintf(path, size, "%s/kaya", xdg);

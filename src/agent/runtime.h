@@ -3,10 +3,14 @@
 
 /*
  * runtime: the folder where this user's running tunnels can be asked how they
- * are: /run/kaya for root, $XDG_RUNTIME_DIR/kaya, else /tmp/kaya-UID.
+ * are: systemd's RUNTIME_DIRECTORY, where a service has one; /run/kaya for
+ * root; $XDG_RUNTIME_DIR/kaya; else /tmp/kaya-UID.
  */
 
 #include "err.h"
+
+/* RUNTIME_DIRECTORY of kaya-tunnel@.service. */
+#define RUNTIME_OF_SERVICES "/run/kaya-tunnel"
 
 /* Its path, whether or not it is there. */
 void runtime_dir(char *path, size_t size);

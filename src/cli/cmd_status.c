@@ -4,6 +4,7 @@
 #include "runtime.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -22,7 +23,10 @@ static const struct cmd_option options[] = {
     {0},
 };
 
-/* One question, one answer; NULL where nobody answers. */
+/*
+ * One question, one answer; NULL where nobody answers, with errno ECONNREFUSED
+ * where nobody is there any more.
+ */
 static json_t *
 ask(const char *path)
 {
@@ -30,31 +34,32 @@ ask(const char *path)
 	const struct timeval patience = {.tv_sec = ANSWER_S};
 	json_t *answer = NULL;
 	json_error_t error;
-	int fd;
+	int fd, why = 0;
 
 	if (strlen(path) >= sizeof address.sun_path)
 		return NULL;
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-	if (fd >= 0 && connect(fd, (void *)&address, sizeof address) == 0 &&
-	    send(fd, "status\n", 7, MSG_NOSIGNAL) == 7)
+	if (fd < 0)
+		return NULL;
+	if (connect(fd, (void *)&address, sizeof address) != 0)
+		why = errno;
+	else if (send(fd, "status\n", 7, MSG_NOSIGNAL) == 7)
 		answer = json_loadfd(fd, 0, &error);
-	if (fd >= 0)
-		close(fd);
+	close(fd);
+	errno = why;
 	return answer;
 }
 
 static void
-ask_tunnels(json_t *answers)
+ask_tunnels_in(const char *dir, json_t *answers)
 {
-	char dir[200], path[512];
+	char path[512];
 	const struct dirent *entry;
 	json_t *answer;
-	DIR *folder;
+	DIR *folder = opendir(dir);
 
-	runtime_dir(dir, sizeof dir);
-	folder = opendir(dir);
 	while (folder != NULL && (entry = readdir(folder)) != NULL) {
 		if (strncmp(entry->d_name, "tunnel-", 7) != 0)
 			continue;
@@ -62,11 +67,22 @@ ask_tunnels(json_t *answers)
 		answer = ask(path);
 		if (answer != NULL)
 			json_array_append_new(answers, answer);
-		else
+		else if (errno == ECONNREFUSED)
 			unlink(path); /* its tunnel was killed */
 	}
 	if (folder != NULL)
 		closedir(folder);
+}
+
+static void
+ask_tunnels(json_t *answers)
+{
+	char dir[200];
+
+	runtime_dir(dir, sizeof dir);
+	ask_tunnels_in(dir, answers);
+	if (getenv("RUNTIME_DIRECTORY") == NULL)
+		ask_tunnels_in(RUNTIME_OF_SERVICES, answers);
 }
 
 static void

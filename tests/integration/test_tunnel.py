@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -27,10 +29,13 @@ def home(tmp_path, monkeypatch):
         f"UserKnownHostsFile {home}/.ssh/known_hosts\n"
         "GlobalKnownHostsFile /dev/null\n")
     monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    # Short: the path of a UNIX socket has 107 bytes at most.
+    runtime = tempfile.mkdtemp(prefix="kaya-")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", runtime)
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
-    return home
+    yield home
+    shutil.rmtree(runtime)
 
 
 def with_config(words):
@@ -315,6 +320,18 @@ def test_a_refused_key_is_4_and_is_named(sshd_server, tmp_path):
     assert refused.returncode == 4
     assert str(other) in refused.stderr
     assert "kaya keys add" in refused.stderr
+
+
+def test_a_key_file_that_is_not_there_is_2_before_anything_is_tried(
+        sshd_server, tmp_path):
+    server = sshd_server
+    before = server.server.log().count("Connection from")
+    for words in (["tunnel", "-i"], ["pub", "-t", "t", "-m", "x", "--key"]):
+        missing = run(*words, tmp_path / "missing", server.dest)
+        assert missing.returncode == 2
+        assert f"cannot read the key {tmp_path}/missing" in missing.stderr
+        assert "remedy:" in missing.stderr
+    assert server.server.log().count("Connection from") == before
 
 
 def test_nobody_there_is_3(home):
