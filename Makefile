@@ -29,7 +29,7 @@ build:
 demo:
 	@tools/deps.sh build test demo
 	@$(MAKE) --no-print-directory build
-	@tools/demo.sh
+	@tools/demo.py
 
 test:
 	@tools/deps.sh build test
