@@ -39,7 +39,12 @@ loop_new(struct err *err)
 		goto fail;
 	/* One loop a thread and no calls across: no locks. */
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
-	event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+	/*
+	 * No list of changes either (EPOLL_USE_CHANGELIST): it tells the
+	 * kernel of a watch's end at the next turn, when a descriptor that was
+	 * passed to another process is closed here, cannot be named any more
+	 * and would wake us for ever.
+	 */
 	loop->base = event_base_new_with_config(config);
 	if (loop->base == NULL)
 		goto fail;
