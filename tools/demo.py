@@ -219,10 +219,10 @@ class Demo:
                    "the tunnel heals", 15)
         taken = time.monotonic() - began
         self.screen.output("".join(self.holder.lines[lines:]))
-        self.must(KAYA, "status")
-        value = f"back after {taken:.1f} s"
         wait_until(lambda: self.subscriber.log().count("received SUBACK") > 1,
                    "mosquitto_sub has connected again", 15)
+        self.must(KAYA, "status")
+        value = f"back after {taken:.1f} s"
         self.must("mosquitto_pub", "-h", "127.0.0.1", "-p", self.port,
                   "-q", "1", "-t", "test/network", "-m", value)
         self.received("test/network", value)
