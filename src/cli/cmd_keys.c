@@ -25,14 +25,40 @@ cmd_keys_paint(FILE *to, enum cmd_keys_paint paint)
 }
 
 char *
-cmd_keys_text(struct span bytes)
+cmd_keys_text(struct span s)
 {
-	size_t size = bytes.len * 4 + 1;
-	char *text = malloc(size);
+	char *text = malloc(s.len * 4 + 1), *end = text;
 
+	while (text != NULL && s.len > 0) {
+		size_t len = str_utf8_len(s);
+
+		if (len == 0 || s.data[0] == 0x7f ||
+		    (s.data[0] < ' ' && s.data[0] != '\t')) {
+			end += sprintf(end, "\\x%02x", s.data[0]);
+			len = 1;
+		} else {
+			memcpy(end, s.data, len);
+			end += len;
+		}
+		s = span_of(s.data + len, s.len - len);
+	}
 	if (text != NULL)
-		str_escape(bytes, text, size);
+		*end = '\0';
 	return text;
+}
+
+void
+cmd_keys_put(FILE *to, struct span bytes)
+{
+	char *text;
+
+	if (!isatty(fileno(to))) {
+		fwrite(bytes.data, 1, bytes.len, to);
+		return;
+	}
+	text = cmd_keys_text(bytes);
+	fputs(text != NULL ? text : "", to);
+	free(text);
 }
 
 json_t *
@@ -55,6 +81,8 @@ cmd_keys_json(struct span bytes)
 static const struct cmd *const subs[] = {
     &cmd_keys_list,
     &cmd_keys_add,
+    &cmd_keys_revoke,
+    &cmd_keys_lint,
     NULL,
 };
 

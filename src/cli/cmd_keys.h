@@ -14,6 +14,8 @@ struct json_t;
 
 extern const struct cmd cmd_keys_list;
 extern const struct cmd cmd_keys_add;
+extern const struct cmd cmd_keys_revoke;
+extern const struct cmd cmd_keys_lint;
 
 /* Options of one word each; the manual tells them apart by these. */
 enum cmd_keys_option {
@@ -34,8 +36,14 @@ const char *cmd_keys_paint(FILE *to, enum cmd_keys_paint paint);
 
 /* ---- text ---- */
 
-/* Escaped for a terminal, malloc'd; NULL where memory fails. */
+/*
+ * As text that a terminal shows and does not obey, malloc'd: \xNN for control
+ * characters and what is no UTF-8.  NULL where memory fails.
+ */
 char *cmd_keys_text(struct span bytes);
+
+/* To a terminal as such text, else as it is. */
+void cmd_keys_put(FILE *to, struct span bytes);
 
 /* A JSON string; bytes that are no UTF-8 are escaped. */
 struct json_t *cmd_keys_json(struct span bytes);

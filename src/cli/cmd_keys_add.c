@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const struct cmd_option options[] = {
     {KEYS_NAME, "name", "ID",
@@ -181,6 +182,9 @@ run(const struct cmd *cmd, int argc, char **argv)
 		return cmd_misuse(cmd, "say --name: who the key stands for");
 	a.path = argv[optind];
 	a.key_path = argc - optind > 1 ? argv[optind + 1] : "-";
+	if (strcmp(a.key_path, "-") == 0 && isatty(STDIN_FILENO))
+		fputs("put the public key here (one line), then Ctrl-D\n",
+		    stderr);
 	return add(&a);
 }
 

@@ -1,5 +1,6 @@
 """kaya keys: files edited and judged, and what sshd and kayad make of them."""
 
+import base64
 import json
 import os
 import re
@@ -278,3 +279,222 @@ def test_a_line_that_would_not_do_what_it_should_is_refused(
     result = keys("add", folder / "a", "--name", "a", *words, input=public_key)
     assert result.returncode == 1 and said in result.stderr
     assert "remedy" in result.stderr and not (folder / "a").exists()
+
+
+def test_a_file_that_others_may_write_is_refused_with_the_chmod(
+        folder, public_key):
+    file = folder / "authorized_keys"
+    file.touch()
+    file.chmod(0o664)
+    result = keys("add", file, "--name", "a", input=public_key)
+    assert result.returncode == 1
+    remedy = re.search("remedy: (chmod .*)", result.stderr).group(1)
+    subprocess.run(remedy.split(), check=True)
+    add(file, "a", public_key)
+
+
+def test_many_at_once_lose_no_line(folder, key):
+    file = folder / "authorized_keys"
+    fields = key.with_suffix(".pub").read_text().split()
+    blob = bytearray(base64.b64decode(fields[1]))
+    started = []
+    for i in range(30):
+        blob[-1] = i
+        started.append(subprocess.Popen(
+            [KAYA, "keys", "add", file, "--name", f"pump-{i}"],
+            stdin=subprocess.PIPE, stderr=subprocess.PIPE))
+        started[-1].stdin.write(
+            b"ssh-ed25519 " + base64.b64encode(blob) + b"\n")
+        started[-1].stdin.close()
+    for process in started:
+        assert process.wait(60) == 0, process.stderr.read()
+        process.stderr.close()
+    names = [row["identity"]
+             for row in json.loads(keys("list", "--json", file).stdout)]
+    assert sorted(names) == sorted(f"pump-{i}" for i in range(30))
+
+
+def test_a_folder_has_a_file_for_each_identity(
+        folder, public_key, other_key):
+    add(folder, "pump-7", public_key)
+    add(folder, "pump-8", other_key)
+    assert sorted(os.listdir(folder)) == ["pump-7", "pump-8"]
+    result = keys("add", folder, "--name", "pump-9", input=public_key)
+    assert result.returncode == 1 and "pump-7:1" in result.stderr
+    for name in ("..", ".pump"):
+        result = keys("add", folder, "--name", name, input=make_key(
+            folder.parent / f"key{name}"))
+        assert result.returncode == 2 and "dot" in result.stderr
+    rows = json.loads(keys("list", "--json", folder).stdout)
+    assert [row["file"] for row in rows] == [
+        str(folder / "pump-7"), str(folder / "pump-8")]
+    assert keys("revoke", folder, "pump-7").returncode == 0
+    assert (folder / "pump-7").read_text() == ""
+    assert "pump-8" in (folder / "pump-8").read_text()
+
+
+# ---- revoke ----
+
+def test_what_is_revoked_is_taken_out_and_told(folder, public_key, other_key):
+    file = folder / "authorized_keys"
+    file.write_text("# mine\n")
+    add(file, "pump-7", public_key)
+    add(file, "pump-8", other_key)
+    add(file, "pump-7", make_key(folder / "third"), "--also")
+    keep = "".join(line for line in file.read_text().splitlines(True)
+                   if "pump-7" not in line)
+    result = keys("revoke", file, "pump-7")
+    assert result.returncode == 0
+    assert file.read_text() == keep
+    assert re.findall(r":(\d): took out pump-7, ssh-ed25519 SHA256:\S{43}\n",
+                      result.stdout) == ["2", "4"]
+    fingerprint = json.loads(
+        keys("list", "--json", file).stdout)[0]["fingerprint"]
+    assert keys("revoke", file, fingerprint).returncode == 0
+    assert file.read_text() == "# mine\n"
+
+
+def test_nobody_of_that_name_ends_in_the_nearest_name(folder, public_key):
+    file = folder / "authorized_keys"
+    add(file, "pump-7", public_key)
+    before = file.stat()
+    result = keys("revoke", file, "pum-7")
+    assert result.returncode == 1 and "pump-7" in result.stderr
+    assert file.stat() == before
+    assert keys("revoke", folder / "none", "pump-7").returncode == 1
+    assert not (folder / "none").exists()
+
+
+def test_kayad_ends_the_session_of_a_key_that_is_revoked(
+        kayad, key, public_key):
+    reloads = kayad.log().count("event=reloaded")
+    add(kayad.authorized_keys, "pump-7", public_key)
+    wait_until(lambda: kayad.log().count("event=reloaded") > reloads,
+               "the keys are read")
+    with subprocess.Popen(
+            ssh_command(kayad, key, "-W", "localhost:1883"),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL) as process:
+        process.stdin.write(CONNECT)
+        process.stdin.flush()
+        assert process.stdout.read(len(CONNACK)) == CONNACK
+        assert keys("revoke", kayad.authorized_keys,
+                    "pump-7").returncode == 0
+        process.wait(10)
+    kayad.wait_for_log("identity=pump-7.*the key is not let in any more")
+    answer, said = connack(kayad, key, "localhost:1883")
+    assert answer == b"" and "Permission denied" in said
+
+
+# ---- lint ----
+
+def test_a_file_without_a_fault_is_told_in_a_word(folder, public_key):
+    file = folder / "authorized_keys"
+    add(file, "pump-7", public_key)
+    result = keys("lint", file)
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[-1] == f"{file}: 1 key, no fault"
+    result = keys("lint", "-", input=file.read_text())
+    assert result.returncode == 0 and result.stderr == ""
+    assert result.stdout == "(standard input): 1 key, no fault\n"
+
+
+def test_a_fault_is_told_with_place_cause_remedy_and_the_line_meant(
+        folder, public_key):
+    file = folder / "authorized_keys"
+    options = 'restrict,permitopen="127.0.0.1:1883"'
+    file.write_text(f"# mine\n{options},{public_key}\n")
+    result = keys("lint", file)
+    assert result.returncode == 1
+    place, *rest = [line for line in result.stdout.splitlines()
+                    if not line.startswith(f"{file}: note:")][-3:]
+    assert place.startswith(f"{file}:2:{len(options) + 1}: void: ")
+    assert place.endswith("[comma-before-key]")
+    assert rest[0].startswith("  remedy: ")
+    assert rest[1] == f"  meant:  {options} {public_key}"
+    assert "--fix" in result.stderr and "\x1b" not in result.stdout
+
+
+def test_a_fault_is_an_object_for_programs(folder, public_key):
+    file = folder / "authorized_keys"
+    file.write_text(f"restrict,{public_key}\n")
+    result = keys("lint", "--json", file)
+    assert result.returncode == 1
+    fault, = [row for row in json.loads(result.stdout)
+              if row["line"] is not None]
+    assert (fault["line"], fault["column"]) == (1, 9)
+    assert fault["severity"] == "void" and fault["code"] == "comma-before-key"
+    assert fault["meant"] == f"restrict {public_key}"
+    assert fault["cause"] and fault["remedy"]
+    good = keys("lint", "--json", "-", input=f"restrict {public_key}\n")
+    assert good.returncode == 0 and json.loads(good.stdout) == []
+
+
+def test_a_terminal_gets_a_caret_and_colours(folder, public_key):
+    file = folder / "authorized_keys"
+    file.write_text(f"restrict,{public_key}\n")
+    for extra, is_coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        ours, theirs = os.openpty()
+        with subprocess.Popen(
+                [KAYA, "keys", "lint", file], stdout=theirs,
+                stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+                env={**os.environ, **extra}) as process:
+            os.close(theirs)
+            said = b""
+            try:
+                while data := os.read(ours, 4096):
+                    said += data
+            except OSError:
+                pass
+            os.close(ours)
+        assert process.returncode == 1
+        assert (b"\x1b[31mvoid" in said) == is_coloured
+        plain = re.sub(rb"\x1b\[\d+m", b"", said).decode().splitlines()
+        meant, caret = plain[-2:]
+        assert meant.startswith("  meant:  restrict ssh-ed25519 AAAA")
+        assert len(meant) < 80 and meant.endswith("...")
+        assert caret.index("^") == meant.index(" ssh-ed25519")
+
+
+def test_a_fix_is_written_beside_and_lets_the_key_in(
+        sshd, mosquitto, key, public_key, tmp_path):
+    file = sshd.authorized_keys
+    before = (f'permitopen="127.0.0.1:{mosquitto.port}", no-ptty,{public_key}'
+              "\r\n# mine")
+    file.write_bytes(before.encode())
+    assert b"Permission denied" in ssh(sshd, key).stderr
+    result = subprocess.run([KAYA, "keys", "lint", "--fix", file],
+                            stdin=subprocess.DEVNULL, capture_output=True)
+    assert result.returncode == 1
+    fixed = file.with_name("authorized_keys.fixed")
+    assert file.read_bytes() == before.encode()
+    assert fixed.stat().st_mode == file.stat().st_mode
+    difference = result.stdout[result.stdout.index(b"\n--- ") + 1:]
+    copy = tmp_path / "copy"
+    copy.write_bytes(file.read_bytes())
+    subprocess.run(["patch", "-s", copy], input=difference,
+                   check=True)
+    assert copy.read_bytes() == fixed.read_bytes()
+    assert keys("lint", fixed).returncode == 0
+    fixed.rename(file)
+    answer, said = connack(sshd, key, f"localhost:{mosquitto.port}")
+    assert answer == CONNACK, said
+
+
+def test_a_fix_in_a_folder_is_no_file_of_keys(folder, public_key):
+    (folder / "pump-7").write_text(f"restrict,{public_key}\n")
+    assert keys("lint", "--fix", folder).returncode == 1
+    assert sorted(os.listdir(folder)) == ["pump-7", "pump-7.fixed~"]
+    assert len(json.loads(keys("list", "--json", folder).stdout)) == 1
+
+
+def test_a_private_key_in_the_file_is_told_and_not_repeated(
+        folder, key, other_key):
+    file = folder / "authorized_keys"
+    file.write_text(f"restrict,{other_key}\n{key.read_text()}")
+    for words in (["lint"], ["lint", "--fix"], ["lint", "--json"], ["list"],
+                  ["list", "--json"]):
+        result = keys(*words, file)
+        assert "private" in result.stdout
+        for line in key.read_text().splitlines()[1:-1]:
+            assert line[:20] not in result.stdout + result.stderr
