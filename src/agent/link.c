@@ -245,7 +245,8 @@ link_open(const struct link_options *given, struct err *err)
 	if (connect_to(link, err) != 0 || shake_hands(link, err) != 0 ||
 	    link_check_host_key(link, &options, err) != 0 ||
 	    link_authenticate(link, &options, err) != 0) {
-		err_where(err, "%s", link->name);
+		if (strstr(err->what, link->name) == NULL)
+			err_where(err, "%s", link->name);
 		goto fail;
 	}
 	make_nonblocking(link);
