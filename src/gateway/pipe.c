@@ -45,6 +45,10 @@ free_pipe(void *arg)
 	buf_fini(&pipe->to_broker);
 	buf_fini(&pipe->to_client);
 	snapshot_setup_unref(pipe->setup);
+	if (pipe->owner != NULL)
+		free(pipe->owner->identity);
+	free(pipe->owner);
+	free(pipe->target);
 	free(pipe);
 	worker_on_session_gone(worker);
 }
@@ -52,14 +56,18 @@ free_pipe(void *arg)
 static void
 log_close(const struct pipe *pipe)
 {
+	const struct session_who nobody = {.id = 0};
+	const struct session_who *who = pipe->session != NULL
+					    ? &pipe->session->who
+					: pipe->owner != NULL ? pipe->owner
+							      : &nobody;
 	struct log_line line;
 
-	if (pipe->session != NULL
-		? !session_log(
-		      &line, LOG_LEVEL_INFO, pipe->session, "channel-close")
-		: !log_begin(&line, LOG_LEVEL_INFO, "pipe", "close"))
+	if (!session_log(&line, LOG_LEVEL_INFO, who, "channel-close"))
 		return;
 	log_u64(&line, "channel", pipe->channel);
+	log_str(&line, "broker",
+	    settings_broker_name(&pipe->setup->settings, (size_t)pipe->broker));
 	log_str(&line, "why", pipe->why != NULL ? pipe->why : "closed");
 	log_u64(&line, "in", pipe->bytes_in);
 	log_u64(&line, "out", pipe->bytes_out);
@@ -113,6 +121,10 @@ pipe_detach(struct pipe *pipe)
 {
 	if (pipe->state == PIPE_OPEN && buf_len(&pipe->to_broker) > 0) {
 		link_out(pipe);
+		/* Without memory the log knows the channel alone. */
+		pipe->owner = calloc(1, sizeof *pipe->owner);
+		if (pipe->owner != NULL)
+			session_who_copy(pipe->owner, &pipe->session->who);
 		pipe->session = NULL;
 		pipe->state = PIPE_CLOSING;
 		pipe->give_up_ms = worker_now_ms(pipe->worker) + ORPHAN_MS;

@@ -1,10 +1,13 @@
 #include "pipe_private.h"
 
 #include "mqtt_connect.h"
+#include "mqtt_encode.h"
 #include "proxy_header.h"
 #include "stream.h"
 
 #include <sys/socket.h>
+
+enum { ANSWER_MAX_BYTES = 512 };
 
 /* ---- what is waited for ---- */
 
@@ -84,8 +87,8 @@ broken_rule(
 {
 	struct log_line line;
 
-	if (pipe->session == NULL ||
-	    !session_log(&line, LOG_LEVEL_WARN, pipe->session, "mqtt-fault"))
+	if (pipe->session == NULL || !session_log(&line, LOG_LEVEL_WARN,
+					 &pipe->session->who, "mqtt-fault"))
 		return;
 	log_u64(&line, "channel", pipe->channel);
 	log_str(&line, "direction", direction);
@@ -93,6 +96,48 @@ broken_rule(
 	log_str(&line, "rule", mqtt_rule_id(fault->rule, fault->level));
 	log_str(&line, "why", mqtt_rule_text(fault->rule));
 	log_end(&line);
+}
+
+/* False where there is no memory for what the channel does not take. */
+static bool
+send_to_client(struct pipe *pipe, struct span bytes)
+{
+	size_t sent = 0;
+
+	pipe->bytes_out += bytes.len;
+	if (buf_len(&pipe->to_client) == 0)
+		sent = ssh_conn_send(pipe->session->conn, pipe->channel, bytes);
+	return sent == bytes.len || buf_append(&pipe->to_client,
+					bytes.data + sent, bytes.len - sent);
+}
+
+/*
+ * What the standard has a server say before it closes: CONNACK to a CONNECT
+ * that is wrong (3.1.1 section 3.1.4, 5.0 section 4.13.1), DISCONNECT where
+ * the connection stands and the level has it (5.0 section 4.13.2).
+ */
+static void
+answer_fault(struct pipe *pipe, const struct mqtt_fault *fault)
+{
+	struct mqtt_answer answer = {.level = fault->level,
+	    .code = mqtt_rule_reason(fault->rule),
+	    .packet_max = pipe->client_packet_max};
+	struct buf out;
+
+	if (!pipe->has_connect && fault->type == MQTT_CONNECT)
+		answer.type = MQTT_CONNACK;
+	else if (mqtt_walk_is_open(&pipe->from_broker) &&
+		 mqtt_walk_is_between(&pipe->from_broker))
+		answer.type = MQTT_DISCONNECT;
+	else
+		return;
+	/* Of a CONNECT that is wrong nobody knows how much may be said. */
+	if (pipe->has_connect)
+		answer.text = span_of_str(mqtt_rule_text(fault->rule));
+	buf_init(&out, ANSWER_MAX_BYTES);
+	if (mqtt_encode_answer(&answer, &out) == MQTT_ENCODED)
+		send_to_client(pipe, buf_span(&out));
+	buf_fini(&out);
 }
 
 static void
@@ -107,7 +152,7 @@ put_proxy_header(struct pipe *pipe)
 	    getsockname(fd, (void *)&to, &to_len) != 0)
 		from.ss_family = to.ss_family = AF_UNSPEC;
 	proxy_header_put(&(struct proxy_header){(void *)&from, (void *)&to,
-			     pipe->session->identity},
+			     pipe->session->who.identity},
 	    &pipe->to_broker);
 }
 
@@ -120,7 +165,13 @@ put_connect(struct pipe *pipe, const struct mqtt_walk_item *item)
 	enum settings_identity how =
 	    settings_identity_of(&pipe->setup->settings, (size_t)pipe->broker);
 
+	if (mqtt_connect_decode(&item->frame,
+		mqtt_frame_body(&item->frame, item->bytes),
+		&connect) != MQTT_RULE_NONE)
+		return false;
 	mqtt_walk_learn(&pipe->from_broker, &pipe->from_client);
+	pipe->has_connect = true;
+	pipe->client_packet_max = connect.packet_max;
 	/* The header and CONNECT go out by one write. */
 	if (how == SETTINGS_PROXY_V2)
 		put_proxy_header(pipe);
@@ -128,16 +179,13 @@ put_connect(struct pipe *pipe, const struct mqtt_walk_item *item)
 		return buf_append(
 		    &pipe->to_broker, item->bytes.data, item->bytes.len);
 	edits.user_name.kind = MQTT_SET;
-	edits.user_name.value = span_of_str(pipe->session->identity);
+	edits.user_name.value = span_of_str(pipe->session->who.identity);
 	edits.password.kind = MQTT_DROP;
 	if (how == SETTINGS_USERNAME_WITH_SECRET) {
 		edits.password.kind = MQTT_SET;
 		edits.password.value = pipe->setup->secrets[pipe->broker];
 	}
-	return mqtt_connect_decode(&item->frame,
-		   mqtt_frame_body(&item->frame, item->bytes),
-		   &connect) == MQTT_RULE_NONE &&
-	       mqtt_connect_rewrite(&connect, &edits, &pipe->to_broker);
+	return mqtt_connect_rewrite(&connect, &edits, &pipe->to_broker);
 }
 
 /* What the walk gave goes to where its direction leads; false ends it all. */
@@ -164,6 +212,7 @@ pass_on(struct pipe *pipe, enum mqtt_walk_result result,
 		return false;
 	case MQTT_WALK_MALFORMED:
 		broken_rule(pipe, &item->fault, "to-broker");
+		answer_fault(pipe, &item->fault);
 		pipe->why = "the device broke the MQTT standard";
 		return false;
 	case MQTT_WALK_NO_MEMORY:
@@ -172,6 +221,20 @@ pass_on(struct pipe *pipe, enum mqtt_walk_result result,
 	}
 	pipe->why = "no memory";
 	return false;
+}
+
+/* No more comes from the device; the broker still gets what it sent. */
+static void
+leave(struct pipe *pipe)
+{
+	struct session *session = pipe->session;
+
+	if (pipe->state != PIPE_OPEN || buf_len(&pipe->to_broker) == 0) {
+		pipe_end(pipe);
+		return;
+	}
+	pipe_detach(pipe);
+	ssh_conn_close(session->conn, pipe->channel);
 }
 
 void
@@ -186,7 +249,11 @@ pipe_on_data(struct pipe *pipe, struct span data)
 		result = mqtt_walk_next(&pipe->from_client, &data, &item);
 		if (result == MQTT_WALK_NEED_MORE)
 			return;
-		if (!pass_on(pipe, result, &item))
+		if (pass_on(pipe, result, &item))
+			continue;
+		if (result == MQTT_WALK_MALFORMED)
+			leave(pipe); /* what stood before it is sound */
+		else
 			pipe_end(pipe);
 	}
 }
@@ -197,36 +264,15 @@ pipe_on_eof(struct pipe *pipe)
 	pipe->client_eof = true; /* pipe_flush tells the broker in its turn */
 }
 
-/* The device is done with the channel; the broker still gets what it sent. */
 void
 pipe_on_close(struct pipe *pipe)
 {
-	struct session *session = pipe->session;
-
 	if (pipe->why == NULL)
 		pipe->why = "closed by the device";
-	if (pipe->state != PIPE_OPEN || buf_len(&pipe->to_broker) == 0) {
-		pipe_end(pipe);
-		return;
-	}
-	pipe_detach(pipe);
-	ssh_conn_close(session->conn, pipe->channel);
+	leave(pipe);
 }
 
 /* ---- broker to device ---- */
-
-/* False where there is no memory for what the channel does not take. */
-static bool
-send_to_client(struct pipe *pipe, struct span bytes)
-{
-	size_t sent = 0;
-
-	pipe->bytes_out += bytes.len;
-	if (buf_len(&pipe->to_client) == 0)
-		sent = ssh_conn_send(pipe->session->conn, pipe->channel, bytes);
-	return sent == bytes.len || buf_append(&pipe->to_client,
-					bytes.data + sent, bytes.len - sent);
-}
 
 static void
 walk_from_broker(struct pipe *pipe, struct span data)

@@ -15,18 +15,28 @@ enum {
 	CONNECT_GROWTH = STR_NAME_MAX + UINT16_MAX + PROXY_HEADER_MAX + 64,
 };
 
-static void
-log_refusal(
-    struct session *session, const struct ssh_event *event, const char *why)
+/* HOST:PORT, escaped; for the caller to free; NULL where memory fails. */
+static char *
+target_of(const struct ssh_event *event)
 {
-	struct log_line line;
-	char target[HOST_TEXT], host[HOST_TEXT - 8];
+	char host[HOST_TEXT], target[HOST_TEXT + 16];
 
-	if (!session_log(&line, LOG_LEVEL_INFO, session, "channel-refuse"))
-		return;
 	str_escape(event->open.host, host, sizeof host);
 	snprintf(target, sizeof target, "%s:%u", host, event->open.port);
-	log_str(&line, "target", target);
+	return strdup(target);
+}
+
+static void
+log_refusal(const struct session *session, uint32_t channel, const char *target,
+    const char *why)
+{
+	struct log_line line;
+
+	if (!session_log(
+		&line, LOG_LEVEL_INFO, &session->who, "channel-refuse"))
+		return;
+	log_u64(&line, "channel", channel);
+	log_str(&line, "target", target == NULL ? "" : target);
 	log_str(&line, "why", why);
 	log_end(&line);
 }
@@ -35,7 +45,10 @@ static void
 refuse(struct session *session, const struct ssh_event *event,
     enum ssh_open_failure reason, const char *why)
 {
-	log_refusal(session, event, why);
+	char *target = target_of(event);
+
+	log_refusal(session, event->channel, target, why);
+	free(target);
 	ssh_conn_open_refuse(session->conn, event->channel, reason, why);
 }
 
@@ -99,7 +112,7 @@ pipe_open(struct session *session, const struct ssh_event *event)
 	pipe->channel = event->channel;
 	pipe->since_ms = worker_now_ms(worker);
 	pipe->broker = -1;
-	pipe->wanted = wanted;
+	pipe->target = target_of(event);
 	/* Brokers are counted as the newest configuration names them. */
 	pipe->setup = snapshot_setup_ref(worker->snapshot->setup);
 	limits = &pipe->setup->mqtt_up;
@@ -122,15 +135,11 @@ static void
 on_no_broker(struct pipe *pipe, struct span why)
 {
 	struct session *session = pipe->session;
-	struct log_line line;
 	char text[512], reason[400];
 
 	str_escape(why, reason, sizeof reason);
 	snprintf(text, sizeof text, "no broker answers: %s", reason);
-	if (session_log(&line, LOG_LEVEL_WARN, session, "channel-refuse")) {
-		log_str(&line, "why", text);
-		log_end(&line);
-	}
+	log_refusal(session, pipe->channel, pipe->target, text);
 	ssh_conn_open_refuse(
 	    session->conn, pipe->channel, SSH_OPEN_CONNECT_FAILED, text);
 	pipe->session = NULL;
@@ -154,13 +163,17 @@ pipe_on_connected(struct pipe *pipe, int32_t broker, int fd, struct span why)
 	loop_watch_start(
 	    pipe->worker->loop, &pipe->watch, fd, 0, pipe_on_ready, pipe);
 	ssh_conn_open_confirm(session->conn, pipe->channel);
-	if (session_log(&line, LOG_LEVEL_INFO, session, "channel-open")) {
+	if (session_log(&line, LOG_LEVEL_INFO, &session->who, "channel-open")) {
 		log_u64(&line, "channel", pipe->channel);
+		log_str(
+		    &line, "target", pipe->target == NULL ? "" : pipe->target);
 		log_str(&line, "broker",
 		    settings_broker_name(
 			&pipe->setup->settings, (size_t)broker));
 		log_end(&line);
 	}
+	free(pipe->target);
+	pipe->target = NULL;
 	pipe_want(pipe);
 	session_flush(session);
 }

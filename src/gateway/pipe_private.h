@@ -16,6 +16,8 @@
 struct pipe {
 	struct worker *worker;
 	struct session *session; /* NULL: it has ended */
+	struct session_who *owner; /* then: who it was; ours */
+	char *target; /* what was asked for, until it is answered; ours */
 	struct snapshot_setup *setup;
 	struct pipe *next;
 	struct pipe **link;
@@ -31,9 +33,10 @@ struct pipe {
 	uint64_t give_up_ms; /* an orphan's */
 	uint64_t bytes_in, bytes_out;
 	uint32_t channel;
+	uint32_t client_packet_max; /* 5.0; 0: none given */
 	int32_t broker; /* -1: none answered yet */
-	uint32_t wanted; /* a bit for each broker that it may lead to */
 	uint8_t state; /* enum pipe_state */
+	bool has_connect; /* the device's CONNECT went on */
 	bool client_eof;
 	bool broker_eof;
 	const char *why;

@@ -5,7 +5,6 @@
 #include "stream.h"
 
 #include <assert.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -62,7 +61,7 @@ session_set_state(struct session *session, enum session_state state)
 	if (session->state == state)
 		return;
 	assert((states[session->state].next & 1u << state) != 0);
-	if (session_log(&line, LOG_LEVEL_DEBUG, session, "state")) {
+	if (session_log(&line, LOG_LEVEL_DEBUG, &session->who, "state")) {
 		log_str(&line, "was", states[session->state].name);
 		log_str(&line, "is", states[state].name);
 		log_end(&line);
@@ -89,7 +88,7 @@ free_session(void *arg)
 	snapshot_setup_unref(session->setup);
 	slots_remove(&worker->tickets, session->ticket);
 	free(session->held);
-	free(session->identity);
+	free(session->who.identity);
 	free(session->said);
 	*session->link = session->next;
 	if (session->next != NULL)
@@ -112,7 +111,7 @@ end(struct session *session)
 	while (session->pipes != NULL)
 		pipe_detach(session->pipes);
 	ssh_conn_facts(session->conn, &facts);
-	if (session_log(&line, LOG_LEVEL_INFO, session, "close")) {
+	if (session_log(&line, LOG_LEVEL_INFO, &session->who, "close")) {
 		if (session->code != 0) {
 			log_u64(&line, "disconnect", session->code);
 			log_str(&line, "by", session->by_peer ? "peer" : "us");
@@ -446,21 +445,6 @@ session_on_signed(struct session *session, struct span signature)
 
 /* ---- beginning ---- */
 
-static void
-set_peer(struct session *session, const struct sockaddr *peer)
-{
-	const struct sockaddr_in *v4 = (const void *)peer;
-	const struct sockaddr_in6 *v6 = (const void *)peer;
-
-	if (peer->sa_family == AF_INET) {
-		session->peer = netaddr_of_bytes(&v4->sin_addr, 4);
-		session->peer_port = ntohs(v4->sin_port);
-	} else if (peer->sa_family == AF_INET6) {
-		session->peer = netaddr_of_bytes(&v6->sin6_addr, 16);
-		session->peer_port = ntohs(v6->sin6_port);
-	}
-}
-
 struct session *
 session_new(
     struct worker *worker, int fd, const struct sockaddr *peer, uint32_t source)
@@ -473,9 +457,9 @@ session_new(
 		goto fail;
 	session->worker = worker;
 	session->source = source;
-	session->id = ++last_id;
 	session->since_ms = session->heard_ms = worker_now_ms(worker);
-	set_peer(session, peer);
+	session->who = session_who_at(peer);
+	session->who.id = ++last_id;
 	session->ticket = slots_add(&worker->tickets, session);
 	if (session->ticket == 0)
 		goto fail;
@@ -491,7 +475,7 @@ session_new(
 	worker->sessions = session;
 	loop_watch_start(worker->loop, &session->watch, fd, LOOP_READABLE,
 	    on_ready, session);
-	if (session_log(&line, LOG_LEVEL_DEBUG, session, "connect"))
+	if (session_log(&line, LOG_LEVEL_DEBUG, &session->who, "connect"))
 		log_end(&line);
 	arm(session);
 	session_flush(session);

@@ -26,6 +26,16 @@ enum session_state {
 	SESSION_ENDED, /* freed at the end of this turn */
 };
 
+/* Whom a log line is about. */
+struct session_who {
+	uint32_t id; /* of the session; 0: it never became one */
+	uint16_t port;
+	bool has_key; /* proven: the two below are set */
+	struct netaddr address;
+	uint8_t key[PUBKEY_DIGEST_BYTES];
+	char *identity; /* the owner's to free */
+};
+
 struct session {
 	struct worker *worker;
 	struct session *next;
@@ -43,16 +53,11 @@ struct session {
 	uint8_t *held; /* part of a packet, or input that must wait */
 	uint32_t held_len;
 	uint32_t source;
-	uint32_t id; /* in the log */
 	uint8_t state; /* enum session_state */
 	uint8_t unanswered; /* keepalives */
 	bool is_turning; /* inside session_turn: no flush from below */
-	uint16_t peer_port;
-	struct netaddr peer;
-	bool has_key; /* it showed one: the three below are set */
-	uint8_t key[PUBKEY_DIGEST_BYTES];
+	struct session_who who;
 	uint32_t entry; /* of the keyring in force */
-	char *identity; /* NULL before */
 	const char *why; /* it ended; a constant */
 	char *said; /* the same from the conn, or NULL */
 	uint8_t code; /* of the DISCONNECT, 0: none */
@@ -81,7 +86,13 @@ void session_on_deadline(struct session *session);
 
 /* Begin a log line with what is known of the session. */
 bool session_log(struct log_line *line, enum log_level level,
-    const struct session *session, const char *event);
+    const struct session_who *who, const char *event);
+
+/* Somebody of whom nothing is known but the address. */
+struct session_who session_who_at(const struct sockaddr *peer);
+
+/* A copy that outlives the session; false where memory fails. */
+bool session_who_copy(struct session_who *copy, const struct session_who *who);
 
 /* For the pipes: write out what they left in the conn, wait for the rest. */
 void session_flush(struct session *session);

@@ -5,64 +5,106 @@
 
 #include <stdlib.h>
 
-static void
-refuse_key(
-    struct session *session, const struct ssh_event *event, const char *why)
+/* A line that says which key of whom is refused, up to the reason. */
+static bool
+begin_refusal(struct log_line *line, const struct session *session,
+    const struct ssh_event *event)
 {
 	uint8_t digest[PUBKEY_DIGEST_BYTES];
 	char fingerprint[PUBKEY_FINGERPRINT_SIZE];
-	struct log_line line;
 
-	atomic_fetch_add(&session->worker->counts->refused, 1);
-	if (session_log(&line, LOG_LEVEL_INFO, session, "refuse")) {
-		pubkey_digest(event->auth.blob, digest);
-		pubkey_fingerprint(digest, fingerprint);
-		log_str(&line, "offered", fingerprint);
-		log_span(&line, "user", event->auth.user);
-		log_str(&line, "why", why);
-		log_end(&line);
+	if (!session_log(line, LOG_LEVEL_INFO, &session->who, "refuse"))
+		return false;
+	pubkey_digest(event->auth.blob, digest);
+	pubkey_fingerprint(digest, fingerprint);
+	log_str(line, "offered", fingerprint);
+	log_span(line, "algorithm", event->auth.algorithm);
+	log_span(line, "user", event->auth.user);
+	return true;
+}
+
+/* Why a key cannot be used by anybody; NULL: it can. */
+static const char *
+unusable(enum ssh_key_verdict verdict)
+{
+	switch (verdict) {
+	case SSH_KEY_GOOD:
+		return NULL;
+	case SSH_KEY_TOO_WEAK:
+		return "an RSA key below 2,048 bits";
+	case SSH_KEY_MALFORMED:
+		return "it is no key";
+	case SSH_KEY_UNSUPPORTED:
+	case SSH_KEY_BAD_SIGNATURE:
+		break;
 	}
-	ssh_conn_auth_answer(session->conn, SSH_AUTH_REFUSE, NULL,
-	    worker_now_ms(session->worker));
+	return "an algorithm that is not served, or not with this key";
+}
+
+/* Who it is, if the proof holds; NULL, or why not. */
+static const char *
+admit(struct session *session, const struct ssh_event *event,
+    struct keyring_verdict *verdict)
+{
+	const struct keyring *ring = session->worker->snapshot->ring;
+	struct session_who *who = &session->who;
+
+	if (unusable(event->auth.verdict) != NULL)
+		return unusable(event->auth.verdict);
+	switch (keyring_admit(
+	    ring, event->auth.blob, &who->address, clock_wall_s(), verdict)) {
+	case KEYRING_ADMITTED:
+		break;
+	case KEYRING_UNKNOWN:
+		return "no line has this key";
+	case KEYRING_REFUSED:
+		return verdict->why;
+	}
+	if (!event->auth.is_proof)
+		return NULL;
+	free(who->identity);
+	who->identity = strdup(verdict->identity);
+	memcpy(who->key, keyring_digest(ring, verdict->entry), sizeof who->key);
+	session->entry = verdict->entry;
+	return who->identity == NULL ? "no memory" : NULL;
 }
 
 void
 session_on_auth(struct session *session, const struct ssh_event *event)
 {
-	const struct keyring *ring = session->worker->snapshot->ring;
-	struct keyring_verdict verdict;
+	static const char *const faults[] = {
+	    [SSH_AUTH_REFUSED] = "refused",
+	    [SSH_AUTH_BAD_SIGNATURE] = "the signature is not this key's",
+	    [SSH_AUTH_NOT_TOUCHED] = "the token was not touched",
+	    [SSH_AUTH_NOT_VERIFIED] =
+		"the token asked for neither PIN nor fingerprint",
+	};
+	struct keyring_verdict verdict = {.why = ""};
+	const char *why = admit(session, event, &verdict);
+	bool is_proof = event->auth.is_proof, is_begun = false;
+	enum ssh_auth_outcome outcome;
 	struct ssh_auth_terms terms;
+	struct log_line line;
 
-	switch (keyring_admit(
-	    ring, event->auth.blob, &session->peer, clock_wall_s(), &verdict)) {
-	case KEYRING_ADMITTED:
-		break;
-	case KEYRING_UNKNOWN:
-		refuse_key(session, event, "no line has this key");
-		return;
-	case KEYRING_REFUSED:
-		refuse_key(session, event, verdict.why);
-		return;
-	}
-	if (event->auth.is_proof) {
-		/* Who it is, if the proof holds. */
-		free(session->identity);
-		session->identity = strdup(verdict.identity);
-		if (session->identity == NULL) {
-			refuse_key(session, event, "no memory");
-			return;
-		}
-		memcpy(session->key, keyring_digest(ring, verdict.entry),
-		    sizeof session->key);
-		session->has_key = true;
-		session->entry = verdict.entry;
-	}
 	terms = (struct ssh_auth_terms){
 	    .no_touch_required = !verdict.touch_required,
 	    .verify_required = verdict.verify_required,
 	};
-	ssh_conn_auth_answer(session->conn, SSH_AUTH_ALLOW, &terms,
+	/* The answer takes the event's spans with it. */
+	if (why != NULL || is_proof)
+		is_begun = begin_refusal(&line, session, event);
+	outcome = ssh_conn_auth_answer(session->conn,
+	    why == NULL ? SSH_AUTH_ALLOW : SSH_AUTH_REFUSE, &terms,
 	    worker_now_ms(session->worker));
+	if (outcome == SSH_AUTH_ACCEPTED)
+		session->who.has_key = true;
+	if (outcome == SSH_AUTH_ACCEPTED || outcome == SSH_AUTH_SAID_SO)
+		return;
+	atomic_fetch_add(&session->worker->counts->refused, 1);
+	if (is_begun) {
+		log_str(&line, "why", why != NULL ? why : faults[outcome]);
+		log_end(&line);
+	}
 }
 
 void
@@ -74,7 +116,7 @@ session_on_accepted(struct session *session)
 	session->heard_ms = worker_now_ms(session->worker);
 	session_set_state(session, SESSION_OPEN);
 	atomic_fetch_add(&session->worker->counts->accepted, 1);
-	if (!session_log(&line, LOG_LEVEL_INFO, session, "accept"))
+	if (!session_log(&line, LOG_LEVEL_INFO, &session->who, "accept"))
 		return;
 	ssh_conn_facts(session->conn, &facts);
 	log_str(&line, "client", facts.client_version);
@@ -90,9 +132,10 @@ session_on_snapshot(struct session *session, struct snapshot *snapshot)
 
 	if (session->state != SESSION_OPEN)
 		return;
-	if (keyring_admit_digest(snapshot->ring, session->key, &session->peer,
-		clock_wall_s(), &verdict) != KEYRING_ADMITTED ||
-	    strcmp(verdict.identity, session->identity) != 0)
+	if (keyring_admit_digest(snapshot->ring, session->who.key,
+		&session->who.address, clock_wall_s(),
+		&verdict) != KEYRING_ADMITTED ||
+	    strcmp(verdict.identity, session->who.identity) != 0)
 		session_disconnect(session, SSH_DISCONNECT_BY_APPLICATION,
 		    "the key is not let in any more");
 	else

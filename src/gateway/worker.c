@@ -1,7 +1,6 @@
 #include "worker.h"
 
 #include "clock.h"
-#include "listener.h"
 #include "log.h"
 #include "pipe.h"
 #include "session.h"
@@ -68,8 +67,8 @@ accept_one(struct worker *worker, int fd, const struct sockaddr *peer)
 	struct worker_counts *counts = worker->counts;
 	const struct settings *settings = &worker->snapshot->setup->settings;
 	uint32_t source = source_of(counts, peer);
+	struct session_who who;
 	struct log_line line;
-	char text[80];
 
 	/* One source may not fill the room that all have to show a key in. */
 	if (counts->sources[source] >=
@@ -77,10 +76,9 @@ accept_one(struct worker *worker, int fd, const struct sockaddr *peer)
 	    counts->sessions >= settings->limits.sessions) {
 		close(fd);
 		counts->refused++;
-		if (!log_begin(&line, LOG_LEVEL_WARN, "session", "refuse"))
+		who = session_who_at(peer);
+		if (!session_log(&line, LOG_LEVEL_WARN, &who, "refuse"))
 			return;
-		listener_address_text(peer, text, sizeof text);
-		log_str(&line, "from", text);
 		log_str(&line, "why",
 		    counts->sessions >= settings->limits.sessions
 			? "limits.sessions is reached"

@@ -93,6 +93,12 @@ mqtt_walk_is_between(const struct mqtt_walk *w)
 	return w->payload_left == 0 || (w->bits & BIT_SKIP) != 0;
 }
 
+bool
+mqtt_walk_is_open(const struct mqtt_walk *w)
+{
+	return w->state == OPEN;
+}
+
 size_t
 mqtt_walk_held(const struct mqtt_walk *w)
 {

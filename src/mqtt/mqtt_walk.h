@@ -155,6 +155,12 @@ mqtt_walk_level(const struct mqtt_walk *walk)
 	return walk->from.level;
 }
 
+/*
+ * Has the packet that opens the connection passed: a client's CONNECT, a
+ * broker's CONNACK that accepted?  No longer so after DISCONNECT.
+ */
+bool mqtt_walk_is_open(const struct mqtt_walk *walk);
+
 /* Bytes of heap that it holds now. */
 size_t mqtt_walk_held(const struct mqtt_walk *walk);
 

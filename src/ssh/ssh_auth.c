@@ -173,8 +173,8 @@ send_pk_ok(struct ssh_conn *conn, const struct ssh_auth *auth)
 	ssh_packet_end(conn, out);
 }
 
-static bool
-is_proven(const struct ssh_auth *auth, const struct ssh_auth_terms *terms)
+static enum ssh_auth_outcome
+check_proof(const struct ssh_auth *auth, const struct ssh_auth_terms *terms)
 {
 	static const struct ssh_auth_terms defaults;
 	struct ssh_key_presence presence = {0};
@@ -185,11 +185,14 @@ is_proven(const struct ssh_auth *auth, const struct ssh_auth_terms *terms)
 		terms = &defaults;
 	if (ssh_key_verify(auth->algorithm, auth->blob, auth->signature,
 		message, &presence) != SSH_KEY_GOOD)
-		return false;
+		return SSH_AUTH_BAD_SIGNATURE;
 	if (!presence.is_token)
-		return true;
-	return (presence.touched || terms->no_touch_required) &&
-	       (presence.verified || !terms->verify_required);
+		return SSH_AUTH_ACCEPTED;
+	if (!presence.touched && !terms->no_touch_required)
+		return SSH_AUTH_NOT_TOUCHED;
+	if (!presence.verified && terms->verify_required)
+		return SSH_AUTH_NOT_VERIFIED;
+	return SSH_AUTH_ACCEPTED;
 }
 
 static void
@@ -203,31 +206,34 @@ accept(struct ssh_conn *conn)
 	ssh_state_set(conn, SSH_STATE_OPEN);
 }
 
-void
+enum ssh_auth_outcome
 ssh_conn_auth_answer(struct ssh_conn *conn, enum ssh_auth_answer answer,
     const struct ssh_auth_terms *terms, uint64_t now_ms)
 {
 	struct ssh_auth *auth = conn->auth;
-	bool is_allowed;
+	enum ssh_auth_outcome outcome = SSH_AUTH_REFUSED;
 
 	conn->now_ms = now_ms;
 	if (conn->state == SSH_STATE_GONE)
-		return;
+		return outcome;
 	assert(conn->state == SSH_STATE_ASKED);
 	/* Whatever the caller thinks of a key that cannot be used. */
-	is_allowed = answer == SSH_AUTH_ALLOW && auth->verdict == SSH_KEY_GOOD;
-	if (is_allowed && auth->is_proof && is_proven(auth, terms)) {
+	if (answer == SSH_AUTH_ALLOW && auth->verdict == SSH_KEY_GOOD)
+		outcome = auth->is_proof ? check_proof(auth, terms)
+					 : SSH_AUTH_SAID_SO;
+	if (outcome == SSH_AUTH_ACCEPTED) {
 		accept(conn);
 	} else {
 		ssh_state_set(conn, SSH_STATE_AUTH);
-		if (auth->is_proof)
-			fail_try(conn);
-		else if (is_allowed)
+		if (outcome == SSH_AUTH_SAID_SO)
 			send_pk_ok(conn, auth);
+		else if (auth->is_proof)
+			fail_try(conn);
 		else
 			send_failure(conn);
 	}
 	forget_request(conn);
+	return outcome;
 }
 
 void

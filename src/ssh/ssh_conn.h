@@ -199,9 +199,19 @@ struct ssh_auth_terms {
 	bool no_touch_required; /* sk keys: as authorized_keys says */
 	bool verify_required;
 };
+/* What came of it, for the log. */
+enum ssh_auth_outcome {
+	SSH_AUTH_ACCEPTED, /* SSH_EVENT_ACCEPTED follows */
+	SSH_AUTH_SAID_SO, /* a question, no proof: it may be tried */
+	SSH_AUTH_REFUSED, /* as answered, or by the event's verdict */
+	SSH_AUTH_BAD_SIGNATURE,
+	SSH_AUTH_NOT_TOUCHED, /* the token's user was not there */
+	SSH_AUTH_NOT_VERIFIED /* neither PIN nor fingerprint at the token */
+};
 /* `terms` may be NULL (the defaults: touch, no verification). */
-void ssh_conn_auth_answer(struct ssh_conn *conn, enum ssh_auth_answer answer,
-    const struct ssh_auth_terms *terms, uint64_t now_ms);
+enum ssh_auth_outcome ssh_conn_auth_answer(struct ssh_conn *conn,
+    enum ssh_auth_answer answer, const struct ssh_auth_terms *terms,
+    uint64_t now_ms);
 
 /*
  * A text for the user while authenticating (RFC 4252 5.4): while an AUTH is to

@@ -179,8 +179,13 @@ class Kayad(Process):
         if os.geteuid() == 0:
             shutil.chown(fresh, self.state.owner())
         fresh.rename(self.authorized_keys)
-        wait_until(lambda: len(re.findall(
-            "event=reloaded", self.log())) > before, "the keys are read")
+        try:
+            wait_until(lambda: len(re.findall(
+                "event=reloaded", self.log())) > before or
+                not self.is_running(), "the keys are read")
+            assert self.is_running(), "kayad has ended"
+        except AssertionError as error:
+            raise AssertionError(f"{error}:\n{self.log()}") from error
 
     def children(self):
         """The pids of all its processes, its own first."""

@@ -205,8 +205,10 @@ test_extended_authentication_is_followed(void **state)
 	assert_int_equal(drain(&up, span_of(auth, sizeof auth - 1), &r),
 	    MQTT_WALK_NEED_MORE);
 	make_connack(&connack, 5);
+	assert_false(mqtt_walk_is_open(&down));
 	assert_int_equal(
 	    drain(&down, make_span(&connack), &r), MQTT_WALK_NEED_MORE);
+	assert_true(mqtt_walk_is_open(&down));
 	assert_int_equal(r.frames, 4);
 	mqtt_walk_fini(&up);
 	mqtt_walk_fini(&down);
