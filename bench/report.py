@@ -1,0 +1,151 @@
+"""report: the figures as tables, kayad's as ratios of the others'."""
+
+PEERS = ("sshd", "dropbear", "mosquitto TLS", "kayad")
+
+# name, what it says, digits
+ROWS = (
+    ("memory_kb", "idle memory per device, PSS kB", 2),
+    ("broker_memory_kb", "  broker's share beside it, kB", 2),
+    ("kernel_kb", "  kernel's for its sockets beside it, kB", 2),
+    ("connect_ms", "CPU per connect, ms", 3),
+    ("broker_connect_ms", "  broker's share beside it, ms", 3),
+    ("connects_per_s", "  connects per second, 4 at a time", 0),
+    ("publish_s", "CPU per million 64-byte publishes, s", 1),
+    ("broker_publish_s", "  broker's share beside it, s", 1),
+    ("publish_rate", "  publishes per second, 100 devices", 0),
+    ("publish_one_s", "the same from one device, s", 1),
+    ("broker_publish_one_s", "  broker's share beside it, s", 1),
+    ("publish_one_rate", "  publishes per second, one device", 0),
+    ("bulk_s", "bulk: CPU per GB, s", 3),
+    ("broker_bulk_s", "  broker's share beside it, s", 3),
+    ("bulk_mb_per_s", "  MB per second", 0),
+)
+RATIOS = ("memory_kb", "connect_ms", "publish_s", "publish_one_s", "bulk_s")
+
+TRIPS = ("plain TCP", "mosquitto TLS", "sshd", "dropbear", "kayad",
+         "kaya tunnel, sshd", "kaya tunnel, kayad")
+TRIP_COLUMNS = (
+    ("trip_p50_us", "p50"), ("trip_p99_us", "p99"),
+    ("slow_trip_p50_us", "p50 at 10/s"), ("slow_trip_p99_us", "p99 at 10/s"),
+)
+
+# What kayad is to reach against sshd: at most so much of sshd's figure.
+AIMS = (
+    ("memory_kb", "memory per device", 1 / 500),
+    ("connect_ms", "CPU per connect", 1 / 40),
+    ("bulk_s", "CPU per GB", 1),
+    ("trip_p50_us", "round trip p50", 1),
+)
+
+
+def gather(bench, conditions, skipped):
+    """Everything as one object for JSON."""
+    names = [row[0] for row in ROWS] + [name for name, _ in TRIP_COLUMNS]
+    figures = {}
+    for name in names:
+        figures[name] = {peer: bench.value(name, peer)
+                         for peer in dict.fromkeys(PEERS + TRIPS)
+                         if bench.value(name, peer) is not None}
+    return {
+        "conditions": conditions,
+        "skipped": skipped,
+        "ciphers": bench.told("cipher"),
+        "devices": bench.told("devices"),
+        "seconds": round(bench.seconds()),
+        "figures": figures,
+        "samples": {f"{name} {peer}": values
+                    for (name, peer), values in bench.samples.items()},
+        "aims": [aim(figures, *each) for each in AIMS],
+    }
+
+
+def aim(figures, name, words, limit):
+    ours = figures[name].get("kayad")
+    theirs = figures[name].get("sshd")
+    if not ours or not theirs:
+        return {"what": words, "is": None, "aim": limit, "met": None}
+    return {"what": words, "is": ours / theirs, "aim": limit,
+            "met": ours / theirs <= limit}
+
+
+def fraction(value):
+    """A ratio as people say it: 1/734, 0.93, 2.1."""
+    if value is None or value <= 0:
+        return "-"
+    if value <= 0.5:
+        return f"1/{1 / value:.0f}" if value < 0.1 else f"1/{1 / value:.1f}"
+    return f"{value:.2f}"
+
+
+def table(header, rows):
+    widths = [max(len(row[i]) for row in [header, *rows])
+              for i in range(len(header))]
+    lines = []
+    for row in [header, None, *rows]:
+        if row is None:
+            lines.append("  ".join("-" * width for width in widths))
+            continue
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width)
+                  for cell, width in zip(row[1:], widths[1:])]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def number(value, digits):
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def text(found):
+    figures = found["figures"]
+    told = found["conditions"]
+    lines = [
+        "{processor}, {cores} cores, {memory_gb} GB, Linux {kernel}".format(
+            **told),
+        "; ".join(f"{name}: {version}"
+                  for name, version in told["versions"].items()),
+        f"kayad's build: {told['build']}; CPU counted by "
+        f"{told['cpu_counted_by']}; {found['seconds']} s in all",
+        "devices: " + ", ".join(f"{name} {count}" for name, count in
+                                found["devices"].items()),
+        "ciphers: " + ", ".join(f"{name} {cipher}" for name, cipher in
+                                found["ciphers"].items()),
+    ]
+    lines += [f"skipped: {name}: {why}"
+              for name, why in found["skipped"].items()]
+    lines += ["", table(["server's cost", *PEERS], [
+        [words, *(number(figures[name].get(peer), digits)
+                  for peer in PEERS)]
+        for name, words, digits in ROWS])]
+    lines += ["", table(
+        ["QoS 1 round trip, us", *(words for _, words in TRIP_COLUMNS)],
+        [[path, *(number(figures[name].get(path), 0)
+                  for name, _ in TRIP_COLUMNS)] for path in TRIPS])]
+    lines += ["", table(
+        ["kayad's part of", *PEERS[:-1]],
+        [ratio_row(figures, name) for name in (
+            *RATIOS, "trip_p50_us", "trip_p99_us")])]
+    lines += ["", *(aim_line(each) for each in found["aims"])]
+    return "\n".join(lines)
+
+
+def ratio_row(figures, name):
+    words = {row[0]: row[1] for row in ROWS}
+    words.update({"trip_p50_us": "QoS 1 round trip, p50",
+                  "trip_p99_us": "QoS 1 round trip, p99"})
+    ours = figures[name].get("kayad")
+    row = [words[name]]
+    for peer in PEERS[:-1]:
+        theirs = figures[name].get(peer)
+        row.append(fraction(ours / theirs if ours and theirs else None))
+    return row
+
+
+def aim_line(each):
+    limit = (f"at most {fraction(each['aim'])} of" if each["aim"] < 1
+             else "below")
+    words = f"aim: {each['what']} {limit} sshd's: "
+    if each["is"] is None:
+        return words + "not measured"
+    return words + (f"{fraction(each['is'])}, "
+                    f"{'met' if each['met'] else 'NOT met'}")

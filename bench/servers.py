@@ -1,0 +1,308 @@
+"""servers: what is measured: a broker, and a server of each kind before it.
+
+Everything listens on loopback, keeps its files in a temporary folder and is
+ended by its pid. A site is one broker with one kind of door to it; each of
+the two has an account of its own.
+"""
+
+import contextlib
+import os
+import pathlib
+import pwd
+import resource
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests/lib"))
+import peers  # noqa: E402  (it lives with the tests)
+
+LOAD = peers.BUILD / "bench/load"
+
+SSHD_CONFIG = """\
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/authorized_keys
+PidFile none
+UsePAM no
+StrictModes no
+PasswordAuthentication no
+MaxStartups 10000
+LoginGraceTime 120
+"""
+
+TLS_CONFIG = """\
+listener {port} 127.0.0.1
+cafile {files}/tls.crt
+certfile {files}/tls.crt
+keyfile {files}/tls.key
+require_certificate true
+allow_anonymous true
+log_dest stdout
+"""
+
+
+class Files:
+    """What all sites share: keys and certificates, made once a run."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        peers.let_through(self.folder)
+        self.folder.chmod(0o755)
+        self.key = self.folder / "device"
+        self.public = peers.make_key(self.key)
+        self.count = 0
+        # One certificate for both ends: P-256, the commonest choice.
+        self.tls_key = self.folder / "tls.key"
+        self.tls_certificate = self.folder / "tls.crt"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+             "-subj", "/CN=127.0.0.1", "-addext",
+             "subjectAltName=IP:127.0.0.1", "-keyout", self.tls_key,
+             "-out", self.tls_certificate], check=True, capture_output=True)
+        # mosquitto reads it as a user of its own.
+        self.tls_key.chmod(0o644)
+
+    def new_folder(self):
+        self.count += 1
+        folder = self.folder / str(self.count)
+        folder.mkdir(mode=0o755)
+        return folder
+
+
+class Server(peers.Process):
+    """A server of our own configuration, on a port of loopback."""
+
+    def __init__(self, command, port):
+        self.port = port
+        super().__init__(command)
+        try:
+            peers.wait_until(lambda: peers.is_listening(port) or
+                             not self.is_running(), f"{command[0]} listens")
+            if not self.is_running():
+                raise AssertionError(f"{command[0]} ended:\n{self.log()}")
+        except BaseException:
+            self.stop()
+            raise
+
+
+class Site:
+    """A broker and one kind of door; a context manager."""
+
+    kind = None
+    title = None
+    is_ssh = True
+
+    def __init__(self, files, accounts):
+        self.files = files
+        self.accounts = accounts
+        self.broker = self.broker_account = None
+        self.server = self.account = None
+        self.user = "dan"
+        self.stack = contextlib.ExitStack()
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.stack.close()
+            raise
+        return self
+
+    def __exit__(self, *unused):
+        self.stack.close()
+
+    def start(self):
+        self.broker, self.broker_account = self.begin(
+            lambda: peers.Mosquitto(self.files.new_folder()))
+        self.server, self.account = self.begin(self.make_server)
+
+    def begin(self, make):
+        server, account = self.accounts.start(make)
+        self.stack.callback(account.close)
+        self.stack.callback(server.stop)
+        return server, account
+
+    def way(self):
+        """How `load` gets to the broker through the door."""
+        return ["--ssh", f"127.0.0.1:{self.server.port}",
+                "--user", self.user, "--key", str(self.files.key),
+                "--target", f"127.0.0.1:{self.broker.port}"]
+
+    @classmethod
+    def missing(cls):
+        """Why it cannot be measured here, or None."""
+        try:
+            peers.find(cls.kind)
+        except AssertionError as error:
+            return str(error)
+        return None
+
+
+class Kayad(Site):
+    kind = title = "kayad"
+
+    def make_server(self):
+        server = peers.Kayad(self.files.new_folder(), arguments=[
+            "--broker", f"127.0.0.1:{self.broker.port}"])
+        try:
+            server.admit(self.files.public, "dan")
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+    @classmethod
+    def missing(cls):
+        return None
+
+
+class Sshd(Site):
+    kind = title = "sshd"
+
+    def make_server(self):
+        folder = self.files.new_folder()
+        port = peers.free_port()
+        peers.make_key(folder / "host_key")
+        (folder / "authorized_keys").write_text(self.files.public + "\n")
+        config = folder / "sshd_config"
+        config.write_text(SSHD_CONFIG.format(port=port, folder=folder))
+        self.user = pwd.getpwuid(os.geteuid()).pw_name
+        if os.geteuid() == 0:
+            # As devices do: an account without rights.
+            self.user = "nobody"
+            os.makedirs("/run/sshd", exist_ok=True)
+        return Server([peers.find("sshd"), "-D", "-e", "-f", str(config)],
+                      port)
+
+
+class Dropbear(Site):
+    """It reads the account's own ~/.ssh/authorized_keys: it is shown another
+    home, by a mount that only it sees."""
+
+    kind = title = "dropbear"
+
+    def make_server(self):
+        folder = self.files.new_folder()
+        home = folder / "home"
+        (home / ".ssh").mkdir(parents=True)
+        for each in (home, home / ".ssh"):
+            each.chmod(0o700)
+        keys = home / ".ssh/authorized_keys"
+        keys.write_text(self.files.public + "\n")
+        keys.chmod(0o600)
+        subprocess.run(["dropbearkey", "-t", "ed25519", "-f",
+                        folder / "host_key"], check=True, capture_output=True)
+        port = peers.free_port()
+        self.user = "root"
+        return Server(
+            [*unshare(), "sh", "-c",
+             'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh",
+             str(home), pwd.getpwnam("root").pw_dir, peers.find("dropbear"),
+             "-F", "-E", "-s", "-r", str(folder / "host_key"),
+             "-p", f"127.0.0.1:{port}", "-P", str(folder / "pid")], port)
+
+    @classmethod
+    def missing(cls):
+        test = subprocess.run([*unshare(), "true"], capture_output=True,
+                              text=True, check=False)
+        if test.returncode != 0:
+            return "no mount namespace for it: " + test.stderr.strip()
+        return super().missing()
+
+
+def unshare():
+    """Be root of a mount namespace of one's own."""
+    if os.geteuid() == 0:
+        return ["unshare", "--mount"]
+    return ["unshare", "--mount", "--map-root-user"]
+
+
+class Tls(Site):
+    """mosquitto's own TLS: the broker is the server."""
+
+    kind = "mosquitto"
+    title = "mosquitto TLS"
+    is_ssh = False
+
+    def start(self):
+        self.server, self.account = self.begin(self.make_server)
+
+    def make_server(self):
+        port = peers.free_port()
+        folder = self.files.new_folder()
+        config = folder / "mosquitto.conf"
+        config.write_text(
+            TLS_CONFIG.format(port=port, files=self.files.folder))
+        return Server([peers.find("mosquitto"), "-c", str(config)], port)
+
+    def way(self):
+        return ["--tls", f"127.0.0.1:{self.server.port}",
+                "--key", str(self.files.tls_key),
+                "--certificate", str(self.files.tls_certificate),
+                "--authority", str(self.files.tls_certificate)]
+
+
+class Plain(Site):
+    """No door at all: the floor that every other figure stands on."""
+
+    kind = "mosquitto"
+    title = "plain TCP"
+    is_ssh = False
+
+    def start(self):
+        self.server, self.account = self.begin(
+            lambda: peers.Mosquitto(self.files.new_folder()))
+
+    def way(self):
+        return ["--tcp", f"127.0.0.1:{self.server.port}"]
+
+
+class Tunnel(peers.Process):
+    """A tunnel from a local port to a site's broker."""
+
+    def __init__(self, site, program):
+        self.port = peers.free_port()
+        folder = site.files.new_folder()
+        known = folder / "known_hosts"
+        scan = subprocess.run(
+            ["ssh-keyscan", "-p", str(site.server.port), "127.0.0.1"],
+            capture_output=True, text=True, check=True)
+        known.write_text(scan.stdout)
+        config = folder / "ssh_config"
+        config.write_text(f"UserKnownHostsFile {known}\n"
+                          "GlobalKnownHostsFile /dev/null\n"
+                          "Ciphers aes128-gcm@openssh.com,"
+                          "chacha20-poly1305@openssh.com,aes128-ctr\n")
+        target = f"127.0.0.1:{site.broker.port}"
+        dest = f"{site.user}@127.0.0.1"
+        words = {
+            "ssh": ["ssh", "-F", config, "-N", "-i", site.files.key,
+                    "-p", site.server.port, "-L", f"{self.port}:{target}",
+                    "-o", "IdentitiesOnly=yes", dest],
+            "kaya": [peers.KAYA, "tunnel", "-F", config, "-i",
+                     site.files.key, "-L", self.port, "-b", target,
+                     f"{dest}:{site.server.port}"],
+        }[program]
+        super().__init__(words)
+        try:
+            peers.wait_until(lambda: peers.is_listening(self.port) or
+                             not self.is_running(), "the tunnel stands")
+            if not self.is_running():
+                raise AssertionError(f"no tunnel:\n{self.log()}")
+        except BaseException:
+            self.stop()
+            raise
+
+    def way(self):
+        return ["--tcp", f"127.0.0.1:{self.port}"]
+
+
+def raise_limits():
+    """As many descriptors as we may have; the servers inherit it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
