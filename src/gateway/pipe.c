@@ -129,6 +129,7 @@ pipe_detach(struct pipe *pipe)
 		pipe->state = PIPE_CLOSING;
 		pipe->give_up_ms = worker_now_ms(pipe->worker) + ORPHAN_MS;
 		pipe_link_in(pipe, &pipe->worker->orphans);
+		worker_poll(pipe->worker);
 		pipe_flush(pipe);
 		return;
 	}

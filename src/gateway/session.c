@@ -50,7 +50,7 @@ arm(struct session *session)
 		due = keepalive;
 	if (session->deadline.link == NULL ||
 	    due < session->deadline.deadline_ms)
-		wheel_set(&session->worker->wheel, &session->deadline, due);
+		worker_set_deadline(session->worker, &session->deadline, due);
 }
 
 void

@@ -16,8 +16,6 @@
 
 enum {
 	ACCEPTS_A_TURN = 32,
-	TICK_MS = 100,
-	OUT_OF_FDS_MS = 1000,
 	DRAIN_QUIET_MS = 200, /* a session quiet for so long is let go */
 };
 
@@ -38,6 +36,8 @@ set_accepting(struct worker *worker, bool is_accepting)
 	if (worker->is_accepting == is_accepting)
 		return;
 	worker->is_accepting = is_accepting;
+	if (!is_accepting)
+		worker_poll(worker); /* for the moment when there is room */
 	for (size_t i = 0; i < worker->listener_count; i++)
 		loop_watch_want(
 		    &worker->listeners[i], is_accepting ? LOOP_READABLE : 0);
@@ -175,12 +175,41 @@ drop_late_orphans(struct worker *worker)
 	}
 }
 
+/* See to it that on_tick is called at `at_ms`, or before. */
+static void
+wake_at(struct worker *worker, uint64_t at_ms)
+{
+	uint64_t now;
+
+	if (at_ms >= worker->tick_at_ms)
+		return;
+	now = worker_now_ms(worker);
+	worker->tick_at_ms = at_ms;
+	loop_timer_start(worker->tick, at_ms > now ? at_ms - now : 0);
+}
+
+void
+worker_set_deadline(
+    struct worker *worker, struct wheel_node *node, uint64_t deadline_ms)
+{
+	wheel_set(&worker->wheel, node, deadline_ms);
+	if (deadline_ms != UINT64_MAX)
+		wake_at(worker, wheel_met_ms(deadline_ms));
+}
+
+void
+worker_poll(struct worker *worker)
+{
+	wake_at(worker, worker_now_ms(worker) + WHEEL_TICK_MS);
+}
+
 static void
 on_tick(void *arg)
 {
 	struct worker *worker = arg;
 	struct wheel_node *node;
 
+	worker->tick_at_ms = UINT64_MAX;
 	while ((node = wheel_next_due(&worker->wheel, worker_now_ms(worker))) !=
 	       NULL)
 		session_on_deadline(
@@ -193,7 +222,10 @@ on_tick(void *arg)
 	else if (worker->counts->unauthenticated <
 		 worker->snapshot->setup->settings.limits.unauthenticated)
 		set_accepting(worker, true);
-	loop_timer_start(worker->tick, TICK_MS);
+	if (worker->is_draining || !worker->is_accepting ||
+	    worker->orphans != NULL)
+		worker_poll(worker);
+	wake_at(worker, wheel_wake_ms(&worker->wheel));
 }
 
 void
@@ -335,7 +367,7 @@ worker_start(struct worker *worker, const struct worker_options *options,
 		return err_set_errno(
 		    err, ERR_SYSTEM, "a thread cannot be prepared");
 	wheel_init(&worker->wheel, worker_now_ms(worker));
-	loop_timer_start(worker->tick, TICK_MS);
+	worker->tick_at_ms = UINT64_MAX;
 	loop_watch_start(worker->loop, &worker->wake, worker->wake_fd,
 	    LOOP_READABLE, on_wake, worker);
 	monitor_start(&worker->monitor, worker->loop, options->monitor_fd,

@@ -49,7 +49,8 @@ struct worker {
 	struct snapshot *snapshot; /* a reference of its own */
 
 	struct wheel wheel;
-	struct loop_timer *tick;
+	struct loop_timer *tick; /* runs while something is to come */
+	uint64_t tick_at_ms; /* UINT64_MAX: it does not run */
 
 	struct session *sessions; /* all of them */
 	struct pipe *orphans; /* pipes that outlive their sessions */
@@ -103,6 +104,13 @@ void worker_wake(struct worker *worker);
 /* ---- for session and pipe, in the worker's own thread ---- */
 
 uint64_t worker_now_ms(const struct worker *worker);
+
+/* Set a session's deadline (session_on_deadline); UINT64_MAX: none. */
+void worker_set_deadline(
+    struct worker *worker, struct wheel_node *node, uint64_t deadline_ms);
+
+/* Something is to be looked at in every tick until it is over: see on_tick. */
+void worker_poll(struct worker *worker);
 
 /*
  * One connection less that has not shown its key: perhaps more can be accepted

@@ -96,3 +96,17 @@ wheel_next_due(struct wheel *wheel, uint64_t now_ms)
 	}
 	return node;
 }
+
+uint64_t
+wheel_wake_ms(const struct wheel *wheel)
+{
+	if (wheel->due != NULL)
+		return wheel->turned_to * WHEEL_TICK_MS;
+	if (wheel->count == 0)
+		return UINT64_MAX;
+	/* What stands in a slot may belong to a later round: no matter. */
+	for (uint64_t i = 1; i <= WHEEL_SLOTS; i++)
+		if (wheel->slots[(wheel->turned_to + i) % WHEEL_SLOTS] != NULL)
+			return (wheel->turned_to + i) * WHEEL_TICK_MS;
+	return UINT64_MAX;
+}

@@ -44,4 +44,17 @@ void wheel_clear(struct wheel *wheel, struct wheel_node *node);
  */
 struct wheel_node *wheel_next_due(struct wheel *wheel, uint64_t now_ms);
 
+/*
+ * When to call wheel_next_due next: not later than the first deadline can be
+ * met, and rarely earlier.  UINT64_MAX where there is none.
+ */
+uint64_t wheel_wake_ms(const struct wheel *wheel);
+
+/* The first moment at which a deadline is met. */
+static inline uint64_t
+wheel_met_ms(uint64_t deadline_ms)
+{
+	return (deadline_ms / WHEEL_TICK_MS + 1) * WHEEL_TICK_MS;
+}
+
 #endif

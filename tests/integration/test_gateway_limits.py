@@ -1,6 +1,7 @@
 """Each limit of kayad.conf(5) that a client can come up against."""
 
 import pathlib
+import re
 import socket
 
 import pytest
@@ -153,3 +154,31 @@ def test_there_are_as_many_threads_as_it_says(kayad):
               for pid in kayad.children()]
     # The child has one more, which speaks with the parent.
     assert 3 + 1 in counts
+
+
+@pytest.mark.kayad(config="threads: 2\n")
+def test_who_has_nothing_to_do_is_not_woken(kayad, key):
+    """An idle device costs no processor time between its deadlines."""
+    with Client(kayad.port) as client:
+        client.login(key)
+        kayad.wait_for_log("event=accept")
+
+        def switches():
+            """How often each thread slept, and for how long it waited."""
+            found = {}
+            for pid in kayad.children():
+                for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                    if (task / "comm").read_text() == "kayad\n":
+                        text = (task / "status").read_text()
+                        found[task.name] = int(re.search(
+                            r"^voluntary_ctxt_switches:\s*(\d+)", text,
+                            re.M).group(1))
+            return found
+        # Two moments with nothing in between but time.
+        before = switches()
+        with pytest.raises(TimeoutError):
+            client.socket.settimeout(2)
+            client.socket.recv(1)
+        after = switches()
+        woken = sum(after[task] - before[task] for task in before)
+        assert woken <= 3, (before, after)

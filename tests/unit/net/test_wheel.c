@@ -77,6 +77,42 @@ test_nodes_may_be_freed_between_two_that_are_due(void **state)
 	assert_int_equal(wheel.count, 0);
 }
 
+static void
+test_it_knows_when_it_must_be_turned_next(void **state)
+{
+	struct wheel wheel;
+	struct wheel_node near = {0}, far = {0};
+	uint64_t turns = 0;
+
+	wheel_init(&wheel, 1000);
+	assert_int_equal(wheel_wake_ms(&wheel), UINT64_MAX);
+	wheel_set(&wheel, &far, 6000 + 10ull * WHEEL_SLOTS * WHEEL_TICK_MS);
+	wheel_set(&wheel, &near, 2050);
+	assert_int_equal(wheel_wake_ms(&wheel), wheel_met_ms(2050));
+	assert_ptr_equal(wheel_next_due(&wheel, wheel_met_ms(2050)), &near);
+	/* Far deadlines cost a turn a round, not one a tick. */
+	for (;; turns++) {
+		uint64_t wake = wheel_wake_ms(&wheel);
+
+		assert_true(wake <= wheel_met_ms(far.deadline_ms));
+		if (wheel_next_due(&wheel, wake) == &far)
+			break;
+	}
+	assert_true(turns <= 11);
+	assert_int_equal(wheel_wake_ms(&wheel), UINT64_MAX);
+}
+
+static void
+test_a_wheel_that_stood_still_is_never_woken_too_late(void **state)
+{
+	struct wheel wheel;
+	struct wheel_node node = {0};
+
+	wheel_init(&wheel, 0);
+	wheel_set(&wheel, &node, 1000000);
+	assert_true(wheel_wake_ms(&wheel) <= wheel_met_ms(1000000));
+}
+
 int
 main(void)
 {
@@ -86,6 +122,9 @@ main(void)
 	    cmocka_unit_test(test_moved_and_cleared_nodes_do_not_fire),
 	    cmocka_unit_test(test_a_long_sleep_finds_all_that_is_due),
 	    cmocka_unit_test(test_nodes_may_be_freed_between_two_that_are_due),
+	    cmocka_unit_test(test_it_knows_when_it_must_be_turned_next),
+	    cmocka_unit_test(
+		test_a_wheel_that_stood_still_is_never_woken_too_late),
 	};
 
 	return cmocka_run_group_tests_name("wheel", tests, NULL, NULL);
