@@ -26,6 +26,7 @@ struct child {
 	int done_fd; /* workers write it when they end or have reported */
 	struct worker_counts counts;
 	struct worker workers[CHILD_THREADS_MAX];
+	struct worker_team team;
 	bool is_started;
 	bool is_draining;
 	/* a status under way */
@@ -130,6 +131,7 @@ start_workers(struct child *child, struct snapshot *snapshot, struct err *err)
 		const struct worker_options worker = {
 		    .index = (unsigned)i,
 		    .counts = &child->counts,
+		    .team = &child->team,
 		    .listener_fds =
 			options->listener_fds + i * options->listeners,
 		    .listener_count = options->listeners,
@@ -221,6 +223,10 @@ prepare(struct child *child, struct err *err)
 	if (getrandom(
 		&child->counts.hash_key, sizeof child->counts.hash_key, 0) < 0)
 		return err_set_errno(err, ERR_SYSTEM, "no random bytes");
+	child->team.workers = child->workers;
+	child->team.roster = roster_new();
+	if (child->team.roster == NULL)
+		return err_set(err, ERR_NOMEM, "no memory");
 	child->loop = loop_new(err);
 	if (child->loop == NULL)
 		return -1;
@@ -246,12 +252,15 @@ child_run(const struct child_options *options)
 	child->options = options;
 	if (prepare(child, &err) != 0 || loop_run(child->loop, &err) != 0)
 		log_err(LOG_LEVEL_ERROR, "child", "end", &err);
-	else if (child->counts.workers == 0)
+	else if (child->counts.workers == 0 && child->is_draining)
 		status = 0;
 	/* Threads that still run end with the process. */
 	if (status == 0 && child->is_started) {
 		for (size_t i = 0; i < options->threads; i++)
 			pthread_join(child->workers[i].thread, NULL);
+		for (size_t i = 0; i < options->threads; i++)
+			worker_fini(&child->workers[i]);
+		roster_free(child->team.roster);
 		monitor_stop(&child->monitor);
 		loop_watch_stop(&child->done);
 		loop_free(child->loop);

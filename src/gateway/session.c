@@ -45,9 +45,12 @@ arm(struct session *session)
 	uint64_t keepalive = keepalive_due(session);
 
 	if (session->state == SESSION_ENDING)
-		due = session->end_by_ms;
+		due = session->due_ms;
 	else if (keepalive < due)
 		due = keepalive;
+	if (session->state == SESSION_OPEN && session->due_ms != 0 &&
+	    session->due_ms < due)
+		due = session->due_ms;
 	if (session->deadline.link == NULL ||
 	    due < session->deadline.deadline_ms)
 		worker_set_deadline(session->worker, &session->deadline, due);
@@ -70,10 +73,13 @@ session_set_state(struct session *session, enum session_state state)
 		worker_left_unauthenticated(session->worker, session->source);
 		session->source = UINT32_MAX;
 	}
+	if (session->state == SESSION_OPEN)
+		roster_leave(session->worker->team->roster, &session->roster);
 	session->state = (uint8_t)state;
+	session->due_ms = 0;
 	wheel_clear(&session->worker->wheel, &session->deadline);
 	if (state == SESSION_ENDING)
-		session->end_by_ms = worker_now_ms(session->worker) + ENDING_MS;
+		session->due_ms = worker_now_ms(session->worker) + ENDING_MS;
 	if (state != SESSION_ENDED)
 		arm(session);
 }
@@ -140,8 +146,10 @@ want(struct session *session)
 
 	if (session->state == SESSION_ENDED)
 		return;
+	/* Who is asked for a sign of life has to be listened to. */
 	if (session->state != SESSION_ENDING &&
-	    !ssh_conn_is_waiting(session->conn) && backlog < OUTPUT_HIGH_BYTES)
+	    !ssh_conn_is_waiting(session->conn) &&
+	    (backlog < OUTPUT_HIGH_BYTES || session->due_ms != 0))
 		wanted |= LOOP_READABLE;
 	if (backlog > 0)
 		wanted |= LOOP_WRITABLE;
@@ -381,6 +389,8 @@ on_readable(struct session *session)
 	}
 	session->heard_ms = worker_now_ms(session->worker);
 	session->unanswered = 0;
+	if (session->state == SESSION_OPEN)
+		session->due_ms = 0;
 	turn(session, (struct ssh_input){scratch, held + len});
 }
 
@@ -401,16 +411,39 @@ on_ready(void *arg, unsigned ready)
 }
 
 void
+session_probe(struct session *session)
+{
+	uint64_t allowed_ms = session->setup->settings.limits.takeover_ms;
+	struct log_line line;
+
+	if (session->state != SESSION_OPEN || session->due_ms != 0 ||
+	    allowed_ms == 0)
+		return;
+	if (session_log(&line, LOG_LEVEL_DEBUG, &session->who, "probe"))
+		log_end(&line);
+	session->due_ms = worker_now_ms(session->worker) + allowed_ms;
+	ssh_conn_keepalive(session->conn);
+	session_flush(session);
+}
+
+void
 session_on_deadline(struct session *session)
 {
 	uint64_t now = worker_now_ms(session->worker);
 	const struct settings *settings = &session->setup->settings;
 
 	if (session->state == SESSION_ENDING) {
-		if (now >= session->end_by_ms)
+		if (now >= session->due_ms)
 			end(session);
 		else
 			arm(session);
+		return;
+	}
+	if (session->state == SESSION_OPEN && session->due_ms != 0 &&
+	    now >= session->due_ms) {
+		session->why = "its key came again, and it gave no sign of "
+			       "life";
+		end(session);
 		return;
 	}
 	if (now >= keepalive_due(session)) {

@@ -14,6 +14,7 @@
 #include "keyring.h"
 #include "log.h"
 #include "netaddr.h"
+#include "roster.h"
 #include "ssh_conn.h"
 #include "worker.h"
 
@@ -49,7 +50,7 @@ struct session {
 	uint64_t ticket;
 	uint64_t since_ms;
 	uint64_t heard_ms;
-	uint64_t end_by_ms; /* ENDING */
+	uint64_t due_ms; /* OPEN: a sign of life (0: not asked), ENDING: end */
 	uint8_t *held; /* part of a packet, or input that must wait */
 	uint32_t held_len;
 	uint32_t source;
@@ -57,6 +58,7 @@ struct session {
 	uint8_t unanswered; /* keepalives */
 	bool is_turning; /* inside session_turn: no flush from below */
 	struct session_who who;
+	struct roster_node roster; /* while OPEN */
 	uint32_t entry; /* of the keyring in force */
 	const char *why; /* it ended; a constant */
 	char *said; /* the same from the conn, or NULL */
@@ -80,6 +82,12 @@ void session_on_signed(struct session *session, struct span signature);
 
 /* A new snapshot is in force: its key may have been taken out. */
 void session_on_snapshot(struct session *session, struct snapshot *snapshot);
+
+/*
+ * The same key has come again: give a sign of life within limits.takeover, or
+ * make room.
+ */
+void session_probe(struct session *session);
 
 /* Its deadline has passed. */
 void session_on_deadline(struct session *session);

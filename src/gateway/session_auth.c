@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+enum { PROBES_MAX = 16 }; /* connections of one key */
+
 /* A line that says which key of whom is refused, up to the reason. */
 static bool
 begin_refusal(struct log_line *line, const struct session *session,
@@ -107,6 +109,26 @@ session_on_auth(struct session *session, const struct ssh_event *event)
 	}
 }
 
+/* The connections before of this key may be half dead. */
+static void
+probe_others(struct session *session)
+{
+	struct worker *worker = session->worker;
+	struct roster_place others[PROBES_MAX];
+	size_t count;
+
+	session->roster = (struct roster_node){
+	    .key = session->who.key,
+	    .identity = session->who.identity,
+	    .ticket = session->ticket,
+	    .worker = worker->index,
+	};
+	count = roster_enter(
+	    worker->team->roster, &session->roster, others, PROBES_MAX);
+	for (size_t i = 0; i < count; i++)
+		worker_probe(worker, &others[i]);
+}
+
 void
 session_on_accepted(struct session *session)
 {
@@ -116,6 +138,7 @@ session_on_accepted(struct session *session)
 	session->heard_ms = worker_now_ms(session->worker);
 	session_set_state(session, SESSION_OPEN);
 	atomic_fetch_add(&session->worker->counts->accepted, 1);
+	probe_others(session);
 	if (!session_log(&line, LOG_LEVEL_INFO, &session->who, "accept"))
 		return;
 	ssh_conn_facts(session->conn, &facts);

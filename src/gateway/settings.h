@@ -74,6 +74,7 @@ struct settings_limits {
 	uint32_t mqtt_packet_bytes; /* of an MQTT packet of a client's */
 	uint64_t keepalive_interval_ms; /* of silence; 0: never */
 	uint32_t keepalive_count; /* unanswered: the client is dead */
+	uint64_t takeover_ms; /* for the one before to answer; 0: never asked */
 };
 
 struct settings {

@@ -135,6 +135,12 @@ static const struct conf_key limit_keys[] = {
 	.max = 100, .fallback = "3",
 	.doc = "After how many such questions without an answer a client is "
 	       "given up."},
+    {"takeover", CONF_DURATION, CONF_NEVER, .LIMIT(takeover_ms), .min = 100,
+	.max = MINUTE, .fallback = "3s",
+	.doc = "When a key comes again, its connection before is asked for a "
+	       "sign of life, and given up where it gives none for so long: a "
+	       "device whose link broke unnoticed has not to wait for "
+	       "`keepalive_count`. One that answers stays."},
     {.name = NULL},
 };
 

@@ -283,6 +283,56 @@ write_report(struct worker *worker, struct worker_report *report)
 	eventfd_write(worker->done_fd, 1);
 }
 
+/* What another thread has found out. */
+struct worker_probe {
+	struct worker_probe *next;
+	uint64_t ticket;
+};
+
+static void
+probe(struct worker *worker, uint64_t ticket)
+{
+	struct session *session = slots_find(&worker->tickets, ticket);
+
+	if (session != NULL)
+		session_probe(session);
+}
+
+void
+worker_probe(struct worker *worker, const struct roster_place *place)
+{
+	struct worker *other = &worker->team->workers[place->worker];
+	struct worker_probe *node;
+
+	if (other == worker) {
+		probe(worker, place->ticket);
+		return;
+	}
+	/* Without memory its own keepalive finds out, later. */
+	node = malloc(sizeof *node);
+	if (node == NULL)
+		return;
+	node->ticket = place->ticket;
+	node->next = atomic_load(&other->probes);
+	while (!atomic_compare_exchange_weak(&other->probes, &node->next, node))
+		;
+	worker_wake(other);
+}
+
+static void
+take_probes(struct worker *worker)
+{
+	struct worker_probe *node = atomic_exchange(&worker->probes, NULL);
+
+	while (node != NULL) {
+		struct worker_probe *next = node->next;
+
+		probe(worker, node->ticket);
+		free(node);
+		node = next;
+	}
+}
+
 static void
 on_wake(void *arg, unsigned ready)
 {
@@ -297,6 +347,7 @@ on_wake(void *arg, unsigned ready)
 	snapshot = atomic_exchange(&worker->next_snapshot, NULL);
 	if (snapshot != NULL)
 		take_snapshot(worker, snapshot);
+	take_probes(worker);
 	report = atomic_exchange(&worker->report, NULL);
 	if (report != NULL)
 		write_report(worker, report);
@@ -344,6 +395,20 @@ run(void *arg)
 	return NULL;
 }
 
+void
+worker_fini(struct worker *worker)
+{
+	struct worker_probe *node = atomic_exchange(&worker->probes, NULL);
+
+	while (node != NULL) {
+		struct worker_probe *next = node->next;
+
+		free(node);
+		node = next;
+	}
+	close(worker->wake_fd);
+}
+
 int
 worker_start(struct worker *worker, const struct worker_options *options,
     struct err *err)
@@ -351,6 +416,7 @@ worker_start(struct worker *worker, const struct worker_options *options,
 	assert(options->listener_count <= WORKER_LISTENERS_MAX);
 	worker->index = options->index;
 	worker->counts = options->counts;
+	worker->team = options->team;
 	worker->snapshot = options->snapshot;
 	worker->done_fd = options->done_fd;
 	worker->loop = loop_new(err);

@@ -9,6 +9,7 @@
  */
 
 #include "monitor.h"
+#include "roster.h"
 #include "slots.h"
 #include "snapshot.h"
 #include "ssh_cipher.h"
@@ -39,11 +40,20 @@ struct worker_counts {
 
 struct session;
 struct pipe;
+struct worker;
+struct worker_probe;
+
+/* All of them, for those who look for another's session. */
+struct worker_team {
+	struct worker *workers; /* by their index */
+	struct roster *roster;
+};
 
 struct worker {
 	unsigned index;
 	struct loop *loop;
 	struct worker_counts *counts;
+	struct worker_team *team;
 	struct monitor monitor;
 	struct ssh_engine *engine;
 	struct snapshot *snapshot; /* a reference of its own */
@@ -64,6 +74,9 @@ struct worker {
 	bool is_accepting;
 	bool is_draining;
 	uint64_t drain_until_ms;
+
+	/* From other workers: sessions to be asked for a sign of life. */
+	_Atomic(struct worker_probe *) probes;
 
 	/* From the control: */
 	pthread_t thread;
@@ -89,6 +102,7 @@ struct worker_report {
 struct worker_options {
 	unsigned index;
 	struct worker_counts *counts;
+	struct worker_team *team;
 	const int *listener_fds;
 	size_t listener_count;
 	int monitor_fd;
@@ -98,7 +112,10 @@ struct worker_options {
 int worker_start(struct worker *worker, const struct worker_options *options,
     struct err *err);
 
-/* From the control's thread: make the worker look at what was left for it. */
+/* Once its thread has ended: free what others left for it. */
+void worker_fini(struct worker *worker);
+
+/* From any thread: make the worker look at what was left for it. */
 void worker_wake(struct worker *worker);
 
 /* ---- for session and pipe, in the worker's own thread ---- */
@@ -111,6 +128,9 @@ void worker_set_deadline(
 
 /* Something is to be looked at in every tick until it is over: see on_tick. */
 void worker_poll(struct worker *worker);
+
+/* Have a session of any worker's asked for a sign of life (session_probe). */
+void worker_probe(struct worker *worker, const struct roster_place *place);
 
 /*
  * One connection less that has not shown its key: perhaps more can be accepted

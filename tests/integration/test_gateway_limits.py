@@ -3,13 +3,15 @@
 import pathlib
 import re
 import socket
+import time
 
 import pytest
 
 import peers
 import rawssh
 from rawssh import Client, Gone
-from tunnels import Tunnel, dan, publish  # noqa: F401
+from peers import wait_until
+from tunnels import Subscriber, Tunnel, publish, status
 
 
 @pytest.fixture
@@ -132,6 +134,57 @@ def test_keys_are_exchanged_again_after_so_many_bytes(kayad, key_file):
         publish(tunnel.port, "t", "x" * 100000)
         tunnel.wait_for_log("(?s)(SSH2_MSG_NEWKEYS received.*){2}")
         publish(tunnel.port, "t", "x")
+
+
+# ---- a key that comes again ----
+
+TAKEOVER = "threads: 3\nlimits: {takeover: 500ms}\n"
+
+
+@pytest.mark.kayad(config=TAKEOVER)
+def test_a_half_dead_connection_makes_room_for_its_keys_next(kayad, key_file):
+    with peers.Relay(kayad.port) as relay, \
+            Tunnel(kayad, key_file, port=relay.port) as before:
+        with Subscriber(before.port, "t"):
+            relay.stalled.set()
+            with Tunnel(kayad, key_file) as after:
+                kayad.wait_for_log(r"event=close session=1 .*its key came "
+                                   r"again, and it gave no sign of life", 5)
+                publish(after.port, "t", "x")
+        wait_until(lambda: status(kayad)["gateway"]["devices"] == [],
+                   "all are gone")
+
+
+@pytest.mark.kayad(config=TAKEOVER, arguments=["--log-level", "debug"])
+def test_a_living_connection_stays_beside_its_keys_next(kayad, key_file):
+    with peers.Relay(kayad.port) as relay, \
+            Tunnel(kayad, key_file, port=relay.port) as before, \
+            Subscriber(before.port, "t") as subscriber, \
+            Tunnel(kayad, key_file), Tunnel(kayad, key_file) as third:
+        wait_until(lambda: len(re.findall(
+            "event=probe session=1 ", kayad.log())) == 2, "it is asked twice")
+        before.wait_for_log("(?s)(keepalive@openssh.com want_reply 1.*){2}")
+        # Longer than a dead one would have lasted, all of them talk.
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            publish(third.port, "t", "still here")
+        subscriber.wait_for_log("still here")
+        assert len(status(kayad)["gateway"]["devices"]) == 3
+        assert "gave no sign of life" not in kayad.log()
+
+
+@pytest.mark.kayad(config=TAKEOVER, arguments=["--log-level", "debug"])
+def test_another_key_of_the_same_name_is_not_asked(kayad, key_file, tmp_path):
+    kayad.admit(peers.make_key(tmp_path / "other"), "dan")
+    with Tunnel(kayad, key_file), Tunnel(kayad, tmp_path / "other"):
+        assert "event=probe" not in kayad.log()
+
+
+@pytest.mark.kayad(config="limits: {takeover: never}\n",
+                   arguments=["--log-level", "debug"])
+def test_nobody_is_asked_where_there_is_no_takeover(kayad, key_file):
+    with Tunnel(kayad, key_file), Tunnel(kayad, key_file):
+        assert "event=probe" not in kayad.log()
 
 
 OLD = ["-o", "MACs=hmac-sha2-256", "-o", "Ciphers=aes128-ctr"]

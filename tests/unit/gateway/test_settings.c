@@ -55,6 +55,7 @@ test_without_a_file_everything_is_as_the_manual_says(void **state)
 	assert_int_equal(r.s.limits.mqtt_packet_bytes, 256 << 20);
 	assert_int_equal(r.s.limits.keepalive_interval_ms, 60000);
 	assert_int_equal(r.s.limits.keepalive_count, 3);
+	assert_int_equal(r.s.limits.takeover_ms, 3000);
 	assert_int_equal(r.s.rekey.bytes, 1 << 30);
 	assert_int_equal(r.s.rekey.interval_ms, 3600000);
 	assert_false(r.s.legacy_macs);
@@ -101,7 +102,7 @@ test_every_word_arrives(void **state)
 	    "  auth_tries: 7\n  channels: 6\n  window: 33KiB\n"
 	    "  output: 200KiB\n  mqtt_packet: 2KiB\n  keepalive_interval: "
 	    "never\n"
-	    "  keepalive_count: 5\n"
+	    "  keepalive_count: 5\n  takeover: 900ms\n"
 	    "rekey: {bytes: never, interval: 2h}\nlog: {level: debug}\n"
 	    "shutdown: {drain: 0s}\n");
 	assert_string_equal(r.faults, "");
@@ -139,6 +140,7 @@ test_every_word_arrives(void **state)
 	assert_int_equal(r.s.limits.mqtt_packet_bytes, 2 << 10);
 	assert_int_equal(r.s.limits.keepalive_interval_ms, 0);
 	assert_int_equal(r.s.limits.keepalive_count, 5);
+	assert_int_equal(r.s.limits.takeover_ms, 900);
 	assert_int_equal(r.s.rekey.bytes, 0);
 	assert_int_equal(r.s.rekey.interval_ms, 7200000);
 	assert_int_equal(r.s.log_level, LOG_LEVEL_DEBUG);
