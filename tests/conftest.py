@@ -1,7 +1,9 @@
 """Fixtures: the real programs of tests/lib/peers.py, one set a test."""
 
 import pathlib
+import shutil
 import sys
+import tempfile
 
 import pytest
 
@@ -9,10 +11,28 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
 
 import peers  # noqa: E402
 
+made = pytest.StashKey()
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
+    """Folders of this run's own, with short names.
+
+    pytest's usual ones lie in a folder that each of its runs closes to others
+    anew: to the gateway, too, which is started as root and becomes somebody
+    else.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="kaya-")
+        config.stash[made] = config.option.basetemp
     config.addinivalue_line(
         "markers", "kayad(config, arguments): how the gateway is started")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    folder = session.config.stash.get(made, None)
+    if folder is not None and exitstatus == 0:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -126,6 +126,7 @@ end(struct session *session)
 		    session->said != NULL ? session->said : session->why);
 		log_u64(&line, "in", facts.bytes_in);
 		log_u64(&line, "out", facts.bytes_out);
+		log_u64(&line, "exchanges", facts.key_exchanges);
 		log_u64(&line, "ms",
 		    worker_now_ms(session->worker) - session->since_ms);
 		log_end(&line);
