@@ -47,9 +47,9 @@ send_report(struct child *child)
 
 	buf_init(&json, REPORT_MAX_BYTES);
 	snprintf(head, sizeof head,
-	    "{\"sessions\":%u,\"unauthenticated\":%u,\"accepted\":%ju,"
-	    "\"refused\":%ju,\"devices\":[",
-	    counts->sessions, counts->unauthenticated,
+	    "{\"sessions\":%u,\"unauthenticated\":%u,\"late\":%u,"
+	    "\"accepted\":%ju,\"refused\":%ju,\"devices\":[",
+	    counts->sessions, counts->unauthenticated, counts->late,
 	    (uintmax_t)counts->accepted, (uintmax_t)counts->refused);
 	buf_append_str(&json, head);
 	for (size_t i = 0; i < child->reports; i++) {

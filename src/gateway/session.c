@@ -48,8 +48,7 @@ arm(struct session *session)
 		due = session->due_ms;
 	else if (keepalive < due)
 		due = keepalive;
-	if (session->state == SESSION_OPEN && session->due_ms != 0 &&
-	    session->due_ms < due)
+	if (session->due_ms != 0 && session->due_ms < due)
 		due = session->due_ms;
 	if (session->deadline.link == NULL ||
 	    due < session->deadline.deadline_ms)
@@ -70,7 +69,11 @@ session_set_state(struct session *session, enum session_state state)
 		log_end(&line);
 	}
 	if (session->state == SESSION_HANDSHAKE) {
-		worker_left_unauthenticated(session->worker, session->source);
+		if (session->due_ms != 0)
+			worker_drop_late(session->worker);
+		else
+			worker_left_unauthenticated(
+			    session->worker, session->source);
 		session->source = UINT32_MAX;
 	}
 	if (session->state == SESSION_OPEN)
@@ -440,8 +443,12 @@ session_on_deadline(struct session *session)
 			arm(session);
 		return;
 	}
-	if (session->state == SESSION_OPEN && session->due_ms != 0 &&
-	    now >= session->due_ms) {
+	if (session->due_ms != 0 && now >= session->due_ms) {
+		if (session->state == SESSION_HANDSHAKE) {
+			session_tell_refusal(session);
+			resume(session);
+			return;
+		}
 		session->why = "its key came again, and it gave no sign of "
 			       "life";
 		end(session);

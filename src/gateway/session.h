@@ -50,7 +50,10 @@ struct session {
 	uint64_t ticket;
 	uint64_t since_ms;
 	uint64_t heard_ms;
-	uint64_t due_ms; /* OPEN: a sign of life (0: not asked), ENDING: end */
+	/* HANDSHAKE: a refusal is told (0: none waits); OPEN: a sign of life is
+	 * due (0: not asked for); ENDING: end */
+	uint64_t due_ms;
+	uint32_t late_ms; /* that refusals have waited, in all */
 	uint8_t *held; /* part of a packet, or input that must wait */
 	uint32_t held_len;
 	uint32_t source;

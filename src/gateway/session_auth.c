@@ -5,7 +5,10 @@
 
 #include <stdlib.h>
 
-enum { PROBES_MAX = 16 }; /* connections of one key */
+enum {
+	PROBES_MAX = 16, /* connections of one key */
+	LATE_SHARE_OF_GRACE = 3, /* a good key behind wrong ones gets in */
+};
 
 /* A line that says which key of whom is refused, up to the reason. */
 static bool
@@ -23,6 +26,65 @@ begin_refusal(struct log_line *line, const struct session *session,
 	log_span(line, "algorithm", event->auth.algorithm);
 	log_span(line, "user", event->auth.user);
 	return true;
+}
+
+static void
+end_refusal(const struct session *session, struct log_line *line,
+    const char *why, uint64_t wait_ms)
+{
+	atomic_fetch_add(&session->worker->counts->refused, 1);
+	if (line == NULL)
+		return;
+	log_str(line, "why", why);
+	if (wait_ms > 0)
+		log_u64(line, "told_after_ms", wait_ms);
+	log_end(line);
+}
+
+/* Count a refusal of this key; how late it is to be told. */
+static uint64_t
+count_refusal(
+    struct session *session, const uint8_t digest[PUBKEY_DIGEST_BYTES])
+{
+	const struct settings_limits *limits = &session->setup->settings.limits;
+	struct penalty_refusal refusal = {.source = session->source,
+	    .now_ms = worker_now_ms(session->worker),
+	    .free = limits->refusals,
+	    .max_ms = limits->refusal_delay_ms};
+
+	memcpy(&refusal.key, digest, sizeof refusal.key);
+	return penalty_count(&session->worker->counts->penalty, &refusal);
+}
+
+/* How long this refusal waits from now on; 0: it is to be told at once. */
+static uint64_t
+begin_waiting(struct session *session, const struct ssh_event *event)
+{
+	uint64_t left_ms = session->setup->settings.limits.login_grace_ms /
+			   LATE_SHARE_OF_GRACE;
+	uint8_t digest[PUBKEY_DIGEST_BYTES];
+	uint64_t wait_ms;
+
+	pubkey_digest(event->auth.blob, digest);
+	wait_ms = count_refusal(session, digest);
+	left_ms = session->late_ms < left_ms ? left_ms - session->late_ms : 0;
+	if (wait_ms > left_ms)
+		wait_ms = left_ms;
+	if (wait_ms == 0 ||
+	    !worker_begin_late(session->worker, session->source))
+		return 0;
+	session->late_ms += (uint32_t)wait_ms;
+	session->due_ms = worker_now_ms(session->worker) + wait_ms;
+	return wait_ms;
+}
+
+void
+session_tell_refusal(struct session *session)
+{
+	session->due_ms = 0;
+	worker_end_late(session->worker, session->source);
+	ssh_conn_auth_answer(session->conn, SSH_AUTH_REFUSE, NULL,
+	    worker_now_ms(session->worker));
 }
 
 /* Why a key cannot be used by anybody; NULL: it can. */
@@ -81,6 +143,7 @@ session_on_auth(struct session *session, const struct ssh_event *event)
 	    [SSH_AUTH_NOT_VERIFIED] =
 		"the token asked for neither PIN nor fingerprint",
 	};
+	uint64_t wait_ms;
 	struct keyring_verdict verdict = {.why = ""};
 	const char *why = admit(session, event, &verdict);
 	bool is_proof = event->auth.is_proof, is_begun = false;
@@ -95,6 +158,11 @@ session_on_auth(struct session *session, const struct ssh_event *event)
 	/* The answer takes the event's spans with it. */
 	if (why != NULL || is_proof)
 		is_begun = begin_refusal(&line, session, event);
+	wait_ms = why == NULL ? 0 : begin_waiting(session, event);
+	if (wait_ms > 0) {
+		end_refusal(session, is_begun ? &line : NULL, why, wait_ms);
+		return;
+	}
 	outcome = ssh_conn_auth_answer(session->conn,
 	    why == NULL ? SSH_AUTH_ALLOW : SSH_AUTH_REFUSE, &terms,
 	    worker_now_ms(session->worker));
@@ -102,11 +170,10 @@ session_on_auth(struct session *session, const struct ssh_event *event)
 		session->who.has_key = true;
 	if (outcome == SSH_AUTH_ACCEPTED || outcome == SSH_AUTH_SAID_SO)
 		return;
-	atomic_fetch_add(&session->worker->counts->refused, 1);
-	if (is_begun) {
-		log_str(&line, "why", why != NULL ? why : faults[outcome]);
-		log_end(&line);
-	}
+	if (outcome == SSH_AUTH_BAD_SIGNATURE)
+		count_refusal(session, session->who.key);
+	end_refusal(session, is_begun ? &line : NULL,
+	    why != NULL ? why : faults[outcome], 0);
 }
 
 /* The connections before of this key may be half dead. */

@@ -17,6 +17,9 @@ void session_set_state(struct session *session, enum session_state state);
 /* A key is offered or proven (SSH_EVENT_AUTH): answer. */
 void session_on_auth(struct session *session, const struct ssh_event *event);
 
+/* The time has come to tell the refusal that waits. */
+void session_tell_refusal(struct session *session);
+
 /* The key was proven (SSH_EVENT_ACCEPTED). */
 void session_on_accepted(struct session *session);
 

@@ -68,6 +68,8 @@ struct settings_limits {
 	uint32_t unauthenticated_per_source; /* of these, from one address */
 	uint32_t login_grace_ms; /* to get in */
 	uint32_t auth_tries; /* signed or unknown-method requests */
+	uint32_t refusals; /* of one address and key, told at once */
+	uint64_t refusal_delay_ms; /* of further ones, at most; 0: none */
 	uint32_t channels; /* open at once in one connection */
 	uint32_t window_bytes; /* receive window of each channel */
 	uint64_t output_bytes; /* queued towards one client; past it: cut */

@@ -111,6 +111,16 @@ static const struct conf_key limit_keys[] = {
     {"auth_tries", CONF_INT, 0, .LIMIT(auth_tries), .min = 1, .max = 100,
 	.fallback = "20",
 	.doc = "Keys and methods that a connection may try in vain."},
+    {"refusals", CONF_INT, 0, .LIMIT(refusals), .min = 1, .max = 1000000,
+	.fallback = "10",
+	.doc = "How often one address may show the same wrong key, or four "
+	       "times as often wrong keys at all, before further refusals are "
+	       "told late: 100 ms, then twice as late each time. The counts "
+	       "halve every minute. A key that is let in is never late."},
+    {"refusal_delay", CONF_DURATION, CONF_NEVER, .LIMIT(refusal_delay_ms),
+	.min = 100, .max = MINUTE, .fallback = "5s",
+	.doc = "How late a refusal is told at most; in all no more than a "
+	       "third of login_grace for one connection."},
     {"channels", CONF_INT, 0, .LIMIT(channels), .min = 1, .max = 65535,
 	.fallback = "256",
 	.doc = "Channels at once in one connection: the MQTT clients behind "

@@ -16,6 +16,7 @@
 
 enum {
 	ACCEPTS_A_TURN = 32,
+	LATE_SHARE = 4, /* of limits.unauthenticated may wait for a refusal */
 	DRAIN_QUIET_MS = 200, /* a session quiet for so long is let go */
 };
 
@@ -137,6 +138,33 @@ worker_left_unauthenticated(struct worker *worker, uint32_t source)
 {
 	worker->counts->sources[source]--;
 	worker->counts->unauthenticated--;
+}
+
+bool
+worker_begin_late(struct worker *worker, uint32_t source)
+{
+	uint32_t room =
+	    worker->snapshot->setup->settings.limits.unauthenticated;
+
+	if (worker->counts->late >= room / LATE_SHARE)
+		return false;
+	worker->counts->late++;
+	worker_left_unauthenticated(worker, source);
+	return true;
+}
+
+void
+worker_end_late(struct worker *worker, uint32_t source)
+{
+	worker->counts->late--;
+	worker->counts->sources[source]++;
+	worker->counts->unauthenticated++;
+}
+
+void
+worker_drop_late(struct worker *worker)
+{
+	worker->counts->late--;
 }
 
 /* ---- time ---- */

@@ -9,6 +9,7 @@
  */
 
 #include "monitor.h"
+#include "penalty.h"
 #include "roster.h"
 #include "slots.h"
 #include "snapshot.h"
@@ -21,7 +22,7 @@
 enum {
 	WORKER_LISTENERS_MAX = 32,
 	WORKER_SCRATCH_BYTES = 128 * 1024,
-	WORKER_SOURCES = 4096, /* power of two */
+	WORKER_SOURCES = PENALTY_CELLS, /* a power of two */
 };
 
 /* What all workers of a gateway count together. */
@@ -35,6 +36,8 @@ struct worker_counts {
 	_Atomic uint32_t workers; /* still running */
 	/* unauthenticated connections by a hash of their source */
 	_Atomic uint16_t sources[WORKER_SOURCES];
+	_Atomic uint32_t late; /* that wait for a refusal; in no other count */
+	struct penalty penalty;
 	uint64_t hash_key;
 };
 
@@ -137,6 +140,15 @@ void worker_probe(struct worker *worker, const struct roster_place *place);
  * now.  `source` as given by worker_source.
  */
 void worker_left_unauthenticated(struct worker *worker, uint32_t source);
+
+/*
+ * A connection that has not shown its key waits for its refusal, and takes
+ * nobody's place meanwhile.  False where too many do: it is to be told now.
+ */
+bool worker_begin_late(struct worker *worker, uint32_t source);
+/* It goes on, or (worker_drop_late) it ends. */
+void worker_end_late(struct worker *worker, uint32_t source);
+void worker_drop_late(struct worker *worker);
 
 /* A session is gone: while draining the last one ends the thread. */
 void worker_on_session_gone(struct worker *worker);

@@ -136,6 +136,80 @@ def test_keys_are_exchanged_again_after_so_many_bytes(kayad, key_file):
         publish(tunnel.port, "t", "x")
 
 
+# ---- wrong keys, again and again ----
+
+LATE = "limits: {refusals: 2, refusal_delay: 2s, unauthenticated: %d}\n"
+
+
+def ask(port, key):
+    """A connection that has asked whether this key is let in."""
+    client = Client(port)
+    client.handshake()
+    client.service()
+    client.send(client.auth_request(key, proof=False))
+    return client
+
+
+@pytest.mark.kayad(config=LATE % 40)
+def test_a_wrong_key_is_told_ever_later_and_a_good_one_never(kayad, key):
+    wrong = rawssh.Key()
+    took = []
+    for _ in range(6):
+        started = time.monotonic()
+        with ask(kayad.port, wrong) as client:
+            client.expect(rawssh.USERAUTH_FAILURE)
+        took.append(time.monotonic() - started)
+    assert took[5] >= 0.8 and took[5] > took[0] + 0.6, took
+    kayad.wait_for_log(r"event=refuse .*no line has this key.* "
+                       r"told_after_ms=800")
+    # From the same address, while a refusal waits.
+    with ask(kayad.port, wrong) as late, Client(kayad.port) as good:
+        started = time.monotonic()
+        good.login(key)
+        assert time.monotonic() - started < 0.8
+        late.socket.settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            late.socket.recv(1)
+        late.socket.settimeout(20)
+        late.expect(rawssh.USERAUTH_FAILURE)
+        # It is late, and lets it in all the same.
+        late.send(late.auth_request(key))
+        late.expect(rawssh.USERAUTH_SUCCESS)
+
+
+@pytest.mark.kayad(config=LATE % 4)
+def test_those_who_wait_for_a_refusal_take_nobodys_place(kayad, key):
+    wrong = rawssh.Key()
+    for _ in range(5):
+        with ask(kayad.port, wrong) as client:
+            client.expect(rawssh.USERAUTH_FAILURE)
+    with ask(kayad.port, wrong):
+        kayad.wait_for_log("told_after_ms=800")
+        counts = status(kayad)["gateway"]
+        assert (counts["late"], counts["unauthenticated"]) == (1, 0)
+        # A quarter of the places may wait: the next is told at once.
+        with ask(kayad.port, wrong) as client:
+            client.socket.settimeout(0.8)
+            client.expect(rawssh.USERAUTH_FAILURE)
+    wait_until(lambda: status(kayad)["gateway"]["late"] == 0, "they are gone")
+    assert status(kayad)["gateway"]["unauthenticated"] == 0
+
+
+@pytest.mark.kayad(config="limits: {refusals: 1, refusal_delay: 5s, "
+                          "login_grace: 3s}\n")
+def test_refusals_leave_time_for_the_good_key_behind_them(kayad, key):
+    """Like an agent that offers its other keys first."""
+    wrong = rawssh.Key()
+    with Client(kayad.port) as client:
+        client.handshake()
+        client.service()
+        for _ in range(12):
+            client.send(client.auth_request(wrong, proof=False))
+            client.expect(rawssh.USERAUTH_FAILURE)
+        client.send(client.auth_request(key))
+        client.expect(rawssh.USERAUTH_SUCCESS)
+
+
 # ---- a key that comes again ----
 
 TAKEOVER = "threads: 3\nlimits: {takeover: 500ms}\n"

@@ -49,6 +49,8 @@ test_without_a_file_everything_is_as_the_manual_says(void **state)
 	assert_int_equal(r.s.limits.unauthenticated_per_source, 500);
 	assert_int_equal(r.s.limits.login_grace_ms, 30000);
 	assert_int_equal(r.s.limits.auth_tries, 20);
+	assert_int_equal(r.s.limits.refusals, 10);
+	assert_int_equal(r.s.limits.refusal_delay_ms, 5000);
 	assert_int_equal(r.s.limits.channels, 256);
 	assert_int_equal(r.s.limits.window_bytes, 256 << 10);
 	assert_int_equal(r.s.limits.output_bytes, 4 << 20);
@@ -99,6 +101,7 @@ test_every_word_arrives(void **state)
 	    "  persistence: no\n  open_as: b.example:1884\n"
 	    "limits:\n  sessions: 11\n  unauthenticated: 10\n"
 	    "  unauthenticated_per_source: 9\n  login_grace: 8s\n"
+	    "  refusals: 4\n  refusal_delay: never\n"
 	    "  auth_tries: 7\n  channels: 6\n  window: 33KiB\n"
 	    "  output: 200KiB\n  mqtt_packet: 2KiB\n  keepalive_interval: "
 	    "never\n"
@@ -135,6 +138,8 @@ test_every_word_arrives(void **state)
 	assert_int_equal(r.s.limits.login_grace_ms, 8000);
 	assert_int_equal(r.s.limits.auth_tries, 7);
 	assert_int_equal(r.s.limits.channels, 6);
+	assert_int_equal(r.s.limits.refusals, 4);
+	assert_int_equal(r.s.limits.refusal_delay_ms, 0);
 	assert_int_equal(r.s.limits.window_bytes, 33 << 10);
 	assert_int_equal(r.s.limits.output_bytes, 200 << 10);
 	assert_int_equal(r.s.limits.mqtt_packet_bytes, 2 << 10);

@@ -1,0 +1,50 @@
+#include "penalty.h"
+
+enum {
+	HALF_LIFE_MS = 60000,
+	FIRST_MS = 100, /* doubled with each further refusal */
+	SOURCE_FACTOR = 4, /* keys are many in a house, and few in a device */
+};
+
+static uint32_t
+count(_Atomic uint64_t *cell, uint64_t now_ms)
+{
+	uint64_t was = atomic_load_explicit(cell, memory_order_relaxed);
+	uint64_t minute = now_ms / HALF_LIFE_MS & UINT32_MAX;
+	uint64_t age = minute - (was >> 32);
+	uint32_t counted = age < 32 ? (uint32_t)was >> age : 0;
+
+	if (counted < UINT32_MAX)
+		counted++;
+	atomic_store_explicit(
+	    cell, minute << 32 | counted, memory_order_relaxed);
+	return counted;
+}
+
+static uint64_t
+delay(uint32_t counted, uint64_t free, uint64_t max_ms)
+{
+	uint64_t over = counted > free ? counted - free : 0;
+	uint64_t ms;
+
+	if (over == 0)
+		return 0;
+	ms = over > 20 ? max_ms : (uint64_t)FIRST_MS << (over - 1);
+	return ms < max_ms ? ms : max_ms;
+}
+
+uint64_t
+penalty_count(struct penalty *penalty, const struct penalty_refusal *refusal)
+{
+	uint64_t bits = (refusal->key ^ refusal->source) * 0x9e3779b97f4a7c15u;
+	_Atomic uint64_t *pair = &penalty->pairs[bits >> 52];
+	_Atomic uint64_t *source =
+	    &penalty->sources[refusal->source % PENALTY_CELLS];
+	uint64_t of_pair, of_source;
+
+	of_pair =
+	    delay(count(pair, refusal->now_ms), refusal->free, refusal->max_ms);
+	of_source = delay(count(source, refusal->now_ms),
+	    (uint64_t)SOURCE_FACTOR * refusal->free, refusal->max_ms);
+	return of_pair > of_source ? of_pair : of_source;
+}
