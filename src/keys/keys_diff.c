@@ -124,16 +124,27 @@ tell(const struct diff *d, char mark, const struct lines *lines, size_t from,
 		d->fn(d->arg, mark, lines->items[from + i]);
 }
 
+/* "12,3": three lines from the twelfth on; a single one goes without ",1". */
+static const char *
+range(size_t from, size_t count, char text[64])
+{
+	/* An empty range is named by the line before it. */
+	if (count == 1)
+		snprintf(text, 64, "%zu", from + 1);
+	else
+		snprintf(text, 64, "%zu,%zu", from + (count > 0), count);
+	return text;
+}
+
 static void
 tell_head(const struct diff *d, size_t old_from, size_t old_count,
     size_t new_from, size_t new_count)
 {
-	char head[128];
+	char head[160], before[64], after[64];
 
-	/* An empty range is named by the line before it. */
-	snprintf(head, sizeof head, "@@ -%zu,%zu +%zu,%zu @@\n",
-	    old_from + (old_count > 0), old_count, new_from + (new_count > 0),
-	    new_count);
+	snprintf(head, sizeof head, "@@ -%s +%s @@\n",
+	    range(old_from, old_count, before),
+	    range(new_from, new_count, after));
 	d->fn(d->arg, '@', span_of_str(head));
 }
 

@@ -57,8 +57,8 @@ static void
 lines_come_and_go(void **state)
 {
 	(void)state;
-	check("", "a\n", "@@ -0,0 +1,1 @@\n+a\n");
-	check("a\n", "", "@@ -1,1 +0,0 @@\n-a\n");
+	check("", "a\n", "@@ -0,0 +1 @@\n+a\n");
+	check("a\n", "", "@@ -1 +0,0 @@\n-a\n");
 	check("a\nb\nc\n", "a\nc\n", "@@ -1,3 +1,2 @@\n a\n-b\n c\n");
 	check("a\nc\n", "a\nb\nc\n", "@@ -1,2 +1,3 @@\n a\n+b\n c\n");
 	check("a\nb\nc\n", "a\nbc\n", "@@ -1,3 +1,2 @@\n a\n-b\n-c\n+bc\n");
