@@ -12,7 +12,7 @@ BUILT_FOR = $$(meson introspect --buildoptions $(BUILD) | \
 	sed -nE 's/.*"name": "prefix", "value": "([^"]*)".*/\1/p')
 
 .PHONY: all deps build demo test test-unit test-sanitize test-valgrind \
-	test-debian13 fuzz check format bench install clean
+	test-debian13 test-differential fuzz check format bench install clean
 
 all:
 	@tools/deps.sh build
@@ -57,6 +57,14 @@ test-valgrind:
 	@$(MAKE) --no-print-directory build
 	@KAYA_TEST_WRAP="valgrind --quiet --leak-check=full --error-exitcode=99" \
 		tools/test.py unit
+
+# Lines of authorized_keys at random: kaya and a running sshd must agree.
+test-differential:
+	@tools/deps.sh build test
+	@$(MAKE) --no-print-directory build
+	@KAYA_BUILD=$(BUILD) KAYA_DIFFERENTIAL=$${KAYA_DIFFERENTIAL:-2000} \
+		/usr/bin/python3 -m pytest -q -p no:cacheprovider \
+		tests/integration/test_keys_differential.py
 
 # In a chroot, ./debian13, which stays for the next time until make clean.
 test-debian13:

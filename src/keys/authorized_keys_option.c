@@ -102,6 +102,13 @@ take_number(struct span s, uint64_t min, uint64_t max, uint64_t *n)
 	return str_to_u64(s, min, max, n);
 }
 
+/* sshd takes localhost/1883 for localhost:1883. */
+static bool
+ends_host(uint8_t c)
+{
+	return c == ':' || c == '/';
+}
+
 enum authorized_keys_fault
 authorized_keys_split_permit(enum authorized_keys_option_id id,
     struct span value, struct span *host, uint16_t *port)
@@ -121,7 +128,7 @@ authorized_keys_split_permit(enum authorized_keys_option_id id,
 			return FAULT_HOST;
 		*host = span_of(value.data + 1, (size_t)(end - value.data) - 1);
 		number = span_of(end + 1, value.len - host->len - 2);
-		if (number.len > 0 && number.data[0] != ':')
+		if (number.len > 0 && !ends_host(number.data[0]))
 			return FAULT_HOST;
 		if (number.len == 0)
 			return FAULT_PORT;
@@ -129,13 +136,10 @@ authorized_keys_split_permit(enum authorized_keys_option_id id,
 	} else {
 		*host = value;
 		for (host->len = 0; host->len < value.len; host->len++)
-			if (value.data[host->len] == ':' ||
-			    value.data[host->len] == '/')
+			if (ends_host(value.data[host->len]))
 				break;
 		if (host->len == value.len)
 			return FAULT_PORT;
-		if (value.data[host->len] == '/')
-			return FAULT_HOST;
 		number = span_of(
 		    value.data + host->len + 1, value.len - host->len - 1);
 	}

@@ -289,6 +289,8 @@ test_permits_are_cut_into_host_and_port(void **state)
 	assert_permit(OPTION_PERMITOPEN, "localhost:1883", "localhost", 1883);
 	assert_permit(OPTION_PERMITOPEN, "[::1]:1883", "::1", 1883);
 	assert_permit(OPTION_PERMITOPEN, "*:*", "*", 0);
+	assert_permit(OPTION_PERMITOPEN, "localhost/1883", "localhost", 1883);
+	assert_permit(OPTION_PERMITOPEN, "[::1]/1883", "::1", 1883);
 	assert_permit(OPTION_PERMITOPEN, ":80", "", 80);
 	assert_permit(OPTION_PERMITOPEN, "h: +80", "h", 80);
 	assert_permit(OPTION_PERMITLISTEN, "8080", "*", 8080);
@@ -307,7 +309,8 @@ test_bad_permits_void_the_line(void **state)
 	assert_void("permitopen=\"[::1]\"", FAULT_PORT);
 	assert_void("permitopen=\"[::1]x\"", FAULT_HOST);
 	assert_void("permitopen=\"[::1\"", FAULT_HOST);
-	assert_void("permitopen=\"/run/x:1\"", FAULT_HOST);
+	assert_void("permitopen=\"/run/x:1\"", FAULT_PORT);
+	assert_void("permitlisten=\"localhost/1\"", FAULT_PORT);
 	assert_void("permitopen=\"localhost:http\"", FAULT_PORT);
 	assert_void("permitopen=\"none\"", FAULT_PORT);
 	assert_void("permitlisten=\"none\"", FAULT_PORT);

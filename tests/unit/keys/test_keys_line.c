@@ -209,7 +209,7 @@ a_private_key_is_named_and_not_repeated(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		assert_non_null(strstr(take(texts[i]), "private key"));
+		assert_non_null(strstr(take(texts[i]), "stays on its device"));
 		assert_non_null(strstr(err.hint, ".pub"));
 		assert_null(strstr(err.what, "secret"));
 	}
