@@ -474,6 +474,7 @@ carry_new(struct loop *loop, struct link *link,
 	}
 	carry->loop = loop;
 	carry->link = link;
+	ssh_set_log_level(link->log_level);
 	carry->events = *events;
 	carry->heard_ms = clock_monotonic_ms();
 	carry->poll = ssh_event_new();

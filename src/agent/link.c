@@ -250,6 +250,7 @@ link_open(const struct link_options *given, struct err *err)
 		goto fail;
 	}
 	make_nonblocking(link);
+	link->log_level = ssh_get_log_level();
 	return link;
 fail:
 	link_free(link);

@@ -38,6 +38,7 @@ struct link {
 	ssh_session session;
 	char name[400]; /* "user@host:port", for texts */
 	char fingerprint[64];
+	int log_level; /* libssh's, by LogLevel; it keeps one a thread */
 };
 
 /*

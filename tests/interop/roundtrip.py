@@ -54,10 +54,12 @@ def go_round_at_each_qos(port, folder, words=()):
         go_round(port, qos, folder, words)
 
 
-def go_round_in_one_connection(port, folder):
+def go_round_in_one_connection(port, folder, user=None, password=None):
     """The same by Paho, which sends and receives in one connection."""
     received = queue.Queue()
     client = paho.Client()
+    if user is not None:
+        client.username_pw_set(user, password)
     client.on_message = lambda *words: received.put(words[-1].payload)
     subscribed = threading.Event()
     client.on_subscribe = lambda *words: subscribed.set()

@@ -286,10 +286,10 @@ class Sshd(Process):
         self.authorized_keys.touch()
         config = folder / "sshd_config"
         config.write_text(
-            f"Port {self.port}\nListenAddress 127.0.0.1\n"
+            f"{extra}\nPort {self.port}\nListenAddress 127.0.0.1\n"
             f"HostKey {self.host_key}\nPidFile none\nUsePAM no\n"
             f"StrictModes no\nAuthorizedKeysFile {self.authorized_keys}\n"
-            f"PasswordAuthentication no\nLogLevel VERBOSE\n{extra}\n")
+            f"PasswordAuthentication no\nLogLevel VERBOSE\n")
         super().__init__([sshd or find("sshd"), "-D", "-e", "-f", config])
         try:
             self.wait_for_log("Server listening")
