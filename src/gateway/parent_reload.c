@@ -1,10 +1,12 @@
 #include "parent_private.h"
 
+#include "clock.h"
 #include "notify.h"
 #include "pubkey.h"
 #include "settings_source.h"
 #include "snapshot.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 enum {
@@ -82,6 +84,17 @@ log_fault(const struct conf_fault *fault, void *arg)
 	log_err(LOG_LEVEL_ERROR, "parent", "reload-refused", &fault->err);
 }
 
+/* As sd_notify(3) has it; READY=1 follows, whatever comes of it. */
+static void
+tell_reloading(void)
+{
+	char text[64];
+
+	snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%ju",
+	    (uintmax_t)clock_monotonic_ms() * 1000);
+	notify_systemd(text);
+}
+
 void
 parent_reload(struct parent *parent)
 {
@@ -101,8 +114,11 @@ parent_reload(struct parent *parent)
 		return;
 	log_event(LOG_LEVEL_DEBUG, "parent", "reload",
 	    "reading configuration and keys");
-	if (settings_source_read(&source, &settings, &file, &err) != 0)
+	tell_reloading();
+	if (settings_source_read(&source, &settings, &file, &err) != 0) {
+		notify_systemd("READY=1");
 		return;
+	}
 	if ((settings_same_brokers(&parent->settings, &settings) ||
 		parent_start_brokers(
 		    parent, &settings, &parent->pending_brokers, &err) == 0) &&
@@ -113,6 +129,7 @@ parent_reload(struct parent *parent)
 		log_err(LOG_LEVEL_ERROR, "parent", "reload-refused", &err);
 		parent_stop_brokers(&parent->pending_brokers);
 		settings_fini(&settings);
+		notify_systemd("READY=1");
 	}
 	settings_source_free(&file);
 }
@@ -253,6 +270,7 @@ on_refused(struct parent *parent, const char *why)
 		settings_fini(&parent->pending);
 	parent->has_pending = false;
 	parent_stop_brokers(&parent->pending_brokers);
+	notify_systemd("READY=1");
 }
 
 static void
@@ -274,6 +292,7 @@ on_taken(struct parent *parent)
 		parent_watch_keys(parent);
 	}
 	parent_run_early(parent);
+	notify_systemd("READY=1");
 	log_event(LOG_LEVEL_INFO, "parent", "reloaded",
 	    "configuration and keys are in force");
 }

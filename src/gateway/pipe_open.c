@@ -59,6 +59,10 @@ judge(struct session *session, const struct ssh_event *event, const char **why)
 	const struct snapshot *snapshot = session->worker->snapshot;
 	uint32_t wanted;
 
+	if (session->worker->is_draining) {
+		*why = "the gateway is being stopped";
+		return 0;
+	}
 	if (event->open.port > UINT16_MAX) {
 		*why = "no such port";
 		return 0;
