@@ -8,6 +8,40 @@
 #include <string.h>
 #include <unistd.h>
 
+struct keys_findings *
+cmd_keys_judge(const struct keys_files *files, int64_t now_s, struct err *err)
+{
+	/* A folder may be empty. */
+	size_t count = files->count, room = count > 0 ? count : 1;
+	struct keys_judge_file *views = calloc(room, sizeof *views);
+	struct keys_findings *findings = calloc(room, sizeof *findings);
+	int result = -1;
+
+	for (size_t i = 0; views != NULL && i < count; i++)
+		views[i] =
+		    (struct keys_judge_file){.name = files->items[i].name,
+			.bytes = files->items[i].bytes};
+	if (views == NULL || findings == NULL)
+		err_set(err, ERR_NOMEM, "no memory for the findings");
+	else
+		result =
+		    keys_judge_together(views, count, now_s, findings, err);
+	free(views);
+	if (result == 0)
+		return findings;
+	free(findings);
+	return NULL;
+}
+
+void
+cmd_keys_judge_free(
+    const struct keys_files *files, struct keys_findings *findings)
+{
+	for (size_t i = 0; findings != NULL && i < files->count; i++)
+		keys_findings_fini(&findings[i]);
+	free(findings);
+}
+
 const char *
 cmd_keys_paint(FILE *to, enum cmd_keys_paint paint)
 {

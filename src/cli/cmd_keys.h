@@ -6,6 +6,7 @@
 #include "cmd.h"
 
 #include "keys_file.h"
+#include "keys_judge.h"
 #include "span.h"
 
 #include <stdio.h>
@@ -26,6 +27,17 @@ enum cmd_keys_option {
 	KEYS_ALSO,
 	KEYS_FIX
 };
+
+/* ---- judging all files that are read together ---- */
+
+/*
+ * The findings of each file, in their order, for cmd_keys_judge_free; NULL
+ * and `err` where memory fails.
+ */
+struct keys_findings *cmd_keys_judge(
+    const struct keys_files *files, int64_t now_s, struct err *err);
+void cmd_keys_judge_free(
+    const struct keys_files *files, struct keys_findings *findings);
 
 /* ---- colours, on a terminal only and not with NO_COLOR ---- */
 

@@ -164,28 +164,23 @@ fix(const struct lint *lint, const struct keys_files *files, struct err *err)
 
 /* ---- the command ---- */
 
-static int
-lint_file(struct lint *lint, struct err *err)
+static void
+lint_file(struct lint *lint, const struct keys_findings *findings)
 {
 	static struct authorized_keys_line line;
 	const struct keys_file *file = lint->file;
-	struct keys_findings findings;
 	size_t at = 0, number = 0, i = 0;
 	struct span text;
 
-	if (keys_judge(file->bytes, lint->now, &findings, err) != 0)
-		return -1;
 	if (file->target != NULL)
 		keys_file_risks(file, on_risk, lint);
 	while (authorized_keys_next_line(file->bytes, &at, &number, &text)) {
 		if (authorized_keys_parse(text, &line) == AUTHORIZED_KEYS_KEY)
 			lint->keys++;
-		for (; i < findings.count && findings.items[i].line == number;
+		for (; i < findings->count && findings->items[i].line == number;
 		     i++)
-			report(lint, &findings.items[i], text);
+			report(lint, &findings->items[i], text);
 	}
-	keys_findings_fini(&findings);
-	return 0;
 }
 
 static void
@@ -211,19 +206,24 @@ static int
 lint_all(struct lint *lint, const char *path)
 {
 	struct err err = ERR_INIT;
+	struct keys_findings *findings;
 	struct keys_files files;
 	int result = 0;
 
 	if (keys_files_open(&files, path, KEYS_FILES_READ, &err) != 0)
 		return cmd_complain(&err);
+	findings = cmd_keys_judge(&files, lint->now, &err);
+	if (findings == NULL)
+		result = -1;
 	for (size_t i = 0; i < files.count && result == 0; i++) {
 		lint->file = &files.items[i];
-		result = lint_file(lint, &err);
-		if (result == 0 && lint->fixes)
+		lint_file(lint, &findings[i]);
+		if (lint->fixes)
 			result = fix(lint, &files, &err);
 	}
 	if (result == 0)
 		summarise(lint, &files);
+	cmd_keys_judge_free(&files, findings);
 	keys_files_close(&files);
 	if (result != 0)
 		return cmd_complain(&err);

@@ -266,19 +266,16 @@ list_line(struct list *list, const struct keys_file *file, struct span text,
 }
 
 static int
-list_file(struct list *list, const struct keys_file *file, struct err *err)
+list_file(struct list *list, const struct keys_file *file,
+    const struct keys_findings *findings, struct err *err)
 {
-	struct keys_findings findings;
 	size_t at = 0, number = 0;
 	struct span text;
 	bool is_well = true;
 
-	if (keys_judge(file->bytes, time(NULL), &findings, err) != 0)
-		return -1;
 	while (is_well &&
 	       authorized_keys_next_line(file->bytes, &at, &number, &text))
-		is_well = list_line(list, file, text, number, &findings);
-	keys_findings_fini(&findings);
+		is_well = list_line(list, file, text, number, findings);
 	return is_well ? 0 : err_set(err, ERR_NOMEM, "no memory for the list");
 }
 
@@ -316,6 +313,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 	struct cmd_reader reader = {.cmd = cmd, .argc = argc, .argv = argv};
 	struct list *list;
 	struct err err = ERR_INIT;
+	struct keys_findings *findings;
 	struct keys_files files;
 	int id, status = 0;
 	bool as_json = false;
@@ -337,12 +335,16 @@ run(const struct cmd *cmd, int argc, char **argv)
 	}
 	list->array = as_json ? json_array() : NULL;
 	list->names_files = files.is_folder;
+	findings = cmd_keys_judge(&files, time(NULL), &err);
+	if (findings == NULL)
+		status = cmd_complain(&err);
 	for (size_t i = 0; i < files.count && status == 0; i++)
-		if (list_file(list, &files.items[i], &err) != 0)
+		if (list_file(list, &files.items[i], &findings[i], &err) != 0)
 			status = cmd_complain(&err);
 	if (status == 0)
 		print_list(list, argv[optind]);
 	free_list(list);
+	cmd_keys_judge_free(&files, findings);
 	keys_files_close(&files);
 	return status;
 }

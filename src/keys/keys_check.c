@@ -11,6 +11,8 @@
 /* sshd's own minimum (RequiredRSASize), and kayad's. */
 enum { SSHD_RSA_MIN_BITS = 1024, KAYAD_RSA_MIN_BITS = 2048 };
 
+enum { SOON_S = 30 * 24 * 3600 };
+
 bool
 keys_case_say(struct keys_case *c, struct span at, const char *remedy,
     const char *cause, ...)
@@ -66,22 +68,39 @@ find_option(const struct authorized_keys_line *line,
 /* ---- the key ---- */
 
 static bool
-check_expired(struct keys_case *c)
+say_expiry(struct keys_case *c, const char *remedy, const char *verb)
 {
-	const struct authorized_keys_line *line = c->line;
 	struct authorized_keys_option option;
-	time_t t = (time_t)line->expires_s;
+	time_t t = (time_t)c->line->expires_s;
 	char stamp[32];
 	struct tm tm;
 
-	if (t == 0 || t >= c->now_s ||
-	    !find_option(line, OPTION_EXPIRY_TIME, &option))
+	if (!find_option(c->line, OPTION_EXPIRY_TIME, &option))
 		return false;
 	gmtime_r(&t, &tm);
 	strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S UTC", &tm);
-	return keys_case_say(c, option.name,
-	    "take the line out, or write a later expiry-time",
-	    "the line expired at %s", stamp);
+	return keys_case_say(
+	    c, option.name, remedy, "the line %s at %s", verb, stamp);
+}
+
+static bool
+check_expired(struct keys_case *c)
+{
+	int64_t t = c->line->expires_s;
+
+	return t != 0 && t < c->now_s &&
+	       say_expiry(c, "take the line out, or write a later expiry-time",
+		   "expired");
+}
+
+static bool
+check_expires_soon(struct keys_case *c)
+{
+	int64_t t = c->line->expires_s;
+
+	return t >= c->now_s && t - c->now_s < SOON_S &&
+	       say_expiry(c, "write a later expiry-time if the key is to stay",
+		   "expires");
 }
 
 static bool
@@ -417,6 +436,7 @@ check_loopback(struct keys_case *c)
 const struct keys_check keys_checks[] = {
     {"expired", KEYS_VOID, "logs \"entry expired\" and asks for a password",
 	check_expired},
+    {"expires-soon", KEYS_NOTE, "", check_expires_soon},
     {"dsa", KEYS_VOID, "refuses ssh-dss since 7.0", check_dsa},
     {"rsa-short", KEYS_WARNING, "takes it; kayad does not", check_rsa},
     {"name", KEYS_ERROR, "does not mind; kayad passes over the line",

@@ -69,7 +69,7 @@ struct judge {
 	size_t at; /* of the next line */
 	size_t number; /* of this line, from 1 */
 	int64_t now_s;
-	struct keys_findings *findings;
+	struct keys_findings *findings; /* of this file */
 	struct keys_twice twice;
 	struct authorized_keys_line line; /* this one */
 	struct authorized_keys_line other; /* for looking ahead */
@@ -311,38 +311,69 @@ by_line(const void *a, const void *b)
 	return x->column < y->column ? -1 : x->column > y->column;
 }
 
+static int
+judge_file(struct judge *j)
+{
+	struct span text;
+
+	j->at = j->number = 0;
+	j->has_carriage_returns = false;
+	while (authorized_keys_next_line(j->file, &j->at, &j->number, &text))
+		if (judge_line(j, text) != 0)
+			return -1;
+	return judge_ends(j);
+}
+
+static int
+judge_files(struct judge *j, const struct keys_judge_file *files, size_t count,
+    struct keys_findings *findings)
+{
+	j->twice.files = files;
+	j->twice.findings = findings;
+	for (size_t i = 0; i < count; i++) {
+		j->file = files[i].bytes;
+		j->findings = &findings[i];
+		j->twice.file = i;
+		if (judge_file(j) != 0)
+			return -1;
+	}
+	return keys_twice_judge(&j->twice);
+}
+
+int
+keys_judge_together(const struct keys_judge_file *files, size_t count,
+    int64_t now_s, struct keys_findings *findings, struct err *err)
+{
+	struct judge *j = calloc(1, sizeof *j);
+	int result = -1;
+
+	memset(findings, 0, count * sizeof *findings);
+	if (j != NULL) {
+		j->now_s = now_s;
+		buf_init(&j->meant, MEANT_MAX);
+		result = judge_files(j, files, count, findings);
+		keys_twice_fini(&j->twice);
+		buf_fini(&j->meant);
+		free(j);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (result != 0)
+			keys_findings_fini(&findings[i]);
+		else if (findings[i].count > 0)
+			qsort(findings[i].items, findings[i].count,
+			    sizeof *findings[i].items, by_line);
+	}
+	if (result != 0)
+		return err_set(
+		    err, ERR_NOMEM, "no memory for the list of findings");
+	return 0;
+}
+
 int
 keys_judge(struct span file, int64_t now_s, struct keys_findings *findings,
     struct err *err)
 {
-	struct judge *j = calloc(1, sizeof *j);
-	struct span text;
-	int result = 0;
+	const struct keys_judge_file one = {.name = "", .bytes = file};
 
-	*findings = (struct keys_findings){0};
-	if (j == NULL)
-		goto nomem;
-	j->file = file;
-	j->now_s = now_s;
-	j->findings = findings;
-	buf_init(&j->meant, MEANT_MAX);
-	while (result == 0 &&
-	       authorized_keys_next_line(file, &j->at, &j->number, &text))
-		result = judge_line(j, text);
-	if (result == 0)
-		result = judge_ends(j);
-	if (result == 0)
-		result = keys_twice_judge(&j->twice, findings);
-	keys_twice_fini(&j->twice);
-	buf_fini(&j->meant);
-	free(j);
-	if (result < 0)
-		goto nomem;
-	if (findings->count > 0)
-		qsort(findings->items, findings->count, sizeof *findings->items,
-		    by_line);
-	return 0;
-nomem:
-	keys_findings_fini(findings);
-	return err_set(err, ERR_NOMEM, "no memory for the list of findings");
+	return keys_judge_together(&one, 1, now_s, findings, err);
 }

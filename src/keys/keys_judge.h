@@ -51,6 +51,18 @@ struct keys_findings {
 int keys_judge(struct span file, int64_t now_s, struct keys_findings *findings,
     struct err *err);
 
+/*
+ * The same for `count` files that are read together, as kayad reads a folder:
+ * what stands in two of them is found too.  `findings` has one for each file;
+ * on -1 none of them holds anything.
+ */
+struct keys_judge_file {
+	const char *name; /* as findings about other files call it */
+	struct span bytes;
+};
+int keys_judge_together(const struct keys_judge_file *files, size_t count,
+    int64_t now_s, struct keys_findings *findings, struct err *err);
+
 void keys_findings_fini(struct keys_findings *findings);
 
 /* The gravest severity among them; KEYS_NOTE where there are none. */

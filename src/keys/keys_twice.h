@@ -8,8 +8,11 @@
 
 #include "keys_judge.h"
 
-/* Start with all zero. */
+/* Start with all zero but `files` and `findings`. */
 struct keys_twice {
+	const struct keys_judge_file *files; /* that are read together */
+	struct keys_findings *findings; /* of each of them */
+	size_t file; /* whose lines are being added */
 	struct keys_twice_line *lines;
 	size_t count;
 	size_t cap;
@@ -20,7 +23,7 @@ int keys_twice_add(struct keys_twice *twice,
     const struct authorized_keys_line *line, size_t number);
 
 /* Add a finding for each line that repeats one before it.  -1: no memory. */
-int keys_twice_judge(struct keys_twice *twice, struct keys_findings *findings);
+int keys_twice_judge(struct keys_twice *twice);
 
 void keys_twice_fini(struct keys_twice *twice);
 

@@ -1,11 +1,14 @@
 """kaya keys: files edited and judged, and what sshd and kayad make of them."""
 
 import base64
+import getpass
 import json
 import os
+import pathlib
 import re
 import stat
 import subprocess
+import tempfile
 
 import pytest
 
@@ -66,6 +69,22 @@ def ssh_command(server, key, *words, command=()):
 def ssh(server, key, *words, command=(), **run_options):
     return subprocess.run(ssh_command(server, key, *words, command=command),
                           capture_output=True, timeout=30, **run_options)
+
+
+def strict_sshd(folder, authorized_keys):
+    """An sshd that looks at the modes of its files, as it does by default."""
+    make_key(folder / "host_key")
+    port = peers.free_port()
+    if os.geteuid() == 0:
+        os.makedirs("/run/sshd", exist_ok=True)
+    (folder / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nPidFile none\nUsePAM no\n"
+        f"HostKey {folder}/host_key\nAuthorizedKeysFile {authorized_keys}\n")
+    server = peers.Process([peers.find("sshd"), "-D", "-e", "-f",
+                            folder / "sshd_config"])
+    server.port, server.user = port, getpass.getuser()
+    server.wait_for_log("Server listening")
+    return server
 
 
 def connack(server, key, target):
@@ -357,10 +376,10 @@ def test_what_is_revoked_is_taken_out_and_told(folder, public_key, other_key):
 def test_nobody_of_that_name_ends_in_the_nearest_name(folder, public_key):
     file = folder / "authorized_keys"
     add(file, "pump-7", public_key)
-    before = file.stat()
+    before = (file.stat().st_ino, file.stat().st_mtime_ns)
     result = keys("revoke", file, "pum-7")
     assert result.returncode == 1 and "pump-7" in result.stderr
-    assert file.stat() == before
+    assert (file.stat().st_ino, file.stat().st_mtime_ns) == before
     assert keys("revoke", folder / "none", "pump-7").returncode == 1
     assert not (folder / "none").exists()
 
@@ -415,6 +434,21 @@ def test_a_fault_is_told_with_place_cause_remedy_and_the_line_meant(
     assert "--fix" in result.stderr and "\x1b" not in result.stdout
 
 
+def test_what_stands_in_two_files_of_a_folder_is_told(
+        folder, public_key, other_key):
+    add(folder, "pump-7", public_key)
+    line = (folder / "pump-7").read_text()
+    (folder / "pump-8").write_text(line.replace(public_key, other_key))
+    (folder / "pump-9").write_text(line.replace("pump-7", "pump-9"))
+    result = keys("lint", "--json", folder)
+    assert result.returncode == 1
+    faults = {fault["code"]: fault for fault in json.loads(result.stdout)
+              if fault["line"]}
+    assert faults["identity-twice"]["file"] == str(folder / "pump-8")
+    assert faults["key-twice"]["file"] == str(folder / "pump-9")
+    assert f"{folder}/pump-7:1" in faults["key-twice"]["cause"]
+
+
 def test_a_fault_is_an_object_for_programs(folder, public_key):
     file = folder / "authorized_keys"
     file.write_text(f"restrict,{public_key}\n")
@@ -454,6 +488,27 @@ def test_a_terminal_gets_a_caret_and_colours(folder, public_key):
         assert meant.startswith("  meant:  restrict ssh-ed25519 AAAA")
         assert len(meant) < 80 and meant.endswith("...")
         assert caret.index("^") == meant.index(" ssh-ed25519")
+
+
+def test_sshd_refuses_the_modes_that_lint_names_and_takes_its_remedy(
+        key, public_key, tmp_path):
+    # Below /tmp, where everybody may write, sshd trusts no file.
+    with tempfile.TemporaryDirectory(dir=pathlib.Path.home()) as name:
+        folder = pathlib.Path(name)
+        file = folder / "authorized_keys"
+        add(file, "pump-7", public_key)
+        with strict_sshd(tmp_path, file) as server:
+            assert b"MQTT only" in ssh(server, key).stdout
+            assert keys("lint", file).returncode == 0
+            for path, mode in ((file, 0o602), (folder, 0o702)):
+                path.chmod(mode)
+                assert b"Permission denied" in ssh(server, key).stderr
+                result = keys("lint", file)
+                assert result.returncode == 1
+                assert "[others-may-write]" in result.stdout
+                remedy = re.search("remedy: (chmod .*)", result.stdout)
+                subprocess.run(remedy.group(1).split(), check=True)
+                assert b"MQTT only" in ssh(server, key).stdout
 
 
 def test_a_fix_is_written_beside_and_lets_the_key_in(

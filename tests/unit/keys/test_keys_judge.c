@@ -125,11 +125,18 @@ test_an_expired_line(void **state)
 {
 	static const struct sample samples[] = {
 	    {"expiry-time=\"20291231Z\" " KEY_ED, "expired", KEYS_VOID, NULL},
-	    {"expiry-time=\"20300101Z\" " KEY_ED, NULL},
+	    {"expiry-time=\"20300101Z\" " KEY_ED, "expires-soon", KEYS_NOTE,
+		NULL},
+	    {"expiry-time=\"20310101Z\" " KEY_ED, NULL},
 	};
 
 	CHECK(samples);
+	judge("expiry-time=\"20300130Z\" " KEY_ED "\n");
+	assert_int_equal(find("expires-soon")->severity, KEYS_NOTE);
+	judge("expiry-time=\"20300201Z\" " KEY_ED "\n");
+	assert_null(find("expires-soon"));
 	judge("expiry-time=\"20291231Z\" " KEY_ED "\n");
+	assert_null(find("expires-soon"));
 	assert_string_equal(find("expired")->cause,
 	    "the line expired at 2029-12-31 00:00:00 UTC");
 }
@@ -390,13 +397,55 @@ test_a_block_without_end_does_not_swallow_keys(void **state)
 static void
 test_the_same_key_twice(void **state)
 {
-	judge(KEY_ED "\n" KEY_ED2 "\nno-pty " KEY_ED "\n");
+	judge("no-pty " KEY_ED "\n" KEY_ED2 "\nno-pty,no-user-rc " KEY_ED "\n");
 	assert_int_equal(found.count, 1);
 	assert_string_equal(found.items[0].code, "key-twice");
 	assert_int_equal(found.items[0].line, 3);
-	assert_int_equal(found.items[0].column, 8);
+	assert_int_equal(found.items[0].column, 19);
+	assert_string_equal(found.items[0].cause,
+	    "line 1 has the same key with other options, so that this one has "
+	    "no effect");
+	judge(KEY_ED "\n" KEY_ED " again\n");
 	assert_string_equal(found.items[0].cause,
 	    "line 1 has the same key, so that this one has no effect");
+}
+
+static void
+test_a_login_key_that_another_line_restricts_in_vain(void **state)
+{
+	judge(KEY_ED " me\n" TIGHT " " KEY_ED "\n");
+	assert_int_equal(found.count, 1);
+	assert_string_equal(found.items[0].code, "login-key");
+	assert_int_equal(found.items[0].severity, KEYS_ERROR);
+	assert_int_equal(found.items[0].line, 2);
+	/* The other way round sshd never comes to the looser one. */
+	judge(TIGHT " " KEY_ED "\n" KEY_ED " me\n");
+	assert_int_equal(found.count, 1);
+	assert_string_equal(found.items[0].code, "key-twice");
+}
+
+static void
+test_what_stands_in_two_files_that_are_read_together(void **state)
+{
+	const struct keys_judge_file files[] = {
+	    {"a", span_of_str("environment=\"KAYA_ID=a\" " KEY_ED "\n")},
+	    {"b", span_of_str("# b\nrestrict " KEY_EC256 "\n")},
+	    {"c", span_of_str("restrict " KEY_ED "\n"
+			      "environment=\"KAYA_ID=a\" " KEY_ED2 "\n")},
+	};
+	struct keys_findings findings[3];
+
+	assert_int_equal(keys_judge_together(files, 3, NOW, findings, NULL), 0);
+	assert_int_equal(findings[0].count, 0);
+	assert_int_equal(findings[1].count, 0);
+	assert_int_equal(findings[2].count, 2);
+	assert_int_equal(findings[2].items[0].line, 1);
+	assert_non_null(strstr(findings[2].items[0].cause, "a:1 "));
+	assert_int_equal(findings[2].items[1].line, 2);
+	assert_string_equal(findings[2].items[1].cause,
+	    "a:1 gives another key the same identity, a");
+	for (size_t i = 0; i < 3; i++)
+		keys_findings_fini(&findings[i]);
 }
 
 static void
@@ -453,7 +502,7 @@ test_findings_stand_in_the_order_of_lines_gravest_first(void **state)
 	assert_int_equal(found.count, 4);
 	assert_string_equal(found.items[0].code, "option-unknown");
 	assert_string_equal(found.items[1].code, "no-forwarding");
-	assert_string_equal(found.items[2].code, "key-twice");
+	assert_string_equal(found.items[2].code, "login-key");
 	assert_string_equal(found.items[3].code, "no-final-newline");
 	assert_int_equal(keys_findings_worst(&found), KEYS_VOID);
 }
@@ -485,6 +534,10 @@ main(void)
 	    cmocka_unit_test(test_a_pasted_private_key_is_one_finding),
 	    cmocka_unit_test(test_a_block_without_end_does_not_swallow_keys),
 	    cmocka_unit_test(test_the_same_key_twice),
+	    cmocka_unit_test(
+		test_a_login_key_that_another_line_restricts_in_vain),
+	    cmocka_unit_test(
+		test_what_stands_in_two_files_that_are_read_together),
 	    cmocka_unit_test(
 		test_a_line_that_may_refuse_leaves_room_for_another),
 	    cmocka_unit_test(test_the_same_identity_on_two_keys),
