@@ -131,11 +131,11 @@ print_gateway(const json_t *answer)
 		     *device;
 	size_t i;
 
-	printf("kayad %s, pid %lld: %lld sessions, %lld refused\n",
+	printf("kayad %s, pid %lld: sessions %lld, refused %lld\n",
 	    text_of(answer, "version"), number_of(answer, "pid"),
 	    number_of(gateway, "sessions"), number_of(gateway, "refused"));
 	json_array_foreach(json_object_get(answer, "brokers"), i, broker)
-	    printf("  broker %s: %s, %lld connections\n",
+	    printf("  broker %s: %s, connections %lld\n",
 		text_of(broker, "address"),
 		json_is_true(json_object_get(broker, "up")) ? "up" : "down",
 		number_of(broker, "connected"));
@@ -151,7 +151,7 @@ print_tunnel(const json_t *answer)
 {
 	printf("tunnel, pid %lld: %s (%s)\n", number_of(answer, "pid"),
 	    text_of(answer, "state"), text_of(answer, "why"));
-	printf("  %s -> %s: %lld clients, %lld bytes out, %lld in, "
+	printf("  %s -> %s: clients %lld, bytes out %lld, in %lld, "
 	       "connection number %lld\n",
 	    text_of(answer, "listen"), text_of(answer, "server"),
 	    number_of(answer, "clients"), number_of(answer, "out"),
