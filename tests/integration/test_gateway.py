@@ -35,7 +35,8 @@ def test_the_log_says_who_did_what_and_why_it_ended(kayad, tunnel):
     kayad.wait_for_log(r"event=channel-open .*identity=dan")
     kayad.wait_for_log(r"event=channel-close .*in=\d+ out=\d+ ms=\d+")
     tunnel.stop()
-    kayad.wait_for_log(r"event=close .*why=.* in=\d+ out=\d+ ms=\d+")
+    kayad.wait_for_log(r"event=close .*why=.* in=\d+ out=\d+ "
+                       r"exchanges=1 ms=\d+")
     assert "password" not in kayad.log()
 
 
