@@ -24,7 +24,8 @@ struct lint {
 	size_t faults;
 	size_t mendable;
 	size_t keys;
-	const struct keys_file *file; /* this one */
+	struct keys_files files;
+	const struct keys_file *file; /* this one of them */
 };
 
 /* ---- telling ---- */
@@ -140,10 +141,10 @@ show_fixed(const struct keys_file *file, const char *name, struct span fixed,
 }
 
 static int
-fix(const struct lint *lint, const struct keys_files *files, struct err *err)
+fix(const struct lint *lint, struct err *err)
 {
 	struct buf fixed;
-	char *name = fixed_name(lint->file, files->is_folder ? "~" : "");
+	char *name = fixed_name(lint->file, lint->files.is_folder ? "~" : "");
 	int result;
 
 	buf_init(&fixed, KEYS_EDIT_MAX_BYTES);
@@ -184,8 +185,10 @@ lint_file(struct lint *lint, const struct keys_findings *findings)
 }
 
 static void
-summarise(const struct lint *lint, const struct keys_files *files)
+summarise(const struct lint *lint)
 {
+	const struct keys_files *files = &lint->files;
+
 	if (lint->array != NULL) {
 		json_dumpf(lint->array, stdout, JSON_INDENT(2));
 		putchar('\n');
@@ -207,24 +210,23 @@ lint_all(struct lint *lint, const char *path)
 {
 	struct err err = ERR_INIT;
 	struct keys_findings *findings;
-	struct keys_files files;
 	int result = 0;
 
-	if (keys_files_open(&files, path, KEYS_FILES_READ, &err) != 0)
+	if (keys_files_open(&lint->files, path, KEYS_FILES_READ, &err) != 0)
 		return cmd_complain(&err);
-	findings = cmd_keys_judge(&files, lint->now, &err);
+	findings = cmd_keys_judge(&lint->files, lint->now, &err);
 	if (findings == NULL)
 		result = -1;
-	for (size_t i = 0; i < files.count && result == 0; i++) {
-		lint->file = &files.items[i];
+	for (size_t i = 0; i < lint->files.count && result == 0; i++) {
+		lint->file = &lint->files.items[i];
 		lint_file(lint, &findings[i]);
 		if (lint->fixes)
-			result = fix(lint, &files, &err);
+			result = fix(lint, &err);
 	}
 	if (result == 0)
-		summarise(lint, &files);
-	cmd_keys_judge_free(&files, findings);
-	keys_files_close(&files);
+		summarise(lint);
+	cmd_keys_judge_free(&lint->files, findings);
+	keys_files_close(&lint->files);
 	if (result != 0)
 		return cmd_complain(&err);
 	return lint->faults > 0 ? 1 : 0;

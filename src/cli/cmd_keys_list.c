@@ -147,8 +147,8 @@ print_table(const struct list *list)
 				widths[c] = strlen(cell(&list->rows[i], c));
 	}
 	for (int c = 0; c < COLUMNS; c++)
-		printf("%s%-*s", c > 0 ? "  " : "  ",
-		    c + 1 < COLUMNS ? (int)widths[c] : 0, heads[c]);
+		printf(
+		    "  %-*s", c + 1 < COLUMNS ? (int)widths[c] : 0, heads[c]);
 	putchar('\n');
 	for (size_t i = 0; i < list->count; i++) {
 		const struct row *row = &list->rows[i];
@@ -338,8 +338,9 @@ run(const struct cmd *cmd, int argc, char **argv)
 	findings = cmd_keys_judge(&files, time(NULL), &err);
 	if (findings == NULL)
 		status = cmd_complain(&err);
-	for (size_t i = 0; i < files.count && status == 0; i++)
-		if (list_file(list, &files.items[i], &findings[i], &err) != 0)
+	for (size_t i = 0; findings != NULL && i < files.count; i++)
+		if (status == 0 &&
+		    list_file(list, &files.items[i], &findings[i], &err) != 0)
 			status = cmd_complain(&err);
 	if (status == 0)
 		print_list(list, argv[optind]);

@@ -55,10 +55,25 @@ revoke_in(const struct keys_file *file, const char *who, struct err *err)
 
 /* ---- nobody of that name ---- */
 
+/* NULL-terminated; NULL where there are none. */
 struct names {
 	const char **items;
 	size_t count;
 };
+
+static void
+add_name(struct names *names, const char *name)
+{
+	const char **bigger =
+	    realloc(names->items, (names->count + 2) * sizeof *bigger);
+
+	if (bigger == NULL)
+		return;
+	names->items = bigger;
+	bigger[names->count] = strdup(name);
+	if (bigger[names->count] != NULL)
+		bigger[++names->count] = NULL;
+}
 
 static void
 add_names(struct names *names, const struct keys_file *file)
@@ -68,25 +83,9 @@ add_names(struct names *names, const struct keys_file *file)
 	size_t at = 0, number = 0;
 	struct span text;
 
-	while (authorized_keys_next_line(file->bytes, &at, &number, &text)) {
-		const char **bigger, *copy;
-
-		if (authorized_keys_parse(text, &line) != AUTHORIZED_KEYS_KEY)
-			continue;
-		copy = strdup(keys_identity(&line, name));
-		bigger =
-		    realloc(names->items, (names->count + 2) * sizeof *bigger);
-		if (bigger != NULL) {
-			names->items = bigger;
-			names->items[names->count] = copy;
-			names->items[names->count + (copy != NULL)] = NULL;
-		}
-		if (bigger == NULL || copy == NULL) {
-			free((char *)copy);
-			return;
-		}
-		names->count++;
-	}
+	while (authorized_keys_next_line(file->bytes, &at, &number, &text))
+		if (authorized_keys_parse(text, &line) == AUTHORIZED_KEYS_KEY)
+			add_name(names, keys_identity(&line, name));
 }
 
 static int
@@ -107,7 +106,7 @@ tell_unknown(const struct keys_files *files, const char *who, struct err *err)
 	else
 		err_hint(
 		    err, "see who is there: kaya keys list %s", files->path);
-	for (size_t i = 0; i < names.count; i++)
+	for (size_t i = 0; names.items != NULL && i < names.count; i++)
 		free((char *)names.items[i]);
 	free(names.items);
 	return -1;

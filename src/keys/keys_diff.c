@@ -77,9 +77,9 @@ find_next(const struct diff *d, size_t i, size_t k)
 static void
 add_step(struct diff *d, struct step step)
 {
-	struct step *last = d->count > 0 ? &d->steps[d->count - 1] : NULL;
+	if (d->count > 0 && d->steps[d->count - 1].same == 0) {
+		struct step *last = &d->steps[d->count - 1];
 
-	if (last != NULL && last->same == 0) {
 		last->gone += step.gone;
 		last->come += step.come;
 		last->same = step.same;

@@ -265,7 +265,11 @@ open_for_change(struct keys_files *files, char *target, struct err *err)
 	int result;
 
 	folder = files->is_folder ? strdup(target) : folder_of(target, NULL);
-	result = folder == NULL ? nomem(err) : lock_folder(files, folder, err);
+	if (folder == NULL) {
+		free(target);
+		return nomem(err);
+	}
+	result = lock_folder(files, folder, err);
 	if (result != 0 || files->is_folder) {
 		free(target);
 		free(folder);

@@ -63,7 +63,7 @@ int
 keys_line_take_key(
     struct span file, struct authorized_keys_line *key, struct err *err)
 {
-	struct authorized_keys_line other;
+	struct authorized_keys_line other = {.text = {0}};
 	size_t at = 0, number = 0, found = 0;
 	struct span text;
 

@@ -113,29 +113,28 @@ def sample(rng, key):
     return line.encode()
 
 
-def ask_kaya(command, line):
+def ask_kaya(command, text):
     result = subprocess.run([KAYA, "keys", command, "--json", "-"],
-                            input=line + b"\n", capture_output=True)
+                            input=text + b"\n", capture_output=True)
     assert result.returncode in (0, 1), result.stderr
     return json.loads(result.stdout)
 
 
-def kaya_says(line, key):
-    """What the line is in the list where it lets the key in, else None."""
+def kaya_says(text, key):
+    """The lines by which the key is let in, as the list has them."""
     fingerprint = base64.b64encode(hashlib.sha256(key.blob).digest())
-    rows = [row for row in ask_kaya("list", line)
+    void = {fault["line"] for fault in ask_kaya("lint", text)
+            if fault["severity"] == "void"}
+    return [row for row in ask_kaya("list", text)
             if row.get("fingerprint", "")[7:] ==
-            fingerprint.decode().rstrip("=")]
-    if not rows or rows[0]["cert_authority"] or any(
-            fault["severity"] == "void" for fault in ask_kaya("lint", line)):
-        return None
-    return rows[0]
+            fingerprint.decode().rstrip("=")
+            and not row["cert_authority"] and row["line"] not in void]
 
 
-def is_left_to_the_address(row):
-    """Whether the line lets somebody in, but maybe not from here."""
-    return row is not None and row["from"] is not None \
-        and row["from"] not in FROMS
+def is_left_to_the_address(rows):
+    """Whether the lines let somebody in, but maybe not from here."""
+    return rows and all(row["from"] is not None and row["from"] not in FROMS
+                        for row in rows)
 
 
 @pytest.fixture
@@ -150,11 +149,11 @@ def put(server, line):
     server.authorized_keys.write_bytes(line + b"\n")
 
 
-def ask_sshd(server, key):
-    """A function that says whether the server would take the key now."""
+def ask_sshd(server):
+    """A function that says whether the server would take a key now."""
     client, left = None, 0
 
-    def ask():
+    def ask(key):
         nonlocal client, left
         if left == 0:  # sshd ends a connection after 1,024 questions
             client, left = rawssh.Client(server.port), 1000
@@ -168,21 +167,44 @@ def ask_sshd(server, key):
     return ask
 
 
+def compare(server, texts, keys):
+    """Ask both for each key by each text; the number of times sshd took one."""
+    ask, wrong, let_in = ask_sshd(server), [], 0
+    for text in texts:
+        put(server, text)
+        for key in keys:
+            is_in, rows = ask(key), kaya_says(text, key)
+            let_in += is_in
+            if bool(rows) != is_in and not (
+                    is_left_to_the_address(rows) and not is_in):
+                wrong.append(f"{'in ' if is_in else 'out'} {text!r}")
+    assert not wrong, f"{len(wrong)} wrong; sshd lets: " + "\n".join(wrong[:30])
+    return let_in
+
+
 def test_sshd_lets_in_by_the_lines_that_kaya_says_it_does(patient_sshd):
-    rng, key, wrong, let_in = random.Random(SEED), rawssh.Key(), [], 0
-    ask = ask_sshd(patient_sshd, key)
-    for _ in range(LINES):
-        line = sample(rng, key)
-        put(patient_sshd, line)
-        is_in, row = ask(), kaya_says(line, key)
-        let_in += is_in
-        if (row is not None) != is_in and not (
-                is_left_to_the_address(row) and not is_in):
-            wrong.append((is_in, line))
-    assert not wrong, f"{len(wrong)} of {LINES}, of sshd: " + "\n".join(
-        f"{'in ' if is_in else 'out'} {line!r}" for is_in, line in wrong[:30])
+    rng, key = random.Random(SEED), rawssh.Key()
+    let_in = compare(patient_sshd,
+                     (sample(rng, key) for _ in range(LINES)), [key])
     # Neither answer is rare.
     assert LINES / 6 < let_in < LINES * 5 / 6
+
+
+def broken_file(rng, keys):
+    """A line of each key, some of them broken into two."""
+    text = b"\n".join(sample(rng, key) for key in keys)
+    for _ in range(rng.choice([0, 1, 1, 2])):
+        at = rng.randrange(len(text))
+        text = text[:at] + rng.choice([b"\n", b"\r\n", b" \n"]) + text[at:]
+    return text
+
+
+def test_sshd_lets_in_by_the_files_that_kaya_says_it_does(patient_sshd):
+    rng, keys = random.Random(SEED), [rawssh.Key() for _ in range(3)]
+    count = max(LINES // 10, 5)
+    let_in = compare(patient_sshd,
+                     (broken_file(rng, keys) for _ in range(count)), keys)
+    assert count / 6 < let_in < count * 3
 
 
 # ---- what opens ----
@@ -223,9 +245,10 @@ def test_sshd_opens_the_channels_that_kaya_says_it_does(patient_sshd):
     for _ in range(max(LINES // 10, 5)):
         line = f"{forwarding_options(rng)} {key.line()}".strip().encode()
         put(patient_sshd, line)
-        row = kaya_says(line, key)
-        if row is None:
+        rows = kaya_says(line, key)
+        if not rows:
             continue
+        row = rows[0]
         with rawssh.Client(patient_sshd.port) as client:
             client.handshake()
             client.service()
