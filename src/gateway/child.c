@@ -14,6 +14,9 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
+#ifdef KAYA_LEAKS
+#include <sanitizer/lsan_interface.h>
+#endif
 
 enum { REPORT_MAX_BYTES = 64 << 20 };
 
@@ -240,7 +243,27 @@ prepare(struct child *child, struct err *err)
 	return 0;
 }
 
-int
+/* After the last thread: nothing is left. */
+static void
+wind_up(struct child *child)
+{
+	for (size_t i = 0; i < child->options->threads; i++)
+		pthread_join(child->workers[i].thread, NULL);
+	for (size_t i = 0; i < child->options->threads; i++)
+		worker_fini(&child->workers[i]);
+	for (size_t i = 0; i < child->reports; i++) {
+		buf_fini(&child->report[i]->json);
+		free(child->report[i]);
+	}
+	roster_free(child->team.roster);
+	monitor_stop(&child->monitor);
+	loop_watch_stop(&child->done);
+	loop_free(child->loop);
+	close(child->done_fd);
+	free(child);
+}
+
+_Noreturn void
 child_run(const struct child_options *options)
 {
 	struct child *child = calloc(1, sizeof *child);
@@ -248,23 +271,18 @@ child_run(const struct child_options *options)
 	int status = 1;
 
 	if (child == NULL)
-		return 1;
+		_exit(1);
 	child->options = options;
 	if (prepare(child, &err) != 0 || loop_run(child->loop, &err) != 0)
 		log_err(LOG_LEVEL_ERROR, "child", "end", &err);
 	else if (child->counts.workers == 0 && child->is_draining)
 		status = 0;
-	/* Threads that still run end with the process. */
+	/* Else threads may still run: they end with the process. */
 	if (status == 0 && child->is_started) {
-		for (size_t i = 0; i < options->threads; i++)
-			pthread_join(child->workers[i].thread, NULL);
-		for (size_t i = 0; i < options->threads; i++)
-			worker_fini(&child->workers[i]);
-		roster_free(child->team.roster);
-		monitor_stop(&child->monitor);
-		loop_watch_stop(&child->done);
-		loop_free(child->loop);
-		free(child);
+		wind_up(child);
+#ifdef KAYA_LEAKS
+		__lsan_do_leak_check(); /* _exit asks nobody */
+#endif
 	}
-	return status;
+	_exit(status);
 }

@@ -26,7 +26,10 @@ struct child_options {
 	int control_fd;
 };
 
-/* Serve until drained or until the parent is gone; the exit status. */
-int child_run(const struct child_options *options);
+/*
+ * Serve until drained (status 0) or until the parent is gone, and end the
+ * process.
+ */
+_Noreturn void child_run(const struct child_options *options);
 
 #endif

@@ -65,6 +65,14 @@ complain(const struct err *err)
 	return err_exit_status(err->code);
 }
 
+static int
+serve(const struct parent_options *parent)
+{
+	struct err err = ERR_INIT;
+
+	return parent_run(parent, &err) == 0 ? 0 : complain(&err);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -120,13 +128,10 @@ main(int argc, char **argv)
 		err_hint(&err, "see kayad --help");
 		return complain(&err);
 	}
-	if (test)
-		return settings_test(parent.configuration, &overrides, form);
-	if (form == SETTINGS_TEST_JSON) {
+	if (form == SETTINGS_TEST_JSON && !test) {
 		err_set(&err, ERR_USAGE, "--json is for -t");
 		return complain(&err);
 	}
-	if (parent_run(&parent, &err) != 0)
-		return complain(&err);
-	return 0;
+	return test ? settings_test(parent.configuration, &overrides, form)
+		    : serve(&parent);
 }

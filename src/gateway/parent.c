@@ -29,15 +29,9 @@ parent_fail(struct parent *parent, const struct err *err)
 void
 parent_child_is_gone(struct parent *parent)
 {
-	struct err err = ERR_INIT;
-
-	if (parent->is_stopping) {
-		loop_stop(parent->loop);
-		return;
-	}
-	err_set(&err, ERR_FAILED, "the child process ended unexpectedly");
-	err_hint(&err, "see the log above; under systemd it is started again");
-	parent_fail(parent, &err);
+	/* How it ended is known in a moment: wait_for_child. */
+	parent->is_child_gone = true;
+	loop_stop(parent->loop);
 }
 
 static void
@@ -83,6 +77,23 @@ stop(struct parent *parent)
 	loop_timer_start(parent->deadline, drain_ms + STOP_MARGIN_MS);
 }
 
+/* Its end is part of ours: where it was none in order, ours is none. */
+static void
+on_child_status(struct parent *parent, int status)
+{
+	struct err err = ERR_INIT;
+
+	parent->child = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
+	    parent->is_stopping)
+		return;
+	err_set(&err, ERR_FAILED, "the child process ended with %s %d",
+	    WIFEXITED(status) ? "status" : "signal",
+	    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+	err_hint(&err, "see the log above; under systemd it is started again");
+	parent_fail(parent, &err);
+}
+
 static void
 on_child_exit(struct parent *parent)
 {
@@ -93,11 +104,11 @@ on_child_exit(struct parent *parent)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == parent->child) {
-			parent->child = 0;
+			on_child_status(parent, status);
 			parent_child_is_gone(parent);
 			continue;
 		}
-		for (size_t i = 0; i < 2 && !parent->is_stopping; i++)
+		for (size_t i = 0; i < 2; i++)
 			if (own[i] != NULL &&
 			    private_broker_on_exit(own[i], pid, status))
 				break;
@@ -182,7 +193,7 @@ start_child(struct parent *parent, struct err *err)
 		    .monitor_fds = parent->desk_fds,
 		    .control_fd = parent->control_fd,
 		};
-		_exit(child_run(&options));
+		child_run(&options);
 	}
 	ports_close(&parent->ports);
 	for (size_t i = 0; i < parent->threads; i++)
@@ -291,15 +302,18 @@ static void
 wait_for_child(struct parent *parent)
 {
 	const struct timespec pause = {.tv_nsec = 10000000};
+	int status;
 
 	for (size_t i = 0; i < parent->threads; i++)
 		close_desk(&parent->desks[i].monitor);
 	close_desk(&parent->child_control);
 	for (int i = 0; parent->child > 0 && i < CHILD_END_MS / 10; i++) {
-		if (waitpid(parent->child, NULL, WNOHANG) != 0)
-			parent->child = 0;
-		else
+		if (waitpid(parent->child, &status, WNOHANG) == 0)
 			nanosleep(&pause, NULL);
+		else if (parent->is_stopping || parent->is_child_gone)
+			on_child_status(parent, status);
+		else
+			parent->child = 0; /* it goes because we do */
 	}
 }
 
@@ -376,9 +390,14 @@ parent_run(const struct parent_options *options, struct err *err)
 	}
 	log_set_level(parent->settings.log_level);
 	if (start(parent, &configuration, err) == 0 &&
-	    loop_run(parent->loop, err) == 0 && !parent->has_failed)
+	    loop_run(parent->loop, err) == 0)
 		result = 0;
 	wind_up(parent);
+	if (parent->has_failed)
+		result = -1;
+	else if (result == 0 && !parent->is_stopping)
+		result = err_set(err, ERR_FAILED,
+		    "the child process left us, and does not end");
 	settings_source_free(&configuration);
 	ports_close(&parent->ports);
 	settings_fini(&parent->settings);

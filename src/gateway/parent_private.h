@@ -72,6 +72,7 @@ struct parent {
 	struct parent_brokers pending_brokers; /* none: they stay the same */
 	bool is_ready;
 	bool is_stopping;
+	bool is_child_gone;
 	bool has_failed;
 	struct err *err;
 };

@@ -1,5 +1,6 @@
 """How kayad begins and ends under others' eyes: SIGTERM, systemd."""
 
+import os
 import re
 import signal
 import socket
@@ -240,3 +241,11 @@ def test_sockets_meant_for_another_process_are_left_alone(tmp_path):
     with activated(tmp_path, 1, off=1) as kayad:
         kayad.wait_for_log(r"ready listen=127.0.0.1:\d+ ")
         assert peers.stop_by_signal(kayad) == 0
+
+
+def test_without_its_child_it_ends_with_1_and_says_why(kayad):
+    child = [pid for pid in kayad.children()[1:]
+             if open(f"/proc/{pid}/comm").read() == "kayad\n"][0]
+    os.kill(child, signal.SIGKILL)
+    assert kayad.wait(20) == 1
+    kayad.wait_for_log("the child process ended with signal 9")

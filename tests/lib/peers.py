@@ -20,6 +20,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("KAYA_BUILD", "build")
 KAYAD = BUILD / "src/gateway/kayad"
 KAYA = BUILD / "src/cli/kaya"
+# What kayad is run by, as valgrind: KAYA_WRAP="valgrind --quiet ..."
+WRAP = os.environ.get("KAYA_WRAP", "").split()
 DEADLINE = 30
 
 
@@ -159,7 +161,7 @@ class Kayad(Process):
         self.state = folder / "state"
         self.state.mkdir(exist_ok=True)
         self.authorized_keys = self.state / "authorized_keys"
-        command = [KAYAD, "--state", self.state]
+        command = [*WRAP, KAYAD, "--state", self.state]
         if "--listen" not in arguments:
             command += ["--listen", "127.0.0.1:0"]
         if config is not None:
@@ -211,6 +213,12 @@ class Kayad(Process):
             assert self.is_running(), "kayad has ended"
         except AssertionError as error:
             raise AssertionError(f"{error}:\n{self.log()}") from error
+
+    def stop(self):
+        super().stop()
+        # What sanitizers or valgrind found in either process.
+        assert not self.logged(r"Sanitizer|runtime error:|==\d+=="), \
+            self.log()
 
     def children(self):
         """The pids of all its processes, its own first."""
