@@ -57,8 +57,9 @@ struct keys_file *keys_files_entry(
 /*
  * Put `bytes` in the place of what the file was when it was read, with its
  * owner and mode (a new one: 0600, and by root's hand its folder's owner).
- * Refused where others than its owner could write it anyway, and where
- * somebody else has changed it since.  On -1 and `err` the old file stands,
+ * Refused where others than its owner could write it anyway, through a
+ * symbolic link that is neither root's nor its owner's, and where somebody
+ * else has changed it since.  On -1 and `err` the old file stands,
  * but for a folder that could not be synced, which `err` says.
  */
 int keys_file_replace(

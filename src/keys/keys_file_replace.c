@@ -227,6 +227,24 @@ put_in_place(struct replacement *r, struct err *err)
 	return 0;
 }
 
+/*
+ * A link that somebody made in his own folder must not have root write into a
+ * file of others.
+ */
+static int
+check_link(const struct keys_file *file, struct err *err)
+{
+	struct stat st;
+
+	if (lstat(file->name, &st) != 0 || !S_ISLNK(st.st_mode) ||
+	    st.st_uid == 0 || st.st_uid == file->st.st_uid)
+		return 0;
+	err_set(err, ERR_FAILED,
+	    "%s is a symbolic link, and not its owner's file is at its end",
+	    file->name);
+	return err_hint(err, "name the file itself: %s", file->target);
+}
+
 static int
 begin(struct replacement *r, const struct keys_file *file, const char *name,
     struct err *err)
@@ -234,6 +252,8 @@ begin(struct replacement *r, const struct keys_file *file, const char *name,
 	const char *base = strrchr(file->target, '/');
 
 	*r = (struct replacement){.file = file, .folder_fd = -1, .fd = -1};
+	if (check_link(file, err) != 0)
+		return -1;
 	snprintf(r->folder, sizeof r->folder, "%.*s",
 	    base == file->target ? 1 : (int)(base - file->target),
 	    file->target);

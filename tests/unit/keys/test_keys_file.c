@@ -306,6 +306,25 @@ a_symbolic_link_stays_and_its_target_is_replaced(void **state)
 }
 
 static void
+a_link_of_somebody_elses_is_not_followed_to_change_a_file(void **state)
+{
+	struct err err = ERR_INIT;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	put("root", "old", 0600);
+	assert_int_equal(symlink("root", path_of("keys")), 0);
+	assert_int_equal(lchown(path_of("keys"), 12345, 12345), 0);
+	assert_int_equal(replace("keys", "new", &err), -1);
+	assert_non_null(strstr(err.hint, path_of("root")));
+	expect("root", "old");
+	assert_int_equal(chown(path_of("root"), 12345, 12345), 0);
+	assert_int_equal(replace("keys", "new", NULL), 0);
+	expect("root", "new");
+}
+
+static void
 short_writes_make_no_difference(void **state)
 {
 	(void)state;
@@ -560,6 +579,7 @@ main(void)
 	    TEST(a_file_keeps_its_owner_where_root_replaces_it),
 	    TEST(a_new_file_is_of_its_folders_owner_alone),
 	    TEST(a_symbolic_link_stays_and_its_target_is_replaced),
+	    TEST(a_link_of_somebody_elses_is_not_followed_to_change_a_file),
 	    TEST(short_writes_make_no_difference),
 	    TEST(a_disk_that_is_full_leaves_the_old_file),
 	    TEST(a_sync_that_fails_leaves_the_old_file),
