@@ -76,9 +76,11 @@ def main():
         else:
             skipped[kind.title] = why
     limit = servers.raise_limits()
+    most = max(works.DEVICES.values())
     with tempfile.TemporaryDirectory(prefix="kaya-bench-") as folder, \
             measure.Accounts(not options.no_cgroup) as accounts:
-        bench = works.Works(plan, servers.Files(folder), accounts)
+        bench = works.Works(plan, servers.Files(folder, most),
+                            accounts)
         conditions = machine.conditions(accounts.method, limit)
         for title, why in skipped.items():
             bench.say(f"skipped: {title}: {why}")

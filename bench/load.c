@@ -15,6 +15,7 @@ static const struct {
 	mode_fn *run;
 } modes[] = {
     {"devices", load_devices},
+    {"keys", load_keys},
     {"publish", load_publish},
     {"trip", load_trip},
 };
@@ -79,6 +80,7 @@ enum option_letter {
 	OPTION_AUTHORITY,
 	OPTION_TARGET,
 	OPTION_CIPHERS,
+	OPTION_KEYS,
 	OPTION_COUNT,
 	OPTION_CONCURRENCY,
 	OPTION_MESSAGES,
@@ -96,6 +98,7 @@ static const struct option words[] = {
     {"authority", required_argument, NULL, OPTION_AUTHORITY},
     {"target", required_argument, NULL, OPTION_TARGET},
     {"ciphers", required_argument, NULL, OPTION_CIPHERS},
+    {"keys", required_argument, NULL, OPTION_KEYS},
     {"count", required_argument, NULL, OPTION_COUNT},
     {"concurrency", required_argument, NULL, OPTION_CONCURRENCY},
     {"messages", required_argument, NULL, OPTION_MESSAGES},
@@ -109,6 +112,8 @@ static unsigned *
 number_of(struct load_options *options, int letter)
 {
 	switch (letter) {
+	case OPTION_KEYS:
+		return &options->way.keys;
 	case OPTION_COUNT:
 		return &options->count;
 	case OPTION_CONCURRENCY:
@@ -208,10 +213,9 @@ main(int argc, char **argv)
 	while ((letter = getopt_long(argc, argv, "", words, NULL)) != -1)
 		if (letter == '?' || take(&options, letter, optarg) == -1)
 			return 2;
-	if (optind + 1 != argc || options.way.host == NULL ||
-	    options.count == 0 || options.concurrency == 0 ||
-	    options.messages == 0) {
-		fputs("usage: load devices|publish|trip [OPTION]...,"
+	if (optind + 1 != argc || options.count == 0 ||
+	    options.concurrency == 0 || options.messages == 0) {
+		fputs("usage: load devices|keys|publish|trip [OPTION]...,"
 		      " as bench.py does\n",
 		    stderr);
 		return 2;

@@ -42,6 +42,12 @@ void load_sleep_until(uint64_t ns);
  * itself failed.
  */
 
+/*
+ * Make `count` keys of ed25519, files 0, 1, 2 ... in the folder `way.key`, and
+ * print their public halves, a line each.  No word is waited for.
+ */
+int load_keys(const struct load_options *options, struct err *err);
+
 /* `count` devices that connect, then do nothing. */
 int load_devices(const struct load_options *options, struct err *err);
 

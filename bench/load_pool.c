@@ -24,7 +24,7 @@ connect_some(void *arg)
 
 	while ((i = atomic_fetch_add(&pool->next, 1)) < pool->options->count) {
 		struct err err = ERR_INIT;
-		struct load_way *way = load_way_open(pool->common, &err);
+		struct load_way *way = load_way_open(pool->common, i, &err);
 
 		if (way != NULL && load_way_mqtt_connect(way, i, &err) == 0) {
 			pool->ways[i] = way;

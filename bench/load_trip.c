@@ -64,7 +64,7 @@ load_trip(const struct load_options *options, struct err *err)
 
 	if (ns == NULL || common == NULL)
 		goto out;
-	way = load_way_open(common, err);
+	way = load_way_open(common, 0, err);
 	if (way == NULL || load_way_mqtt_connect(way, 0, err) == -1 ||
 	    load_wait_for_word() == -1 || go_round(way, options, ns, err) == -1)
 		goto out;

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -14,7 +15,8 @@
 
 struct load_way_common {
 	const struct load_way_options *options;
-	ssh_key key;
+	ssh_key *keys;
+	unsigned key_count;
 	SSL_CTX *tls;
 };
 
@@ -59,6 +61,30 @@ tls_new(const struct load_way_options *options, struct err *err)
 	return tls;
 }
 
+static int
+read_keys(struct load_way_common *common, struct err *err)
+{
+	const struct load_way_options *options = common->options;
+	unsigned count = options->keys > 0 ? options->keys : 1;
+	char path[512];
+
+	common->keys = calloc(count, sizeof(*common->keys));
+	if (common->keys == NULL)
+		return err_set(err, ERR_NOMEM, "no memory");
+	for (; common->key_count < count; common->key_count++) {
+		if (options->keys > 0)
+			snprintf(path, sizeof(path), "%s/%u", options->key,
+			    common->key_count);
+		else
+			snprintf(path, sizeof(path), "%s", options->key);
+		if (ssh_pki_import_privkey_file(path, NULL, NULL, NULL,
+			&common->keys[common->key_count]) != SSH_OK)
+			return err_set(
+			    err, ERR_FAILED, "cannot read the key %s", path);
+	}
+	return 0;
+}
+
 struct load_way_common *
 load_way_common_new(const struct load_way_options *options, struct err *err)
 {
@@ -69,13 +95,8 @@ load_way_common_new(const struct load_way_options *options, struct err *err)
 		return NULL;
 	}
 	common->options = options;
-	if (options->kind == LOAD_SSH &&
-	    ssh_pki_import_privkey_file(
-		options->key, NULL, NULL, NULL, &common->key) != SSH_OK) {
-		err_set(
-		    err, ERR_FAILED, "cannot read the key %s", options->key);
+	if (options->kind == LOAD_SSH && read_keys(common, err) == -1)
 		goto fail;
-	}
 	if (options->kind == LOAD_TLS) {
 		common->tls = tls_new(options, err);
 		if (common->tls == NULL)
@@ -92,7 +113,9 @@ load_way_common_free(struct load_way_common *common)
 {
 	if (common == NULL)
 		return;
-	ssh_key_free(common->key);
+	for (unsigned i = 0; i < common->key_count; i++)
+		ssh_key_free(common->keys[i]);
+	free(common->keys);
 	SSL_CTX_free(common->tls);
 	free(common);
 }
@@ -131,23 +154,20 @@ ssh_error(const struct load_way *way, struct err *err, const char *what)
 
 /* As ssh(1) does it: ask without a key, show the key, sign. */
 static int
-log_in(
-    struct load_way *way, const struct load_way_common *common, struct err *err)
+log_in(struct load_way *way, ssh_key key, struct err *err)
 {
 	if (ssh_userauth_none(way->ssh, NULL) == SSH_AUTH_ERROR)
 		return ssh_error(way, err, "asking without a key");
-	if (ssh_userauth_try_publickey(way->ssh, NULL, common->key) !=
-	    SSH_AUTH_SUCCESS)
+	if (ssh_userauth_try_publickey(way->ssh, NULL, key) != SSH_AUTH_SUCCESS)
 		return ssh_error(way, err, "showing the key");
-	if (ssh_userauth_publickey(way->ssh, NULL, common->key) !=
-	    SSH_AUTH_SUCCESS)
+	if (ssh_userauth_publickey(way->ssh, NULL, key) != SSH_AUTH_SUCCESS)
 		return ssh_error(way, err, "signing");
 	return 0;
 }
 
 static int
-open_ssh(
-    struct load_way *way, const struct load_way_common *common, struct err *err)
+open_ssh(struct load_way *way, const struct load_way_common *common,
+    unsigned number, struct err *err)
 {
 	const struct load_way_options *options = common->options;
 	int yes = 1, no = 0;
@@ -172,7 +192,7 @@ open_ssh(
 		return ssh_error(way, err, "ciphers");
 	if (ssh_connect(way->ssh) != SSH_OK)
 		return ssh_error(way, err, "connecting");
-	if (log_in(way, common, err) == -1)
+	if (log_in(way, common->keys[number % common->key_count], err) == -1)
 		return -1;
 	way->channel = ssh_channel_new(way->ssh);
 	if (way->channel == NULL)
@@ -195,7 +215,8 @@ open_tls(
 }
 
 struct load_way *
-load_way_open(const struct load_way_common *common, struct err *err)
+load_way_open(
+    const struct load_way_common *common, unsigned number, struct err *err)
 {
 	struct load_way *way = calloc(1, sizeof(*way));
 
@@ -205,7 +226,7 @@ load_way_open(const struct load_way_common *common, struct err *err)
 	}
 	way->fd = -1;
 	if (common->options->kind == LOAD_SSH) {
-		if (open_ssh(way, common, err) == -1)
+		if (open_ssh(way, common, number, err) == -1)
 			goto fail;
 		return way;
 	}

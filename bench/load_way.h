@@ -21,7 +21,9 @@ struct load_way_options {
 	const char *host; /* an address */
 	unsigned port;
 	const char *user; /* SSH */
-	const char *key; /* file: SSH's or TLS's private key */
+	const char *key; /* file: TLS's private key; SSH's, with keys > 0:
+			    folder of files 0, 1, 2 ..., one a device */
+	unsigned keys;
 	const char *certificate; /* TLS: file, the device's */
 	const char *authority; /* TLS: file, who vouches for the broker */
 	const char *target_host; /* SSH: the broker, as asked for */
@@ -30,7 +32,7 @@ struct load_way_options {
 	unsigned deadline_s; /* for anything to happen; 0: none */
 };
 
-/* What all ways share: the key read once, the TLS context. */
+/* What all ways share: the keys, read beforehand; the TLS context. */
 struct load_way_common;
 
 /* NULL and `err` where a file cannot be read.  `options` must outlive it. */
@@ -40,9 +42,9 @@ void load_way_common_free(struct load_way_common *common);
 
 struct load_way;
 
-/* Connect, as far as a stream to the broker that can be spoken on. */
+/* Connect the device of that number, as far as a stream to the broker. */
 struct load_way *load_way_open(
-    const struct load_way_common *common, struct err *err);
+    const struct load_way_common *common, unsigned number, struct err *err);
 
 /* NULL is fine.  Says good-bye where the protocol has one. */
 void load_way_close(struct load_way *way);

@@ -46,12 +46,16 @@ log_dest stdout
 class Files:
     """What all sites share: keys and certificates, made once a run."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, count):
         self.folder = pathlib.Path(folder)
         peers.let_through(self.folder)
         self.folder.chmod(0o755)
-        self.key = self.folder / "device"
-        self.public = peers.make_key(self.key)
+        self.keys = self.folder / "keys"
+        self.keys.mkdir()
+        told = subprocess.run(
+            [LOAD, "keys", "--key", self.keys, "--count", str(count)],
+            capture_output=True, text=True, check=True)
+        self.public = told.stdout.splitlines()
         self.count = 0
         # One certificate for both ends: P-256, the commonest choice.
         self.tls_key = self.folder / "tls.key"
@@ -95,7 +99,8 @@ class Site:
     title = None
     is_ssh = True
 
-    def __init__(self, files, accounts):
+    def __init__(self, files, accounts, devices=1):
+        self.devices = devices  # each has a key of its own
         self.files = files
         self.accounts = accounts
         self.broker = self.broker_account = None
@@ -128,8 +133,13 @@ class Site:
     def way(self):
         """How `load` gets to the broker through the door."""
         return ["--ssh", f"127.0.0.1:{self.server.port}",
-                "--user", self.user, "--key", str(self.files.key),
+                "--user", self.user, "--key", str(self.files.keys),
+                "--keys", str(self.devices),
                 "--target", f"127.0.0.1:{self.broker.port}"]
+
+    def authorized_keys(self):
+        return "".join(f"{line}\n"
+                       for line in self.files.public[:self.devices])
 
     @classmethod
     def missing(cls):
@@ -148,7 +158,7 @@ class Kayad(Site):
         server = peers.Kayad(self.files.new_folder(), arguments=[
             "--broker", f"127.0.0.1:{self.broker.port}"])
         try:
-            server.admit(self.files.public, "dan")
+            server.admit(self.authorized_keys(), options="")
         except BaseException:
             server.stop()
             raise
@@ -166,7 +176,7 @@ class Sshd(Site):
         folder = self.files.new_folder()
         port = peers.free_port()
         peers.make_key(folder / "host_key")
-        (folder / "authorized_keys").write_text(self.files.public + "\n")
+        (folder / "authorized_keys").write_text(self.authorized_keys())
         config = folder / "sshd_config"
         config.write_text(SSHD_CONFIG.format(port=port, folder=folder))
         self.user = pwd.getpwuid(os.geteuid()).pw_name
@@ -191,7 +201,7 @@ class Dropbear(Site):
         for each in (home, home / ".ssh"):
             each.chmod(0o700)
         keys = home / ".ssh/authorized_keys"
-        keys.write_text(self.files.public + "\n")
+        keys.write_text(self.authorized_keys())
         keys.chmod(0o600)
         subprocess.run(["dropbearkey", "-t", "ed25519", "-f",
                         folder / "host_key"], check=True, capture_output=True)
@@ -279,11 +289,11 @@ class Tunnel(peers.Process):
         target = f"127.0.0.1:{site.broker.port}"
         dest = f"{site.user}@127.0.0.1"
         words = {
-            "ssh": ["ssh", "-F", config, "-N", "-i", site.files.key,
+            "ssh": ["ssh", "-F", config, "-N", "-i", site.files.keys / "0",
                     "-p", site.server.port, "-L", f"{self.port}:{target}",
                     "-o", "IdentitiesOnly=yes", dest],
             "kaya": [peers.KAYA, "tunnel", "-F", config, "-i",
-                     site.files.key, "-L", self.port, "-b", target,
+                     site.files.keys / "0", "-L", self.port, "-b", target,
                      f"{dest}:{site.server.port}"],
         }[program]
         super().__init__(words)

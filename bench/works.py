@@ -89,7 +89,7 @@ class Works:
     def devices(self, kind):
         """Idle memory, and CPU for each that connects."""
         count = max(10, int(DEVICES[kind.title] * self.plan["devices"]))
-        with kind(self.files, self.accounts) as site:
+        with kind(self.files, self.accounts, count) as site:
             self.warm_up(site)
             before = self.state(site)
             with Load("devices", site.way(), count=count,
@@ -143,7 +143,7 @@ class Works:
     def publish(self, kind, name, count):
         """CPU for a million publishes of 64 bytes, by `count` devices."""
         messages = int(RATE * self.plan["publish_s"])
-        with kind(self.files, self.accounts) as site, \
+        with kind(self.files, self.accounts, count) as site, \
                 Load("publish", site.way(), count=count, rate=RATE,
                      concurrency=AT_ONCE, messages=messages) as load:
             result = self.spend(site, load, messages / 1e6, name)
