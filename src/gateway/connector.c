@@ -119,6 +119,21 @@ close_socket(struct attempt *attempt)
 
 static void on_writable(void *arg, unsigned ready);
 
+/*
+ * connect(2), but that a call under way is asked after once: on this machine
+ * the answer is there before connect returns, and need not be waited for.
+ * errno is EALREADY where it is not.
+ */
+static int
+call(int fd, const struct connector_address *address)
+{
+	const struct sockaddr *to = (const void *)&address->to;
+
+	if (connect(fd, to, address->len) == 0)
+		return 0;
+	return errno == EINPROGRESS ? connect(fd, to, address->len) : -1;
+}
+
 enum begun { BEGUN, BEGUN_NOT };
 
 /* errno tells why not. */
@@ -136,9 +151,9 @@ begin_connect(struct attempt *attempt)
 		    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (attempt->fd < 0)
 		return BEGUN_NOT;
-	if (connect(attempt->fd, (void *)&address->to, address->len) == 0) {
+	if (call(attempt->fd, address) == 0) {
 		succeeded(attempt);
-	} else if (errno == EINPROGRESS) {
+	} else if (errno == EALREADY) {
 		loop_watch_start(attempt->connector->loop, &attempt->watch,
 		    attempt->fd, LOOP_WRITABLE, on_writable, attempt);
 		loop_timer_start(attempt->timer,
