@@ -2,6 +2,7 @@
 
 #include <libssh/libssh.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 static int
 make_key(const char *folder, unsigned number, struct err *err)
@@ -29,6 +30,7 @@ out:
 int
 load_keys(const struct load_options *options, struct err *err)
 {
+	umask(077);
 	for (unsigned i = 0; i < options->count; i++)
 		if (make_key(options->way.key, i, err) == -1)
 			return -1;

@@ -57,7 +57,7 @@ def conditions(method, descriptors):
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(int(memory.group(1)) / 1e6, 1),
-        "kernel": platform.release(),
+        "kernel": re.match(r"[\d.]*", platform.release()).group(),
         "cpu_counted_by": method,
         "descriptors": descriptors,
         "as_root": os.geteuid() == 0,

@@ -25,11 +25,13 @@ ListenAddress 127.0.0.1
 HostKey {folder}/host_key
 AuthorizedKeysFile {folder}/authorized_keys
 PidFile none
-UsePAM no
 StrictModes no
-PasswordAuthentication no
 MaxStartups 10000
-LoginGraceTime 120
+# What Debian's own file says:
+UsePAM {pam}
+KbdInteractiveAuthentication no
+X11Forwarding yes
+PrintMotd no
 """
 
 TLS_CONFIG = """\
@@ -178,7 +180,9 @@ class Sshd(Site):
         peers.make_key(folder / "host_key")
         (folder / "authorized_keys").write_text(self.authorized_keys())
         config = folder / "sshd_config"
-        config.write_text(SSHD_CONFIG.format(port=port, folder=folder))
+        config.write_text(SSHD_CONFIG.format(
+            port=port, folder=folder,
+            pam="yes" if os.geteuid() == 0 else "no"))
         self.user = pwd.getpwuid(os.geteuid()).pw_name
         if os.geteuid() == 0:
             # As devices do: an account without rights.
@@ -291,7 +295,7 @@ class Tunnel(peers.Process):
         words = {
             "ssh": ["ssh", "-F", config, "-N", "-i", site.files.keys / "0",
                     "-p", site.server.port, "-L", f"{self.port}:{target}",
-                    "-o", "IdentitiesOnly=yes", dest],
+                    "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", dest],
             "kaya": [peers.KAYA, "tunnel", "-F", config, "-i",
                      site.files.keys / "0", "-L", self.port, "-b", target,
                      f"{dest}:{site.server.port}"],
