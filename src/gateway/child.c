@@ -45,6 +45,7 @@ send_report(struct child *child)
 {
 	const struct worker_counts *counts = &child->counts;
 	struct buf json;
+	bool has_device = false;
 	char head[256];
 	int fd;
 
@@ -58,9 +59,9 @@ send_report(struct child *child)
 	for (size_t i = 0; i < child->reports; i++) {
 		struct span part = buf_span(&child->report[i]->json);
 
-		if (part.len > 0 && i > 0 &&
-		    buf_span(&json).data[buf_len(&json) - 1] == '}')
+		if (part.len > 0 && has_device)
 			buf_append_str(&json, ",");
+		has_device = has_device || part.len > 0;
 		wire_put_bytes(&json, part);
 		buf_fini(&child->report[i]->json);
 		free(child->report[i]);

@@ -393,9 +393,9 @@ connector_free(struct connector *connector)
 		free(attempt);
 	}
 	connector->last_waiting = &connector->waiting;
-	while (connector->running != NULL) {
-		struct attempt *attempt = connector->running;
-
+	for (struct attempt *attempt = connector->running, *next;
+	     attempt != NULL; attempt = next) {
+		next = attempt->next;
 		close_socket(attempt);
 		snprintf(attempt->why, sizeof attempt->why, "stopped");
 		finish(attempt, -1);

@@ -1,5 +1,6 @@
 #include "key_files.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -211,13 +212,14 @@ key_files_host_key(
 int
 key_files_secret(const char *path, struct buf *secret, struct err *err)
 {
-	struct span bytes;
+	struct span bytes = {.len = 0};
 	size_t len = 0;
 
 	buf_init(secret, UINT16_MAX);
 	if (read_file(path, HOST_KEY_MAX_BYTES, OTHERS_MAY_NOT_READ, &bytes,
 		err) != 0)
 		return -1;
+	assert(bytes.data != NULL);
 	while (len < bytes.len && bytes.data[len] != '\n' &&
 	       bytes.data[len] != '\r')
 		len++;

@@ -1,5 +1,7 @@
 #include "ports.h"
 
+#include "str.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,9 +14,14 @@ count_inherited(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
 
-	if (pid == NULL || count == NULL || atoi(pid) != (int)getpid())
+	uint64_t whose, number;
+
+	if (pid == NULL || count == NULL ||
+	    !str_to_u64(span_of_str(pid), 1, INT32_MAX, &whose) ||
+	    whose != (uint64_t)getpid() ||
+	    !str_to_u64(span_of_str(count), 0, INT32_MAX, &number))
 		return 0;
-	return (size_t)atoi(count);
+	return (size_t)number;
 }
 
 static void

@@ -118,12 +118,12 @@ int settings_defaults(struct settings *settings, struct err *err);
 
 /*
  * Read a file's `bytes`; `name` stands in faults, and relative paths start
- * from its folder.  All faults go to `on_fault` (may be NULL), the first one
+ * from its folder.  All faults go to `fn` (may be NULL), the first one
  * into `err` too.  -1 where there was any: `settings` is then only good for
  * settings_fini.
  */
 int settings_load(struct settings *settings, const char *name,
-    struct span bytes, conf_fault_fn on_fault, void *arg, struct err *err);
+    struct span bytes, conf_fault_fn fn, void *arg, struct err *err);
 
 /* Whether one can listen there: a port alone, or an address, not a name. */
 bool settings_is_listen(const struct conf_address *word, struct err *err);

@@ -9,11 +9,11 @@
  * Look at each file, folder, program and user that the settings name: is it
  * there, is it of the right kind, is it as secret as it must be?  Those that
  * kayad makes itself where they are missing are no fault.  0, or -1 where
- * there were faults: all told to `on_fault` (may be NULL), the first in `err`
+ * there were faults: all told to `fn` (may be NULL), the first in `err`
  * (may be NULL).
  */
-int settings_check_files(const struct settings *settings,
-    conf_fault_fn on_fault, void *arg, struct err *err);
+int settings_check_files(const struct settings *settings, conf_fault_fn fn,
+    void *arg, struct err *err);
 
 /*
  * The path of a program: as it is where it holds a slash, else looked for in

@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -46,18 +45,11 @@ set_accepting(struct worker *worker, bool is_accepting)
 
 /* The source's place in the counts: by address, IPv6 by its /64. */
 static uint32_t
-source_of(const struct worker_counts *counts, const struct sockaddr *peer)
+source_of(const struct worker_counts *counts, const struct netaddr *address)
 {
-	const struct sockaddr_in *v4 = (const void *)peer;
-	const struct sockaddr_in6 *v6 = (const void *)peer;
 	uint64_t bits = 0;
 
-	if (peer->sa_family == AF_INET)
-		bits = v4->sin_addr.s_addr;
-	else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-		memcpy(&bits, &v6->sin6_addr.s6_addr[12], 4);
-	else
-		memcpy(&bits, &v6->sin6_addr, sizeof bits);
+	memcpy(&bits, address->bytes, address->family == 4 ? 4 : sizeof bits);
 	bits = (bits ^ counts->hash_key) * 0x9e3779b97f4a7c15u;
 	return (uint32_t)(bits >> 32) & (WORKER_SOURCES - 1);
 }
@@ -67,8 +59,8 @@ accept_one(struct worker *worker, int fd, const struct sockaddr *peer)
 {
 	struct worker_counts *counts = worker->counts;
 	const struct settings *settings = &worker->snapshot->setup->settings;
-	uint32_t source = source_of(counts, peer);
-	struct session_who who;
+	const struct session_who who = session_who_at(peer);
+	uint32_t source = source_of(counts, &who.address);
 	struct log_line line;
 
 	/* One source may not fill the room that all have to show a key in. */
@@ -77,7 +69,6 @@ accept_one(struct worker *worker, int fd, const struct sockaddr *peer)
 	    counts->sessions >= settings->limits.sessions) {
 		close(fd);
 		counts->refused++;
-		who = session_who_at(peer);
 		if (!session_log(&line, LOG_LEVEL_WARN, &who, "refuse"))
 			return;
 		log_str(&line, "why",
