@@ -1,5 +1,7 @@
 #include "parent_private.h"
 
+#include "json.h"
+
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,12 +14,16 @@ put_brokers(struct parent *parent, struct buf *json)
 	     i++) {
 		const struct connector_health *health =
 		    connector_health(parent->brokers.connector, i);
-		char text[512];
+		char text[128];
 
+		buf_append_str(json, i > 0 ? ",{\"name\":" : "{\"name\":");
+		json_put_str(json, health->name);
+		buf_append_str(json, ",\"address\":");
+		json_put_str(json, health->address);
+		buf_append_str(json, ",\"why\":");
+		json_put_str(json, health->is_up ? NULL : health->why);
 		snprintf(text, sizeof text,
-		    "%s{\"name\":\"%s\",\"address\":\"%s\",\"up\":%s,"
-		    "\"connected\":%ju,\"failed\":%ju}",
-		    i > 0 ? "," : "", health->name, health->address,
+		    ",\"up\":%s,\"connected\":%ju,\"failed\":%ju}",
 		    health->is_up ? "true" : "false",
 		    (uintmax_t)health->connected, (uintmax_t)health->failed);
 		buf_append(json, text, strlen(text));

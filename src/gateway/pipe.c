@@ -1,5 +1,7 @@
 #include "pipe_private.h"
 
+#include "json.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -143,15 +145,20 @@ pipe_detach(struct pipe *pipe)
 void
 pipe_report(const struct pipe *pipe, struct buf *json)
 {
-	char text[256];
+	char text[192];
 
-	snprintf(text, sizeof text,
-	    "{\"channel\":%u,\"broker\":%d,\"in\":%ju,\"out\":%ju,"
-	    "\"since_ms\":%ju}",
-	    pipe->channel, pipe->broker, (uintmax_t)pipe->bytes_in,
-	    (uintmax_t)pipe->bytes_out,
+	snprintf(
+	    text, sizeof text, "{\"channel\":%u,\"broker\":", pipe->channel);
+	buf_append_str(json, text);
+	/* -1: it still waits for one. */
+	json_put_str(json, pipe->broker < 0
+			       ? NULL
+			       : settings_broker_name(&pipe->setup->settings,
+				     (size_t)pipe->broker));
+	snprintf(text, sizeof text, ",\"in\":%ju,\"out\":%ju,\"since_ms\":%ju}",
+	    (uintmax_t)pipe->bytes_in, (uintmax_t)pipe->bytes_out,
 	    (uintmax_t)(worker_now_ms(pipe->worker) - pipe->since_ms));
-	buf_append(json, text, strlen(text));
+	buf_append_str(json, text);
 }
 
 uint64_t

@@ -136,7 +136,10 @@ brokers:
             for _ in range(3):
                 publish(tunnel.port, "t", "x")
             kayad.wait_for_log(r"event=channel-open .*broker=two")
-            assert [b["up"] for b in status(kayad)["brokers"]] == [False, True]
+            told = status(kayad)["brokers"]
+            assert [b["up"] for b in told] == [False, True]
+            assert [b["name"] for b in told] == ["one", "two"]
+            assert told[0]["why"] == "Connection refused"
             with again(one):
                 kayad.wait_for_log(r"broker event=up name=one")
                 before = len(re.findall(r"broker=one", kayad.log()))
