@@ -279,7 +279,7 @@ start(
 	    parent_start_brokers(
 		parent, &parent->settings, &parent->brokers, err) != 0)
 		return -1;
-	parent_watch_keys(parent);
+	parent->watch = parent_watch_keys(parent, &parent->settings);
 	return parent_send_snapshot(
 	    parent, &parent->settings, configuration, err);
 }
@@ -328,6 +328,7 @@ wind_up(struct parent *parent)
 	if (parent->has_pending)
 		settings_fini(&parent->pending);
 	key_files_watch_free(parent->watch);
+	key_files_watch_free(parent->pending_watch);
 	for (size_t i = 0; i < parent->host_key_count; i++)
 		ssh_host_key_free(parent->host_keys[i]);
 	if (parent->loop == NULL)

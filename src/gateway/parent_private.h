@@ -59,7 +59,8 @@ struct parent {
 	struct ssh_host_key *host_keys[SSH_HOST_KEYS_MAX];
 	size_t host_key_count;
 	struct parent_brokers brokers;
-	struct key_files_watch *watch;
+	struct key_files_watch *watch; /* over the keys in force */
+	struct key_files_watch *pending_watch; /* over those that were sent */
 	struct control *control;
 
 	uint64_t generation; /* of the last snapshot that was sent */
@@ -92,7 +93,9 @@ int parent_send_snapshot(struct parent *parent, const struct settings *settings,
 /* Read everything anew; what is wrong leaves what is in force. */
 void parent_reload(struct parent *parent);
 
-void parent_watch_keys(struct parent *parent);
+/* Reload when the keys change; NULL, and a line in the log, where none can. */
+struct key_files_watch *parent_watch_keys(
+    struct parent *parent, const struct settings *settings);
 
 /* -1 and `err`, and nothing in `brokers`, where they cannot be begun with. */
 int parent_start_brokers(struct parent *parent, const struct settings *settings,

@@ -78,6 +78,24 @@ done:
 }
 
 static void
+on_key_change(void *arg)
+{
+	parent_reload(arg);
+}
+
+struct key_files_watch *
+parent_watch_keys(struct parent *parent, const struct settings *settings)
+{
+	struct err err = ERR_INIT;
+	struct key_files_watch *watch = key_files_watch_new(parent->loop,
+	    settings->authorized_keys, on_key_change, parent, &err);
+
+	if (watch == NULL)
+		log_err(LOG_LEVEL_WARN, "parent", "watch", &err);
+	return watch;
+}
+
+static void
 log_fault(const struct conf_fault *fault, void *arg)
 {
 	(void)arg;
@@ -119,6 +137,9 @@ parent_reload(struct parent *parent)
 		notify_systemd("READY=1");
 		return;
 	}
+	/* Before they are read: what changes from now on is seen by it. */
+	key_files_watch_free(parent->pending_watch);
+	parent->pending_watch = parent_watch_keys(parent, &settings);
 	if ((settings_same_brokers(&parent->settings, &settings) ||
 		parent_start_brokers(
 		    parent, &settings, &parent->pending_brokers, &err) == 0) &&
@@ -132,24 +153,6 @@ parent_reload(struct parent *parent)
 		notify_systemd("READY=1");
 	}
 	settings_source_free(&file);
-}
-
-static void
-on_key_change(void *arg)
-{
-	parent_reload(arg);
-}
-
-void
-parent_watch_keys(struct parent *parent)
-{
-	struct err err = ERR_INIT;
-
-	key_files_watch_free(parent->watch);
-	parent->watch = key_files_watch_new(parent->loop,
-	    parent->settings.authorized_keys, on_key_change, parent, &err);
-	if (parent->watch == NULL)
-		log_err(LOG_LEVEL_WARN, "parent", "watch", &err);
 }
 
 /* ---- brokers ---- */
@@ -273,6 +276,17 @@ on_refused(struct parent *parent, const char *why)
 	notify_systemd("READY=1");
 }
 
+/* The old one may have seen what is not read yet; so has the new one. */
+static void
+change_watch(struct parent *parent)
+{
+	if (parent->pending_watch == NULL)
+		return;
+	key_files_watch_free(parent->watch);
+	parent->watch = parent->pending_watch;
+	parent->pending_watch = NULL;
+}
+
 static void
 on_taken(struct parent *parent)
 {
@@ -289,7 +303,7 @@ on_taken(struct parent *parent)
 		parent->has_pending = false;
 		log_set_level(parent->settings.log_level);
 		change_brokers(parent);
-		parent_watch_keys(parent);
+		change_watch(parent);
 	}
 	parent_run_early(parent);
 	notify_systemd("READY=1");

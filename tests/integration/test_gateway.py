@@ -328,6 +328,39 @@ def test_what_changes_during_a_reload_is_read_after_it(tmp_path):
         wait_until(is_last, "the last one is in force", 10)
 
 
+def test_keys_that_change_just_before_a_reload_is_done_are_read(tmp_path):
+    key = rawssh.Key()
+    with peers.Kayad(tmp_path, config="threads: 1\n",
+                     arguments=["--log-level", "debug"]) as kayad:
+        child = [pid for pid in kayad.children()[1:]
+                 if open(f"/proc/{pid}/comm").read() == "kayad\n"][0]
+        os.kill(child, signal.SIGSTOP)
+        try:
+            kayad.signal(signal.SIGHUP)
+            kayad.wait_for_log("event=reload ")
+            wait_until(lambda: is_asleep(kayad.pid), "the keys are sent")
+            kayad.authorized_keys.write_text(
+                "restrict,port-forwarding " + key.line() + "\n")
+        finally:
+            os.kill(child, signal.SIGCONT)
+
+        def is_let_in():
+            with rawssh.Client(kayad.port) as client:
+                client.handshake()
+                client.service()
+                client.send(client.auth_request(key))
+                return client.expect(rawssh.USERAUTH_SUCCESS,
+                                     rawssh.USERAUTH_FAILURE)[0] == \
+                    rawssh.USERAUTH_SUCCESS
+        wait_until(is_let_in, "the key is let in", 10)
+
+
+def is_asleep(pid):
+    """Whether it waits for something to happen."""
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().rsplit(")", 1)[1].split()[0] == "S"
+
+
 def signals_pending(pid):
     """Whether a signal has not yet reached the process."""
     with open(f"/proc/{pid}/status") as file:
