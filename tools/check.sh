@@ -55,9 +55,11 @@ check_cppcheck() {
 scdoc_ways='skipping paragraph macro|longer than 80 bytes'
 scdoc_ways+='|lower case character in document title'
 manuals() {
-	local page text told status=0
-	text=$(mktemp)
+	local page folder text told status=0
+	folder=$(mktemp -d)
 	for page in doc/*.scd; do
+		# mandoc looks at the name, too.
+		text=$folder/$(basename "$page" .scd)
 		if ! scdoc <"$page" >"$text"; then
 			echo "$page is not scdoc(5)"
 			status=1
@@ -68,7 +70,7 @@ manuals() {
 			status=1
 		fi
 	done
-	rm -f "$text"
+	rm -r "$folder"
 	return $status
 }
 

@@ -49,6 +49,7 @@ share_apt_settings() {
 		mkdir -p "$root/usr/local/share/ca-certificates"
 		cp -rL /usr/local/share/ca-certificates/. \
 			"$root/usr/local/share/ca-certificates"
+		chroot "$root" update-ca-certificates >/dev/null 2>&1
 	fi
 }
 
@@ -90,6 +91,7 @@ exec unshare --mount --pid --fork --kill-child --ipc bash -eu -c '
 	exec chroot "$root" env -i HOME=/root USER=root TERM="${TERM:-dumb}" \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		LC_ALL=C.UTF-8 CI="${CI:-}" \
+		NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
 		${http_proxy:+http_proxy="$http_proxy"} \
 		${https_proxy:+https_proxy="$https_proxy"} \
 		sh -c "cd \"/\$0\" && exec \"\$@\"" "$source" "$@"

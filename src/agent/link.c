@@ -90,7 +90,7 @@ check_keys(const struct link_options *options, struct err *err)
 		snprintf(public_key, sizeof public_key, "%s.pub", path);
 		if (access(path, R_OK) == 0 || access(public_key, R_OK) == 0)
 			continue;
-		access(path, R_OK);
+		/* errno is of the .pub: both fail in the same way. */
 		err_set_errno(err, ERR_USAGE, "cannot read the key %s", path);
 		return err_hint(err,
 		    "name a key file that is there and that this user may "

@@ -2,6 +2,7 @@
 
 #include "wire.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -192,8 +193,10 @@ bytes_of(const struct policies *p, uint32_t offset)
 static size_t
 find_slot(const struct policies *p, struct span s)
 {
-	size_t slot = (size_t)hash_of(s) & p->mask;
+	size_t slot;
 
+	assert(s.data != NULL);
+	slot = (size_t)hash_of(s) & p->mask;
 	while (p->index[slot] != NONE &&
 	       !span_equal(bytes_of(p, p->index[slot]), s))
 		slot = (slot + 1) & p->mask;
@@ -232,6 +235,7 @@ policies_add(struct policies *p, const struct authorized_keys_line *line,
 	if (p->bytes.failed)
 		return -1;
 	all = buf_span(&p->bytes);
+	assert(all.len > start);
 	slot = find_slot(p, span_of(all.data + start, all.len - start));
 	if (p->index[slot] != NONE) {
 		buf_truncate(&p->bytes, start);

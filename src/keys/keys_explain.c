@@ -243,7 +243,7 @@ is_mended(struct span meant, struct authorized_keys_line *line)
 bool
 keys_repair(const struct authorized_keys_line *line, struct buf *meant)
 {
-	struct authorized_keys_line *now = malloc(sizeof *now);
+	struct authorized_keys_line *now = calloc(1, sizeof *now);
 	struct keys_reason reason;
 	struct buf step[2];
 	bool mended = false;

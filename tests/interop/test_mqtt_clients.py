@@ -60,6 +60,12 @@ def port(gateway):
     assert roundtrip.key_exchanges(gateway.server) > 3
 
 
+@pytest.fixture
+def modules():
+    """Asked for before `port`: without them nothing is to be started."""
+    return node_modules()
+
+
 def must(command, **options):
     ended = subprocess.run([str(word) for word in command], text=True,
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -88,11 +94,11 @@ def test_paho_in_python(port, tmp_path):
 
 @pytest.mark.xdist_group("node")
 @pytest.mark.parametrize("version", VERSIONS)
-def test_mqtt_js(version, port):
+def test_mqtt_js(version, modules, port):
     for qos in QOS:
         must(["node", HERE / "node/mqtt_roundtrip.js", port, version, qos,
               roundtrip.MIB, "dan", "password"],
-             env=dict(os.environ, NODE_PATH=str(node_modules())))
+             env=dict(os.environ, NODE_PATH=str(modules)))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
