@@ -22,7 +22,8 @@ enum log_level {
 	LOG_LEVEL_DEBUG
 };
 
-/* Set the least important level that is printed.  Before threads start. */
+/* Set the least important level that is printed; at any time, from any thread.
+ */
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 

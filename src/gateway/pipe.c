@@ -88,10 +88,8 @@ pipe_end(struct pipe *pipe)
 	if (pipe->state != PIPE_WAITING)
 		log_close(pipe);
 	pipe->state = PIPE_ENDED;
-	if (pipe->session != NULL) {
+	if (pipe->session != NULL)
 		ssh_conn_close(pipe->session->conn, pipe->channel);
-		session_flush(pipe->session);
-	}
 	slots_remove(&worker->tickets, pipe->ticket);
 	if (pipe->watch.loop != NULL) {
 		loop_watch_stop(&pipe->watch);
@@ -101,6 +99,10 @@ pipe_end(struct pipe *pipe)
 	atomic_fetch_add(&worker->counts->bytes_out, pipe->bytes_out);
 	link_out(pipe);
 	loop_defer(worker->loop, &pipe->deferred, free_pipe, pipe);
+	/* Last: where that fails the session ends, and all pipes in its list.
+	 */
+	if (pipe->session != NULL)
+		session_flush(pipe->session);
 }
 
 void

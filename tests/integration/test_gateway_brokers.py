@@ -1,5 +1,6 @@
 """kayad's way to brokers of the user's own: which, how, and as whom."""
 
+import os
 import re
 import signal
 import socket
@@ -116,6 +117,31 @@ def test_to_a_broker_of_ones_own_everything_passes_as_it_is(tmp_path):
             channel, _, _ = client.open()
             client.data(channel, CONNECT)
             assert broker.take() == CONNECT
+
+
+def test_a_client_and_its_broker_may_leave_in_one_moment(tmp_path):
+    """The thread goes on, whichever of them it hears of first."""
+    with FakeBroker() as broker, with_config(tmp_path, f"""
+threads: 1
+brokers: [{{address: '127.0.0.1:{broker.port}'}}]
+""") as kayad:
+        key = rawssh.Key()
+        kayad.admit(key.line(), "dan")
+        child = [pid for pid in kayad.children()[1:]
+                 if open(f"/proc/{pid}/comm").read() == "kayad\n"][0]
+        client = rawssh.Client(kayad.port)
+        client.login(key)
+        client.open()
+        behind, _ = broker.listener.accept()
+        os.kill(child, signal.SIGSTOP)
+        behind.close()
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                 struct.pack("ii", 1, 0))
+        client.socket.close()
+        os.kill(child, signal.SIGCONT)
+        kayad.wait_for_log("event=close session=1 ", 10)
+        with rawssh.Client(kayad.port) as other:
+            other.login(key)
 
 
 # ---- which ----
