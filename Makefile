@@ -11,7 +11,8 @@ BUILD ?= build
 BUILT_FOR = $$(meson introspect --buildoptions $(BUILD) | \
 	sed -nE 's/.*"name": "prefix", "value": "([^"]*)".*/\1/p')
 
-.PHONY: all deps build demo test test-unit test-sanitize test-valgrind \
+.PHONY: all deps build demo test test-unit test-sanitize \
+	test-sanitize-integration test-valgrind \
 	test-debian13 test-differential fuzz check format bench install clean
 
 all:
@@ -51,6 +52,15 @@ test-sanitize:
 	@KAYA_BUILD=build-sanitize ASAN_OPTIONS=detect_leaks=1 \
 		UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 		tools/test.py unit
+
+# The real programs under the same, with real and hostile peers.
+test-sanitize-integration:
+	@tools/deps.sh build test
+	@test -f build-sanitize/build.ninja || meson setup build-sanitize \
+		-Db_sanitize=address,undefined >/dev/null
+	@ninja -C build-sanitize --quiet
+	@KAYA_BUILD=build-sanitize UBSAN_OPTIONS=print_stacktrace=1 \
+		tools/test.py integration
 
 test-valgrind:
 	@tools/deps.sh build test valgrind
