@@ -224,9 +224,8 @@ make_nonblocking(struct link *link)
 }
 
 struct link *
-link_open(const struct link_options *given, struct err *err)
+link_prepare(struct link_options *options, struct err *err)
 {
-	struct link_options options = *given;
 	struct dest_enrolled enrolled;
 	struct link *link = calloc(1, sizeof *link);
 
@@ -235,11 +234,27 @@ link_open(const struct link_options *given, struct err *err)
 		err_set(err, ERR_NOMEM, "no memory");
 		return NULL;
 	}
-	if (configure(link, &options, &enrolled, err) != 0)
-		goto fail;
-	if (options.key_count == 0 && enrolled.key_file[0] != '\0')
-		options.keys[options.key_count++] = enrolled.key_file;
+	if (configure(link, options, &enrolled, err) != 0) {
+		link_free(link);
+		return NULL;
+	}
+	if (options->key_count == 0 && enrolled.key_file[0] != '\0') {
+		snprintf(link->key_file, sizeof link->key_file, "%s",
+		    enrolled.key_file);
+		options->keys[options->key_count++] = link->key_file;
+	}
 	set_name(link);
+	return link;
+}
+
+struct link *
+link_open(const struct link_options *given, struct err *err)
+{
+	struct link_options options = *given;
+	struct link *link = link_prepare(&options, err);
+
+	if (link == NULL)
+		return NULL;
 	if (check_keys(&options, err) != 0)
 		goto fail;
 	if (connect_to(link, err) != 0 || shake_hands(link, err) != 0 ||

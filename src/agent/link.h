@@ -38,8 +38,17 @@ struct link {
 	ssh_session session;
 	char name[400]; /* "user@host:port", for texts */
 	char fingerprint[64];
+	char key_file[PATH_MAX]; /* of enrolment; "" where there is none */
 	int log_level; /* libssh's, by LogLevel; it keeps one a thread */
 };
+
+/*
+ * All that configures a connection (options, ssh_config, what enrolment wrote
+ * down) is read; nothing is connected yet.  Where no key was named the enrolled
+ * one is added to `options`, borrowed from the link.  NULL and `err`: the
+ * user's own fault.
+ */
+struct link *link_prepare(struct link_options *options, struct err *err);
 
 /*
  * Resolve, connect (every address, both families), check the host key, log

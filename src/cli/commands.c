@@ -6,5 +6,6 @@ const struct cmd *const cmds[] = {
     &cmd_sub,
     &cmd_status,
     &cmd_keys,
+    &cmd_doctor,
     NULL,
 };

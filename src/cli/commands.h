@@ -10,5 +10,6 @@ extern const struct cmd cmd_pub;
 extern const struct cmd cmd_sub;
 extern const struct cmd cmd_status;
 extern const struct cmd cmd_keys;
+extern const struct cmd cmd_doctor;
 
 #endif

@@ -27,7 +27,7 @@ enum finding_state {
 /* "ok", "warning", "fault", "not-known" (in text: "not known"). */
 const char *finding_state_name(enum finding_state state);
 
-enum { FINDING_TEXT = 640 };
+enum { FINDING_TEXT = 2048 };
 
 struct finding {
 	const char *layer; /* "dns", "tcp" ...; static */

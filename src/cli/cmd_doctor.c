@@ -1,0 +1,209 @@
+#include "commands.h"
+
+#include "doctor.h"
+#include "str.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTION_SERVER_FILE = CMD_OWN, OPTION_IDLE };
+
+enum { IDLE_MAX_S = 24 * 3600 };
+
+static const struct cmd_option options[] = {
+    {'b', "broker", "HOST:PORT",
+	"the broker as the server is to reach it (127.0.0.1:1883)"},
+    {'u', NULL, "USER", "the user name for the broker"},
+    {'P', NULL, "PASSWORD", "the password for the broker"},
+    {'t', NULL, "TOPIC", "the topic of the message (kaya/doctor/...)"},
+    {OPTION_SERVER_FILE, "server-file", "FILE",
+	"the server's authorized_keys, or a copy of it: judged where no key "
+	"is let in"},
+    {OPTION_IDLE, "idle", "DURATION",
+	"let links idle for so long (90s, 10m, 1h), to find out when the "
+	"network forgets them"},
+    {'L', NULL, "FORWARD", "where clients will connect (22883)"},
+    CMD_LINK_LETTERS,
+    {CMD_JSON, "json", NULL, "a JSON object in place of text"},
+    {'f', NULL, NULL, "as in ssh; a doctor stays in front"},
+    {'N', NULL, NULL, "as in ssh; a doctor never runs a command"},
+    {'v', NULL, NULL, "as in ssh; a doctor says all it knows"},
+    {'q', NULL, NULL, "as in ssh; a doctor says all it knows"},
+    CMD_LINK_LONG,
+    {0},
+};
+
+/* "90", "90s", "10m", "1h". */
+static bool
+read_duration(const char *text, uint64_t *ms)
+{
+	static const struct {
+		char letter;
+		uint64_t s;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}};
+	size_t len = strlen(text);
+	uint64_t unit = 1, number;
+
+	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+		if (len > 1 && text[len - 1] == units[i].letter) {
+			unit = units[i].s;
+			len--;
+			break;
+		}
+	if (!str_to_u64(span_of(text, len), 1, IDLE_MAX_S / unit, &number))
+		return false;
+	*ms = number * unit * 1000;
+	return true;
+}
+
+/* What the command line says. */
+struct wanted {
+	struct doctor_options doctor;
+	struct cmd_broker broker;
+	bool as_json;
+};
+
+/* 0, or an exit status where it was told. */
+static int
+take_option(struct cmd_reader *reader, int id, struct wanted *wanted)
+{
+	int status = 0;
+
+	if (cmd_take_link(reader, id, &wanted->doctor.link, &status))
+		return status;
+	switch (id) {
+	case 'b':
+		wanted->doctor.broker_said = reader->argument;
+		return cmd_take_broker(reader, &wanted->broker);
+	case 'u':
+		wanted->doctor.broker_user = reader->argument;
+		break;
+	case 'P':
+		wanted->doctor.broker_password = reader->argument;
+		break;
+	case 't':
+		wanted->doctor.topic = reader->argument;
+		break;
+	case 'L':
+		wanted->doctor.local_said = reader->argument;
+		break;
+	case OPTION_SERVER_FILE:
+		wanted->doctor.server_file = reader->argument;
+		break;
+	case OPTION_IDLE:
+		if (!read_duration(reader->argument, &wanted->doctor.idle_ms))
+			return cmd_misuse(reader->cmd,
+			    "--idle \"%s\" is no duration: write 90s, 10m, 1h",
+			    reader->argument);
+		break;
+	case CMD_JSON:
+		wanted->as_json = true;
+		break;
+	}
+	return 0;
+}
+
+static int
+examine(const struct cmd *cmd, struct wanted *wanted)
+{
+	struct forward local;
+	struct findings findings;
+	struct err err = ERR_INIT;
+	int status;
+
+	forward_default(&local, wanted->broker.host, wanted->broker.port);
+	if (wanted->doctor.local_said != NULL &&
+	    forward_parse(&local, wanted->doctor.local_said,
+		wanted->broker.host, wanted->broker.port, &err) != 0)
+		return cmd_misuse(cmd, "-L %s", err.what);
+	wanted->doctor.local = &local;
+	wanted->doctor.broker_host =
+	    local.host[0] != '\0' ? local.host : wanted->broker.host;
+	wanted->doctor.broker_port = local.host_port;
+	findings_init(&findings, stdout,
+	    wanted->as_json ? FINDINGS_AS_JSON : FINDINGS_AS_TEXT,
+	    FINDINGS_FIRST_CAUSE);
+	if (doctor_run(&wanted->doctor, &findings, &err) != 0)
+		status = cmd_complain(&err);
+	else
+		status = findings_end(&findings);
+	findings_fini(&findings);
+	return status;
+}
+
+/* ---- what is asked for ---- */
+
+enum mode {
+	MODE_DEST, /* kaya doctor DEST */
+	MODE_COMMAND, /* kaya doctor -- ssh ... */
+	MODE_SERVER, /* kaya doctor, on a server */
+	MODE_TOO_MUCH
+};
+
+static enum mode
+mode_of(int argc, char **argv)
+{
+	if (optind > 1 && optind < argc && strcmp(argv[optind - 1], "--") == 0)
+		return MODE_COMMAND;
+	if (optind == argc)
+		return MODE_SERVER;
+	return optind + 1 == argc ? MODE_DEST : MODE_TOO_MUCH;
+}
+
+static int
+run(const struct cmd *cmd, int argc, char **argv)
+{
+	struct cmd_reader reader = {.cmd = cmd, .argc = argc, .argv = argv};
+	struct wanted wanted = {.broker = {"127.0.0.1", FORWARD_BROKER_PORT}};
+	int id, status = 0;
+
+	while ((id = cmd_next(&reader, &status)) != CMD_END) {
+		if (id == CMD_STOP)
+			return status;
+		status = take_option(&reader, id, &wanted);
+		if (status != 0)
+			return status;
+	}
+	switch (mode_of(argc, argv)) {
+	case MODE_DEST:
+		wanted.doctor.link.dest = argv[optind];
+		return examine(cmd, &wanted);
+	case MODE_SERVER:
+		return cmd_misuse(cmd, "where to? A destination is missing");
+	case MODE_COMMAND:
+	case MODE_TOO_MUCH:
+		break;
+	}
+	return cmd_misuse(cmd, "one destination, please");
+}
+
+static const char *const synopses[] = {
+    "[-b HOST:PORT] [-u USER -P PASSWORD] [-i KEY] [--server-file FILE] "
+    "[--idle DURATION] [--json] DEST",
+    NULL};
+
+const struct cmd cmd_doctor = {
+    .name = "doctor",
+    .synopses = synopses,
+    .summary = "Say which layer on the way to a broker is at fault, and the "
+	       "remedy",
+    .about =
+	"It walks the way that a tunnel takes and tells one line each: name\n"
+	"resolution, TCP (each address), the server's banner, key exchange,\n"
+	"host key, authentication, forwarding to the broker, MQTT (3.1.1 and\n"
+	"5.0), a message at QoS 1 to itself, keepalive, and the local port.\n"
+	"It stops at the first layer that makes the later ones impossible; at\n"
+	"the end stand the first cause and a remedy to type.\n"
+	"\n"
+	"A server tells no client why it refuses a key. Where its\n"
+	"authorized_keys can be read here, or a copy is given "
+	"(--server-file),\n"
+	"the line at fault is named.\n"
+	"\n"
+	"Exit status: 0 all is well, 1 failed, 2 wrong usage, 3 not "
+	"reachable,\n"
+	"4 refused, 5 not the host that it was.\n",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,492 @@
+#include "doctor_private.h"
+
+#include "doctor_server_file.h"
+#include "identity.h"
+#include "str.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum auth_fact {
+	AUTH_IN,
+	AUTH_IN_BY_OTHER, /* only after a new connection: too many keys */
+	AUTH_ANYBODY,
+	AUTH_PARTLY,
+	AUTH_KEY_LOOSE,
+	AUTH_NO_KEYS,
+	AUTH_KEY_MISSING,
+	AUTH_KEY_UNREADABLE,
+	AUTH_PASSPHRASE,
+	AUTH_OTHER_HALF,
+	AUTH_NO_PUBLICKEY,
+	AUTH_ALGORITHM,
+	AUTH_CLOSED,
+	AUTH_REFUSED
+};
+
+#define ASK_THE_SERVER                                                         \
+	"at the server: kaya keys lint ~{user}/.ssh/authorized_keys; here, "   \
+	"with a copy of that file: kaya doctor --server-file FILE {again}"
+
+static const struct check_row rows[] = {
+    {AUTH_IN, FINDING_OK, ERR_NONE, NULL, "{user} is let in by {key}", NULL,
+	NULL},
+    {AUTH_IN_BY_OTHER, FINDING_FAULT, ERR_REFUSED, "too-many-keys",
+	"closed after {tries} keys; {key} would be let in, and comes as "
+	"number {place}",
+	"the agent has so many keys that the server closes the connection "
+	"(MaxAuthTries) before the right one is offered",
+	"{one}"},
+    {AUTH_ANYBODY, FINDING_WARNING, ERR_NONE, "anybody",
+	"{user} is let in without any key",
+	"the server lets {user} in without asking for anything",
+	"at the server: sshd -T | grep -i -e permitempty -e authentication"},
+    {AUTH_PARTLY, FINDING_FAULT, ERR_REFUSED, "more-wanted",
+	"{key} is accepted, and the server wants {methods} too",
+	"the server wants more than a key (AuthenticationMethods): {methods}",
+	"at the server, for {user}: printf 'Match User {user}\\n  "
+	"AuthenticationMethods publickey\\n' >> /etc/ssh/sshd_config && "
+	"systemctl reload ssh"},
+    {AUTH_KEY_LOOSE, FINDING_WARNING, ERR_NONE, "key-file-open",
+	"others may read {key} (mode {mode})",
+	"others than its owner may read the private key {key}: ssh does not "
+	"use it then",
+	"chmod 600 {key}"},
+    {AUTH_NO_KEYS, FINDING_FAULT, ERR_REFUSED, "no-key",
+	"there is no key to offer",
+	"this user has no key: none in an agent, no ~/.ssh/id_*",
+	"make one and have it let in: kaya enroll {dest}"},
+    {AUTH_KEY_MISSING, FINDING_FAULT, ERR_REFUSED, "key-file-missing",
+	"{key}: {why}", "the key file {key} cannot be read: {why}",
+	"name one that can: ls -l ~/.ssh; or make it: ssh-keygen -t ed25519 -N "
+	"'' -f {key}"},
+    {AUTH_KEY_UNREADABLE, FINDING_FAULT, ERR_REFUSED, "key-file-malformed",
+	"{key} is no key", "the file {key} holds no key that can be read",
+	"see what it is: file {key}; or make a new one and have it let in: "
+	"kaya enroll {dest}"},
+    {AUTH_PASSPHRASE, FINDING_FAULT, ERR_REFUSED, "passphrase",
+	"{key} would be let in, and has a passphrase",
+	"{key} has a passphrase, and nobody is there to type it",
+	"for an unattended device take it off: ssh-keygen -p -N '' -f {key}; "
+	"or give it to an agent: ssh-add {key}"},
+    {AUTH_OTHER_HALF, FINDING_FAULT, ERR_REFUSED, "other-half",
+	"{key} and {key}.pub are not of one pair",
+	"{key}.pub would be let in, but {key} is the private half of another "
+	"key",
+	"write the public half anew: ssh-keygen -y -f {key} > {key}.pub, and "
+	"have that one let in"},
+    {AUTH_NO_PUBLICKEY, FINDING_FAULT, ERR_REFUSED, "no-publickey",
+	"the server takes {methods} from {user}, no keys",
+	"the server lets nobody in by a key (PubkeyAuthentication no)",
+	"at the server: echo 'PubkeyAuthentication yes' > "
+	"/etc/ssh/sshd_config.d/00-keys.conf && systemctl reload ssh"},
+    {AUTH_ALGORITHM, FINDING_FAULT, ERR_REFUSED, "signature-algorithm",
+	"{key} ({type}) is not offered: the server takes {algorithms}",
+	"the server takes no signature that a key of type {type} is used for "
+	"today; for RSA it knows SHA-1 only, or none",
+	"{one}"},
+    {AUTH_CLOSED, FINDING_FAULT, ERR_REFUSED, "closed-while-logging-in",
+	"the server closed the connection: {why}",
+	"the server ends the connection while {user} logs in: {why}",
+	"its log tells why, at the server: journalctl -u ssh -n 20"},
+    {AUTH_REFUSED, FINDING_FAULT, ERR_REFUSED, "refused",
+	"{user}: refused {offered}",
+	"the server lets none of our keys in as {user}, and tells no client "
+	"why",
+	ASK_THE_SERVER},
+};
+
+/* What is known after the keys were offered. */
+struct auth {
+	struct doctor *doctor;
+	struct findings *findings;
+	struct identities identities;
+	const struct identity *accepted;
+	size_t tries; /* offered on the first connection before it closed */
+	size_t place; /* of the accepted one among the offered, from 1 */
+	enum { NOT_CLOSED, CLOSED } closed;
+	char why[200];
+	char methods[100];
+	char algorithms[400]; /* server-sig-algs */
+	char one[2 * PATH_MAX +
+		 2 * DOCTOR_COMMAND]; /* the command that mends it */
+};
+
+static void
+tell(struct auth *auth, enum auth_fact fact, const struct identity *identity)
+{
+	char offered[400] = "", mode[8], place[24], tries[24];
+	const struct doctor *doctor = auth->doctor;
+	size_t used = 0;
+
+	for (size_t i = 0; i < auth->identities.count; i++) {
+		const struct identity *one = &auth->identities.items[i];
+
+		if (one->state == IDENTITY_REFUSED && used < sizeof offered)
+			used += (size_t)snprintf(offered + used,
+			    sizeof offered - used, "%s%s (%s %s)",
+			    used > 0 ? ", " : "", one->name, one->type,
+			    one->fingerprint);
+	}
+	snprintf(
+	    mode, sizeof mode, "%04o", identity != NULL ? identity->mode : 0);
+	snprintf(place, sizeof place, "%zu", auth->place);
+	snprintf(tries, sizeof tries, "%zu", auth->tries);
+	const struct check_word words[] = {
+	    {"user", doctor->user},
+	    {"dest", doctor->words},
+	    {"again", doctor->again},
+	    {"key", identity != NULL ? identity->name : ""},
+	    {"type", identity != NULL ? identity->type : ""},
+	    {"mode", mode},
+	    {"methods", auth->methods},
+	    {"algorithms", auth->algorithms},
+	    {"offered", offered},
+	    {"why", auth->why},
+	    {"place", place},
+	    {"tries", tries},
+	    {"one", auth->one},
+	    {0},
+	};
+	doctor_tell(
+	    auth->findings, "auth", DOCTOR_ROWS(rows), (int)fact, words);
+}
+
+/* ---- what the server says of itself ---- */
+
+static void
+read_methods(struct auth *auth, ssh_session session)
+{
+	static const struct {
+		int bit;
+		const char *name;
+	} names[] = {
+	    {SSH_AUTH_METHOD_PUBLICKEY, "publickey"},
+	    {SSH_AUTH_METHOD_PASSWORD, "password"},
+	    {SSH_AUTH_METHOD_INTERACTIVE, "keyboard-interactive"},
+	    {SSH_AUTH_METHOD_HOSTBASED, "hostbased"},
+	    {SSH_AUTH_METHOD_GSSAPI_MIC, "gssapi-with-mic"},
+	};
+	int methods = ssh_userauth_list(session, NULL);
+	size_t used = 0;
+
+	auth->methods[0] = '\0';
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if ((methods & names[i].bit) != 0)
+			used += (size_t)snprintf(auth->methods + used,
+			    sizeof auth->methods - used, "%s%s",
+			    used > 0 ? ", " : "", names[i].name);
+}
+
+/* ---- offering the keys, one by one ---- */
+
+static ssh_key
+public_key_of(const struct identity *identity)
+{
+	char base64[4 * ((PUBKEY_MAX_BYTES + 2) / 3) + 1];
+	ssh_key key = NULL;
+
+	str_base64_encode(span_of(identity->blob, identity->blob_len), base64);
+	if (ssh_pki_import_pubkey_base64(
+		base64, ssh_key_type_from_name(identity->type), &key) != SSH_OK)
+		return NULL;
+	return key;
+}
+
+static void
+note_close(struct auth *auth, ssh_session session, size_t offered)
+{
+	if (auth->closed == CLOSED)
+		return;
+	auth->closed = CLOSED;
+	auth->tries = offered;
+	str_escape(
+	    span_of_str(ssh_get_error(session)), auth->why, sizeof auth->why);
+}
+
+/* A fresh connection, as far as "none" (which tells the methods). */
+static struct link *
+start_over(struct auth *auth)
+{
+	struct err err = ERR_INIT;
+	struct link *link = doctor_new_link(auth->doctor, &err);
+
+	if (link != NULL &&
+	    ssh_userauth_none(link->session, NULL) == SSH_AUTH_ERROR) {
+		link_free(link);
+		link = NULL;
+	}
+	return link;
+}
+
+static enum identity_state
+offer(struct auth *auth, ssh_session session, struct identity *identity,
+    size_t offered)
+{
+	ssh_key key = public_key_of(identity);
+	int result;
+
+	if (key == NULL)
+		return IDENTITY_UNREADABLE;
+	result = ssh_userauth_try_publickey(session, NULL, key);
+	ssh_key_free(key);
+	if (result == SSH_AUTH_SUCCESS)
+		return IDENTITY_ACCEPTED;
+	if (strstr(ssh_get_error(session), "not allowed") != NULL)
+		return IDENTITY_NOT_OFFERED;
+	if (result == SSH_AUTH_ERROR || !ssh_is_connected(session)) {
+		note_close(auth, session, offered);
+		return IDENTITY_NOT_TRIED;
+	}
+	return IDENTITY_REFUSED;
+}
+
+/*
+ * Until one is accepted.  Where the server closes meanwhile (MaxAuthTries), the
+ * rest is offered on a connection of its own each time.
+ */
+static void
+offer_all(struct auth *auth)
+{
+	struct link *fresh = NULL;
+	ssh_session session = auth->doctor->link->session;
+	size_t offered = 0;
+
+	for (size_t i = 0; i < auth->identities.count && auth->accepted == NULL;
+	     i++) {
+		struct identity *identity = &auth->identities.items[i];
+
+		if (identity->state != IDENTITY_NOT_TRIED ||
+		    identity->blob_len == 0)
+			continue;
+		offered++;
+		identity->state = offer(auth, session, identity, offered);
+		if (identity->state == IDENTITY_NOT_TRIED) {
+			link_free(fresh);
+			fresh = start_over(auth);
+			if (fresh == NULL)
+				return;
+			session = fresh->session;
+			identity->state =
+			    offer(auth, session, identity, offered);
+		}
+		if (identity->state == IDENTITY_ACCEPTED) {
+			auth->accepted = identity;
+			auth->place = offered;
+		}
+	}
+	link_free(fresh);
+}
+
+/* ---- logging in by the one that was accepted ---- */
+
+static int
+on_passphrase(const char *prompt, char *answer, size_t size, int echo,
+    int verify, void *arg)
+{
+	int *asked = arg;
+
+	(void)prompt;
+	(void)answer;
+	(void)size;
+	(void)echo;
+	(void)verify;
+	*asked = 1;
+	return -1;
+}
+
+static bool
+is_pair(const struct identity *identity, ssh_key private_key)
+{
+	ssh_key offered = public_key_of(identity), own = NULL;
+	bool same = true;
+
+	if (offered != NULL &&
+	    ssh_pki_export_privkey_to_pubkey(private_key, &own) == SSH_OK)
+		same = ssh_key_cmp(offered, own, SSH_KEY_CMP_PUBLIC) == 0;
+	ssh_key_free(offered);
+	ssh_key_free(own);
+	return same;
+}
+
+static enum auth_fact
+log_in(ssh_session session, const struct identity *identity)
+{
+	ssh_key key = NULL;
+	int asked = 0, result;
+
+	if (identity->in_agent) {
+		result = ssh_userauth_agent(session, NULL);
+		return result == SSH_AUTH_SUCCESS   ? AUTH_IN
+		       : result == SSH_AUTH_PARTIAL ? AUTH_PARTLY
+						    : AUTH_REFUSED;
+	}
+	if (ssh_pki_import_privkey_file(
+		identity->name, NULL, on_passphrase, &asked, &key) != SSH_OK)
+		return asked ? AUTH_PASSPHRASE : AUTH_KEY_UNREADABLE;
+	if (!is_pair(identity, key)) {
+		ssh_key_free(key);
+		return AUTH_OTHER_HALF;
+	}
+	result = ssh_userauth_publickey(session, NULL, key);
+	ssh_key_free(key);
+	return result == SSH_AUTH_SUCCESS   ? AUTH_IN
+	       : result == SSH_AUTH_PARTIAL ? AUTH_PARTLY
+					    : AUTH_REFUSED;
+}
+
+/* The very key in a file of ~/.ssh, for -i; else the agent emptied of others.
+ */
+static void
+name_the_one(struct auth *auth)
+{
+	const struct identity *one = auth->accepted;
+	char file[PATH_MAX] = "";
+
+	if (one->in_agent)
+		doctor_find_key_file(one, file, sizeof file);
+	else
+		snprintf(file, sizeof file, "%s", one->name);
+	if (file[0] != '\0')
+		snprintf(auth->one, sizeof auth->one,
+		    "offer that one alone: kaya doctor -i %s %s (ssh: -o "
+		    "IdentitiesOnly=yes -i %s)",
+		    file, auth->doctor->again, file);
+	else
+		snprintf(auth->one, sizeof auth->one,
+		    "leave that one alone in the agent: ssh-add -D && ssh-add "
+		    "FILE (its comment is %s)",
+		    one->name);
+}
+
+static enum check_next
+tell_accepted(struct auth *auth)
+{
+	struct doctor *doctor = auth->doctor;
+	const struct identity *one = auth->accepted;
+	enum auth_fact fact;
+
+	if (!one->in_agent && (one->mode & 077) != 0)
+		tell(auth, AUTH_KEY_LOOSE, one);
+	if (auth->closed == CLOSED) {
+		name_the_one(auth);
+		tell(auth, AUTH_IN_BY_OTHER, one);
+		return CHECK_STOP;
+	}
+	fact = log_in(doctor->link->session, one);
+	if (fact == AUTH_PARTLY)
+		read_methods(auth, doctor->link->session);
+	tell(auth, fact, one);
+	doctor->identity = *one;
+	return fact == AUTH_IN ? CHECK_GO_ON : CHECK_STOP;
+}
+
+/* ---- none was accepted ---- */
+
+static const struct identity *
+first_of(const struct auth *auth, enum identity_state state)
+{
+	for (size_t i = 0; i < auth->identities.count; i++)
+		if (auth->identities.items[i].state == state)
+			return &auth->identities.items[i];
+	return NULL;
+}
+
+static void
+tell_refused(struct auth *auth)
+{
+	const struct identity *one = first_of(auth, IDENTITY_REFUSED);
+
+	if (auth->methods[0] != '\0' &&
+	    strstr(auth->methods, "publickey") == NULL) {
+		tell(auth, AUTH_NO_PUBLICKEY, NULL);
+		return;
+	}
+	if (one != NULL && doctor_judge_server_file(
+			       auth->doctor, &auth->identities, auth->findings))
+		return;
+	if (one != NULL)
+		tell(auth, AUTH_REFUSED, one);
+	else if ((one = first_of(auth, IDENTITY_NOT_OFFERED)) != NULL)
+		tell(auth, AUTH_ALGORITHM, one);
+	else if (auth->closed == CLOSED)
+		tell(auth, AUTH_CLOSED, NULL);
+	else if (auth->identities.count == 0)
+		tell(auth, AUTH_NO_KEYS, NULL);
+}
+
+/* Named key files that cannot be used at all. */
+static bool
+tell_unusable(struct auth *auth)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < auth->identities.count; i++) {
+		const struct identity *one = &auth->identities.items[i];
+
+		if (one->state != IDENTITY_MISSING &&
+		    one->state != IDENTITY_UNREADABLE)
+			continue;
+		snprintf(auth->why, sizeof auth->why, "%s",
+		    strerror(one->mode == 0 ? ENOENT : EACCES));
+		tell(auth,
+		    one->state == IDENTITY_MISSING ? AUTH_KEY_MISSING
+						   : AUTH_KEY_UNREADABLE,
+		    one);
+		any = true;
+	}
+	return any;
+}
+
+enum check_next
+doctor_auth(void *arg, struct findings *findings)
+{
+	struct doctor *doctor = arg;
+	struct auth auth = {.doctor = doctor, .findings = findings};
+	enum check_next next = CHECK_STOP;
+	struct err err = ERR_INIT;
+	bool unusable;
+	int result;
+
+	if (identities_gather(&auth.identities, &doctor->link_options, &err) !=
+	    0)
+		return CHECK_STOP;
+	unusable = tell_unusable(&auth);
+	result = ssh_userauth_none(doctor->link->session, NULL);
+	if (result == SSH_AUTH_SUCCESS) {
+		tell(&auth, AUTH_ANYBODY, NULL);
+		next = CHECK_GO_ON;
+	} else if (result == SSH_AUTH_ERROR) {
+		note_close(&auth, doctor->link->session, 0);
+		tell(&auth, AUTH_CLOSED, NULL);
+	} else {
+		read_methods(&auth, doctor->link->session);
+		offer_all(&auth);
+		if (auth.accepted != NULL)
+			next = tell_accepted(&auth);
+		else if (!unusable || first_of(&auth, IDENTITY_REFUSED))
+			tell_refused(&auth);
+	}
+	identities_fini(&auth.identities);
+	return next;
+}
+
+struct link *
+doctor_new_login(struct doctor *doctor, struct err *err)
+{
+	struct link *link = doctor_new_link(doctor, err);
+	int result;
+
+	if (link == NULL)
+		return NULL;
+	result = ssh_userauth_none(link->session, NULL);
+	if (result == SSH_AUTH_SUCCESS ||
+	    log_in(link->session, &doctor->identity) == AUTH_IN)
+		return link;
+	err_set(err, ERR_REFUSED, "a second login is refused: %s",
+	    ssh_get_error(link->session));
+	link_free(link);
+	return NULL;
+}

@@ -1,0 +1,207 @@
+#include "doctor_private.h"
+
+#include "clock.h"
+#include "greeting.h"
+#include "str.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* What a greeting is, and what else may come of listening for one. */
+enum banner_fact {
+	BANNER_SSH,
+	BANNER_PROXIED,
+	BANNER_SSH_1,
+	BANNER_TOO_MANY,
+	BANNER_LOCKED_OUT,
+	BANNER_HTTP,
+	BANNER_TLS,
+	BANNER_MQTT,
+	BANNER_MAIL,
+	BANNER_OTHER,
+	BANNER_SILENT,
+	BANNER_CLOSED,
+	BANNER_RESET,
+	BANNER_GONE
+};
+
+#define WHERE_SSH                                                              \
+	"name the port of the SSH server (at the server: ss -ltnp): kaya "     \
+	"doctor -p PORT {host}"
+
+static const struct check_row rows[] = {
+    {BANNER_SSH, FINDING_OK, ERR_NONE, NULL, "{line}", NULL, NULL},
+    {BANNER_PROXIED, FINDING_NOT_KNOWN, ERR_NONE, "proxied",
+	"the proxy's business", NULL, NULL},
+    {BANNER_SSH_1, FINDING_FAULT, ERR_PROTOCOL, "ssh-1", "{line}",
+	"the server speaks only SSH 1, which nobody speaks any more",
+	"at the server: apt install openssh-server, of this decade"},
+    {BANNER_TOO_MANY, FINDING_FAULT, ERR_UNREACHABLE, "max-startups", "{line}",
+	"more connections at once wait to log in than the server's "
+	"MaxStartups allows",
+	"at the server: echo 'MaxStartups 100:30:1000' > "
+	"/etc/ssh/sshd_config.d/startups.conf && systemctl reload ssh; or "
+	"put kayad there, which needs no such limit"},
+    {BANNER_LOCKED_OUT, FINDING_FAULT, ERR_REFUSED, "locked-out", "{line}",
+	"the server has shut this address out for a while, for failed logins "
+	"of any device behind it (PerSourcePenalties)",
+	"stop the device that fails, wait, and at the server: echo "
+	"'PerSourcePenaltyExemptList {client}' > "
+	"/etc/ssh/sshd_config.d/penalties.conf && systemctl reload ssh"},
+    {BANNER_HTTP, FINDING_FAULT, ERR_PROTOCOL, "http", "{line}",
+	"a web server answers on {address}, not SSH", WHERE_SSH},
+    {BANNER_TLS, FINDING_FAULT, ERR_PROTOCOL, "tls", "a TLS record",
+	"a TLS server answers on {address}, not SSH", WHERE_SSH},
+    {BANNER_MQTT, FINDING_FAULT, ERR_PROTOCOL, "mqtt", "a CONNACK",
+	"the MQTT broker itself answers on {address}, without SSH around it",
+	WHERE_SSH},
+    {BANNER_MAIL, FINDING_FAULT, ERR_PROTOCOL, "mail", "{line}",
+	"a mail or FTP server answers on {address}, not SSH", WHERE_SSH},
+    {BANNER_OTHER, FINDING_FAULT, ERR_PROTOCOL, "not-ssh", "{line}",
+	"what answers on {address} is no SSH server", WHERE_SSH},
+    {BANNER_SILENT, FINDING_FAULT, ERR_TIMEOUT, "silent",
+	"{address} is open, and nothing comes within 10 s",
+	"something takes the connection and says nothing: a firewall that "
+	"answers in the server's place, a server that hangs, or no SSH",
+	"at the server: systemctl restart ssh; from this network: kaya survey "
+	"{host}"},
+    {BANNER_CLOSED, FINDING_FAULT, ERR_UNREACHABLE, "closed-at-once",
+	"closed without a word",
+	"the server closes the connection before it says a word: it lets this "
+	"address in by no rule (hosts.deny, a firewall), or cannot serve now",
+	"its log tells which, at the server: journalctl -u ssh -n 20"},
+    {BANNER_RESET, FINDING_FAULT, ERR_UNREACHABLE, "reset",
+	"the connection was reset",
+	"the server, or a firewall on the way, resets the connection as soon "
+	"as it speaks SSH",
+	"its log tells if it was the server: journalctl -u ssh -n 20; if not, "
+	"another way out: kaya survey {host}"},
+    {BANNER_GONE, FINDING_FAULT, ERR_UNREACHABLE, "gone",
+	"no second connection to {address}",
+	"{address} took one connection and refuses the next",
+	"try again in a minute; if it stays: kaya survey {host}"},
+};
+
+static const enum banner_fact fact_of_greeting[] = {
+    [GREETING_NEED_MORE] = BANNER_SILENT,
+    [GREETING_SSH] = BANNER_SSH,
+    [GREETING_SSH_1] = BANNER_SSH_1,
+    [GREETING_TOO_MANY] = BANNER_TOO_MANY,
+    [GREETING_LOCKED_OUT] = BANNER_LOCKED_OUT,
+    [GREETING_HTTP] = BANNER_HTTP,
+    [GREETING_TLS] = BANNER_TLS,
+    [GREETING_MQTT] = BANNER_MQTT,
+    [GREETING_MAIL] = BANNER_MAIL,
+    [GREETING_OTHER] = BANNER_OTHER,
+};
+
+struct answer {
+	uint8_t bytes[GREETING_MAX];
+	size_t len;
+	struct span line;
+};
+
+/* Send `opening` on a connection of its own and listen to what comes. */
+static enum banner_fact
+listen_to(struct doctor *doctor, struct span opening, unsigned limit_ms,
+    struct answer *answer)
+{
+	uint64_t give_up = clock_monotonic_ms() + limit_ms, now;
+	struct pollfd slot = {.events = POLLIN, .fd = doctor_connect(doctor)};
+	enum banner_fact fact = BANNER_SILENT;
+	enum greeting greeting = GREETING_NEED_MORE;
+	ssize_t got = 1;
+
+	answer->len = 0;
+	if (slot.fd < 0)
+		return BANNER_GONE;
+	if (opening.len > 0 &&
+	    send(slot.fd, opening.data, opening.len, MSG_NOSIGNAL) < 0)
+		got = -1;
+	while (greeting == GREETING_NEED_MORE && got > 0 &&
+	       answer->len < sizeof answer->bytes &&
+	       (now = clock_monotonic_ms()) < give_up) {
+		if (poll(&slot, 1, (int)(give_up - now)) <= 0)
+			break;
+		got = recv(slot.fd, answer->bytes + answer->len,
+		    sizeof answer->bytes - answer->len, 0);
+		if (got > 0)
+			answer->len += (size_t)got;
+		greeting = greeting_read(span_of(answer->bytes, answer->len),
+		    GREETING_MAY_GO_ON, &answer->line);
+	}
+	if (greeting == GREETING_NEED_MORE && answer->len > 0)
+		greeting = greeting_read(span_of(answer->bytes, answer->len),
+		    GREETING_IS_ALL, &answer->line);
+	fact = fact_of_greeting[greeting];
+	if (answer->len == 0 && got == 0)
+		fact = BANNER_CLOSED;
+	if (answer->len == 0 && got < 0)
+		fact = errno == ECONNRESET ? BANNER_RESET : BANNER_CLOSED;
+	close(slot.fd);
+	return fact;
+}
+
+/* What a server that does not speak first is, by speaking to it. */
+static const struct {
+	const char bytes[64];
+	size_t len;
+	enum banner_fact means;
+} openings[] = {
+    /* CONNECT of MQTT 3.1.1, clean session, no client id */
+    {"\x10\x0c\x00\x04MQTT\x04\x02\x00\x0a\x00\x00", 14, BANNER_MQTT},
+    {"GET / HTTP/1.0\r\n\r\n", 18, BANNER_HTTP},
+    /* ClientHello of TLS 1.2, one cipher suite, no extension */
+    {"\x16\x03\x01\x00\x2d\x01\x00\x00\x29\x03\x03"
+     "kaya doctor asks who is there...\x00\x00\x02\xc0\x2f\x01\x00",
+	50, BANNER_TLS},
+};
+
+static bool
+is_worth_asking(enum banner_fact fact)
+{
+	return fact == BANNER_CLOSED || fact == BANNER_SILENT ||
+	       fact == BANNER_OTHER || fact == BANNER_RESET;
+}
+
+enum check_next
+doctor_banner(void *arg, struct findings *findings)
+{
+	struct doctor *doctor = arg;
+	struct answer answer, other;
+	char line[200] = "";
+	enum banner_fact fact = BANNER_PROXIED;
+
+	if (!doctor->proxied) {
+		fact = listen_to(
+		    doctor, (struct span){0}, DOCTOR_ANSWER_MS, &answer);
+		str_escape(answer.line, line, sizeof line);
+		if (answer.len == 0)
+			line[0] = '\0';
+	}
+	for (size_t i = 0;
+	     is_worth_asking(fact) && i < sizeof openings / sizeof openings[0];
+	     i++)
+		if (listen_to(doctor,
+			span_of(openings[i].bytes, openings[i].len), 2000,
+			&other) == openings[i].means) {
+			fact = openings[i].means;
+			str_escape(other.line, line, sizeof line);
+		}
+	if (fact == BANNER_SSH)
+		str_escape(greeting_software(answer.line), doctor->software,
+		    sizeof doctor->software);
+	const struct check_word words[] = {
+	    {"line", line},
+	    {"host", doctor->host},
+	    {"client", doctor->client},
+	    {"address", doctor->open != NULL ? doctor->open->text : ""},
+	    {0},
+	};
+	doctor_tell(findings, "banner", DOCTOR_ROWS(rows), (int)fact, words);
+	return fact == BANNER_SSH || fact == BANNER_PROXIED ? CHECK_GO_ON
+							    : CHECK_STOP;
+}

@@ -1,0 +1,189 @@
+#include "doctor_private.h"
+
+#include "link_auth.h"
+
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum host_key_fact {
+	HOST_KEY_KNOWN,
+	HOST_KEY_PINNED,
+	HOST_KEY_UNKNOWN,
+	HOST_KEY_NOT_THE_ONE,
+	HOST_KEY_CHANGED,
+	HOST_KEY_OTHER_TYPE,
+	HOST_KEY_BY_AUTHORITY,
+	HOST_KEY_FILE
+};
+
+#define COMPARE                                                                \
+	"compare with the server's own (there: ssh-keygen -lf "                \
+	"/etc/ssh/ssh_host_ed25519_key.pub; kayad prints it at its start)"
+
+static const struct check_row rows[] = {
+    {HOST_KEY_KNOWN, FINDING_OK, ERR_NONE, NULL, "{fingerprint}, as known",
+	NULL, NULL},
+    {HOST_KEY_PINNED, FINDING_OK, ERR_NONE, NULL,
+	"{fingerprint}, as demanded, and remembered now", NULL, NULL},
+    {HOST_KEY_UNKNOWN, FINDING_FAULT, ERR_HOST_KEY, "host-key-unknown",
+	"{fingerprint} is not known here",
+	"the host key of {host} is not known on this machine yet",
+	COMPARE ", then pin it: kaya doctor --host-key {fingerprint} {again}"},
+    {HOST_KEY_NOT_THE_ONE, FINDING_FAULT, ERR_HOST_KEY, "host-key-not-the-one",
+	"{fingerprint} is not the one demanded",
+	"the server shows {fingerprint}, not the host key that was demanded",
+	"somebody may stand between; " COMPARE
+	", and only if that is the same: kaya doctor --host-key {fingerprint} "
+	"{again}"},
+    {HOST_KEY_CHANGED, FINDING_FAULT, ERR_HOST_KEY, "host-key-changed",
+	"{fingerprint} is not the one known",
+	"the host key of {host} has changed since it was learned: the server "
+	"was set up anew, or somebody stands between",
+	COMPARE ", and only if that is the same: ssh-keygen -R '{entry}' && "
+		"kaya doctor --host-key {fingerprint} {again}"},
+    {HOST_KEY_OTHER_TYPE, FINDING_FAULT, ERR_HOST_KEY, "host-key-other-type",
+	"{fingerprint}: a host key of another type than the one known",
+	"{host} is known by a host key of another type, which the server does "
+	"not show",
+	COMPARE ", and only if that is the same: ssh-keygen -R '{entry}' && "
+		"kaya doctor --host-key {fingerprint} {again}"},
+    {HOST_KEY_BY_AUTHORITY, FINDING_FAULT, ERR_HOST_KEY, "host-certificate",
+	"{fingerprint}: known by a certificate authority only",
+	"{host} is known here by a @cert-authority line, and kaya reads no "
+	"host certificates",
+	COMPARE ", then pin it: kaya doctor --host-key {fingerprint} {again}"},
+    {HOST_KEY_FILE, FINDING_FAULT, ERR_FAILED, "known-hosts", "{why}",
+	"the list of known hosts cannot be used: {why}",
+	"mend the file, or move it away: mv ~/.ssh/known_hosts "
+	"~/.ssh/known_hosts.old"},
+};
+
+/* Some line trusts an authority for hosts like this one. */
+static bool
+has_authority(const char *path, const char *host)
+{
+	FILE *file = fopen(path, "re");
+	char line[8192], *names, *save, *name;
+	bool found = false;
+
+	while (
+	    file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
+		if (strncmp(line, "@cert-authority ", 16) != 0)
+			continue;
+		names = strtok_r(line + 16, " \t", &save);
+		name = names != NULL ? strtok_r(names, ",", &save) : NULL;
+		for (; name != NULL; name = strtok_r(NULL, ",", &save))
+			found = found || strcmp(name, host) == 0 ||
+				(name[0] == '*' &&
+				    (strlen(name + 1) <= strlen(host) &&
+					strcmp(host + strlen(host) -
+						   strlen(name + 1),
+					    name + 1) == 0));
+	}
+	if (file != NULL)
+		fclose(file);
+	return found;
+}
+
+static bool
+is_certified(const struct doctor *doctor)
+{
+	const struct passwd *user = getpwuid(getuid());
+	const char *home = getenv("HOME");
+	char path[PATH_MAX];
+
+	if (home == NULL)
+		home = user != NULL ? user->pw_dir : "";
+	snprintf(path, sizeof path, "%s/.ssh/known_hosts", home);
+	return has_authority(path, doctor->host) ||
+	       has_authority("/etc/ssh/ssh_known_hosts", doctor->host);
+}
+
+static enum host_key_fact
+look(struct doctor *doctor, struct err *err)
+{
+	const char *wanted = doctor->options->link.host_key;
+	enum ssh_known_hosts_e known;
+
+	if (link_check_host_key(doctor->link, &doctor->link_options, err) == 0)
+		return wanted != NULL ? HOST_KEY_PINNED : HOST_KEY_KNOWN;
+	known = ssh_session_is_known_server(doctor->link->session);
+	switch (known) {
+	case SSH_KNOWN_HOSTS_CHANGED:
+		return HOST_KEY_CHANGED;
+	case SSH_KNOWN_HOSTS_OTHER:
+		return HOST_KEY_OTHER_TYPE;
+	case SSH_KNOWN_HOSTS_ERROR:
+	case SSH_KNOWN_HOSTS_OK:
+		return HOST_KEY_FILE;
+	default:
+		if (wanted != NULL)
+			return HOST_KEY_NOT_THE_ONE;
+		return is_certified(doctor) ? HOST_KEY_BY_AUTHORITY
+					    : HOST_KEY_UNKNOWN;
+	}
+}
+
+enum check_next
+doctor_host_key(void *arg, struct findings *findings)
+{
+	struct doctor *doctor = arg;
+	struct err err = ERR_INIT;
+	char entry[300];
+	enum host_key_fact fact = look(doctor, &err);
+	const struct check_word words[] = {
+	    {"fingerprint", doctor->link->fingerprint},
+	    {"host", doctor->host},
+	    {"entry", entry},
+	    {"dest", doctor->words},
+	    {"again", doctor->again},
+	    {"why", err.what},
+	    {0},
+	};
+
+	if (strcmp(doctor->port, "22") == 0)
+		snprintf(entry, sizeof entry, "%s", doctor->host);
+	else
+		snprintf(
+		    entry, sizeof entry, "[%s]:%s", doctor->host, doctor->port);
+	doctor_tell(findings, "host-key", DOCTOR_ROWS(rows), (int)fact, words);
+	return fact == HOST_KEY_KNOWN || fact == HOST_KEY_PINNED ? CHECK_GO_ON
+								 : CHECK_STOP;
+}
+
+struct link *
+doctor_new_link(struct doctor *doctor, struct err *err)
+{
+	struct link_options options = doctor->options->link;
+	struct link *link;
+	socket_t fd;
+
+	options.asking = LINK_NEVER_ASK;
+	options.host_key = NULL;
+	link = link_prepare(&options, err);
+	if (link == NULL)
+		return NULL;
+	if (!doctor->proxied) {
+		fd = doctor_connect(doctor);
+		if (fd < 0) {
+			err_set(err, ERR_UNREACHABLE, "%s does not answer",
+			    doctor->open->text);
+			goto fail;
+		}
+		ssh_options_set(link->session, SSH_OPTIONS_FD, &fd);
+	}
+	if (ssh_connect(link->session) != SSH_OK) {
+		err_set(
+		    err, ERR_UNREACHABLE, "%s", ssh_get_error(link->session));
+		goto fail;
+	}
+	if (link_check_host_key(link, &options, err) != 0)
+		goto fail;
+	return link;
+fail:
+	link_free(link);
+	return NULL;
+}

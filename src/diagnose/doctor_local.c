@@ -1,0 +1,181 @@
+#include "doctor_private.h"
+
+#include "holder.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <unistd.h>
+
+enum local_fact {
+	LOCAL_FREE,
+	LOCAL_TUNNEL,
+	LOCAL_TAKEN,
+	LOCAL_HALF,
+	LOCAL_FORBIDDEN
+};
+
+static const struct check_row rows[] = {
+    {LOCAL_FREE, FINDING_OK, ERR_NONE, NULL, "{addresses} free", NULL, NULL},
+    {LOCAL_TUNNEL, FINDING_OK, ERR_NONE, NULL,
+	"{addresses} held by {holder}: a tunnel is up", NULL, NULL},
+    {LOCAL_TAKEN, FINDING_FAULT, ERR_TAKEN, "local-taken",
+	"{addresses} taken by {holder}",
+	"{taken} is taken by {holder}, so no tunnel can listen there",
+	"listen elsewhere: kaya tunnel -L {next} {dest}; or stop {holder}"},
+    {LOCAL_HALF, FINDING_FAULT, ERR_TAKEN, "local-half-taken",
+	"{taken} taken by {holder}, {free} free",
+	"{taken} is taken by {holder}: ssh would listen on {free} alone and "
+	"stay up, and clients of {taken} would talk to a stranger",
+	"listen elsewhere: kaya tunnel -L {next} {dest}; or stop {holder}"},
+    {LOCAL_FORBIDDEN, FINDING_FAULT, ERR_FAILED, "local-forbidden",
+	"{addresses}: {why}", "this user may not listen on port {port}: {why}",
+	"take a port above 1023: kaya tunnel -L 22883 {dest}"},
+};
+
+struct end {
+	struct sockaddr_storage name;
+	socklen_t len;
+	char text[80];
+	int error; /* of a plain bind; 0: free */
+	char holder[80];
+};
+
+static void
+set_end(struct end *end, const char *digits, uint16_t port)
+{
+	struct sockaddr_in *v4 = (void *)&end->name;
+	struct sockaddr_in6 *v6 = (void *)&end->name;
+
+	memset(end, 0, sizeof *end);
+	if (inet_pton(AF_INET, digits, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(port);
+		end->len = sizeof *v4;
+		snprintf(end->text, sizeof end->text, "%s:%u", digits, port);
+	} else if (inet_pton(AF_INET6, digits, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(port);
+		end->len = sizeof *v6;
+		snprintf(end->text, sizeof end->text, "[%s]:%u", digits, port);
+	}
+}
+
+/* A bind without SO_REUSEPORT: who has it by that is found too. */
+static void
+probe(struct end *end)
+{
+	const int on = 1;
+	int fd;
+
+	if (end->len == 0) {
+		end->error = EAFNOSUPPORT;
+		return;
+	}
+	fd = socket(end->name.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		end->error = errno;
+		return;
+	}
+	/* Connections of a tunnel that has just ended are no holder. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (end->name.ss_family == AF_INET6)
+		setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &on, sizeof on);
+	if (bind(fd, (struct sockaddr *)&end->name, end->len) != 0 ||
+	    listen(fd, 1) != 0)
+		end->error = errno;
+	close(fd);
+	if (end->error == EADDRINUSE)
+		holder_of((const struct sockaddr *)&end->name, end->holder,
+		    sizeof end->holder);
+}
+
+static size_t
+find_ends(const struct forward *local, struct end ends[2])
+{
+	static const char *const both[] = {"127.0.0.1", "::1"};
+	size_t count = 0;
+
+	if (local->path[0] != '\0')
+		return 0;
+	if (local->bind[0] != '\0') {
+		set_end(&ends[count++], local->bind, local->port);
+		probe(&ends[0]);
+		return count;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		set_end(&ends[count], both[i], local->port);
+		probe(&ends[count]);
+		/* A machine without IPv6 promises none. */
+		if (ends[count].error != EADDRNOTAVAIL &&
+		    ends[count].error != EAFNOSUPPORT)
+			count++;
+	}
+	return count;
+}
+
+static enum local_fact
+judge(const struct end *ends, size_t count)
+{
+	size_t taken = 0, forbidden = 0, tunnels = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		taken += ends[i].error == EADDRINUSE;
+		forbidden += ends[i].error != 0 && ends[i].error != EADDRINUSE;
+		tunnels += strncmp(ends[i].holder, "kaya (", 6) == 0 &&
+			   strcmp(ends[i].holder, ends[0].holder) == 0;
+	}
+	if (forbidden > 0)
+		return LOCAL_FORBIDDEN;
+	if (taken == 0)
+		return LOCAL_FREE;
+	if (tunnels == count)
+		return LOCAL_TUNNEL;
+	return taken < count ? LOCAL_HALF : LOCAL_TAKEN;
+}
+
+enum check_next
+doctor_local(void *arg, struct findings *findings)
+{
+	struct doctor *doctor = arg;
+	struct end ends[2];
+	size_t count = find_ends(doctor->options->local, ends);
+	const char *taken = "", *spare = "", *holder = "", *why = "";
+	char addresses[200] = "", port[8], next[8];
+
+	if (count == 0)
+		return CHECK_GO_ON;
+	for (size_t i = 0; i < count; i++) {
+		size_t used = strlen(addresses);
+
+		snprintf(addresses + used, sizeof addresses - used, "%s%s",
+		    used > 0 ? " and " : "", ends[i].text);
+		if (ends[i].error == 0)
+			spare = ends[i].text;
+		else
+			why = strerror(ends[i].error);
+		if (ends[i].error == EADDRINUSE) {
+			taken = ends[i].text;
+			holder = ends[i].holder;
+		}
+	}
+	snprintf(port, sizeof port, "%u", doctor->options->local->port);
+	snprintf(
+	    next, sizeof next, "%u", doctor->options->local->port % 65535 + 1);
+	const struct check_word words[] = {
+	    {"addresses", addresses},
+	    {"taken", taken},
+	    {"free", spare},
+	    {"holder", holder},
+	    {"port", port},
+	    {"next", next},
+	    {"why", why},
+	    {"dest", doctor->words},
+	    {"again", doctor->again},
+	    {0},
+	};
+	doctor_tell(findings, "local", DOCTOR_ROWS(rows),
+	    (int)judge(ends, count), words);
+	return CHECK_GO_ON;
+}

@@ -1,0 +1,320 @@
+#include "doctor_private.h"
+
+#include "clock.h"
+#include "greeting.h"
+#include "mqtt_trip.h"
+#include "str.h"
+
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+enum mqtt_fact {
+	MQTT_ACCEPTED,
+	MQTT_WANTS_USER,
+	MQTT_BAD_USER,
+	MQTT_OTHER_LEVEL,
+	MQTT_REFUSES,
+	MQTT_NOT_MQTT,
+	MQTT_SILENT,
+	MQTT_CLOSED
+};
+
+static const struct check_row rows[] = {
+    {MQTT_ACCEPTED, FINDING_OK, ERR_NONE, NULL, "{levels} accepted", NULL,
+	NULL},
+    {MQTT_WANTS_USER, FINDING_FAULT, ERR_REFUSED, "broker-wants-user",
+	"CONNACK {code} ({name}), no user name given",
+	"the broker wants a user name and a password",
+	"give them: kaya doctor -u USER -P PASSWORD {again}; to make one, at "
+	"the broker: mosquitto_passwd /etc/mosquitto/passwd USER"},
+    {MQTT_BAD_USER, FINDING_FAULT, ERR_REFUSED, "broker-bad-user",
+	"CONNACK {code} ({name}) for user {user}",
+	"the broker does not let user {user} in with this password: {cause}",
+	"at the broker: mosquitto_passwd /etc/mosquitto/passwd {user} && "
+	"systemctl reload mosquitto"},
+    {MQTT_OTHER_LEVEL, FINDING_FAULT, ERR_FAILED, "broker-level",
+	"CONNACK {code} ({name})",
+	"the broker speaks neither MQTT 3.1.1 nor 5.0",
+	"at the broker: apt install mosquitto, of this decade"},
+    {MQTT_REFUSES, FINDING_FAULT, ERR_REFUSED, "broker-refuses",
+	"CONNACK {code} ({name})", "the broker refuses: {cause}",
+	"its log tells more, at the broker: journalctl -u mosquitto -n 20"},
+    {MQTT_NOT_MQTT, FINDING_FAULT, ERR_PROTOCOL, "not-mqtt",
+	"{broker} answers, and not in MQTT: {what}",
+	"what listens on {broker} at the server is no MQTT broker: {what}",
+	"find the broker's port, at the server: ss -ltnp; then: kaya tunnel "
+	"-b HOST:PORT {dest}"},
+    {MQTT_SILENT, FINDING_FAULT, ERR_TIMEOUT, "broker-silent",
+	"{broker} says nothing within 10 s",
+	"what listens on {broker} takes the connection and never answers",
+	"at the server: systemctl restart mosquitto; is it the broker's port? "
+	"ss -ltnp"},
+    {MQTT_CLOSED, FINDING_FAULT, ERR_REFUSED, "broker-closed",
+	"{broker} closes the connection without a CONNACK",
+	"what listens on {broker} closes the connection when it sees MQTT: it "
+	"speaks TLS or something else, or is full (max_connections)",
+	"its log tells which, at the broker: journalctl -u mosquitto -n 20"},
+};
+
+enum message_fact {
+	MESSAGE_BACK,
+	MESSAGE_NO_SUBSCRIBE,
+	MESSAGE_NO_PUBLISH,
+	MESSAGE_LOST,
+	MESSAGE_CLOSED
+};
+
+#define ANOTHER_TOPIC                                                          \
+	"try a topic that the user may use: kaya doctor -t TOPIC {again}; or " \
+	"at the broker, in its acl_file: topic readwrite {topic}"
+
+static const struct check_row message_rows[] = {
+    {MESSAGE_BACK, FINDING_OK, ERR_NONE, NULL,
+	"a message at QoS 1 came back in {ms} ms", NULL, NULL},
+    {MESSAGE_NO_SUBSCRIBE, FINDING_FAULT, ERR_REFUSED, "may-not-subscribe",
+	"SUBACK {code} ({name}) for {topic}",
+	"the broker does not let this client subscribe to {topic}: {cause}",
+	ANOTHER_TOPIC},
+    {MESSAGE_NO_PUBLISH, FINDING_FAULT, ERR_REFUSED, "may-not-publish",
+	"PUBACK {code} ({name}) for {topic}",
+	"the broker does not let this client publish to {topic}: {cause}",
+	ANOTHER_TOPIC},
+    {MESSAGE_LOST, FINDING_FAULT, ERR_REFUSED, "message-lost",
+	"the broker took the message and did not give it back within 10 s",
+	"the broker's access rules let this client publish to {topic} or "
+	"subscribe to it, not both, and tell no client",
+	ANOTHER_TOPIC},
+    {MESSAGE_CLOSED, FINDING_FAULT, ERR_REFUSED, "message-closed",
+	"the broker closed the connection",
+	"the broker ended the connection when the message was sent",
+	"its log tells why, at the broker: journalctl -u mosquitto -n 20"},
+};
+
+/* ---- a conversation over a channel ---- */
+
+enum talk { TALK_STATE, TALK_SILENT, TALK_CLOSED };
+
+/* Until the trip has left `from`; what it sends goes out on the way. */
+static enum talk
+talk(ssh_channel channel, struct mqtt_trip *trip, enum mqtt_trip_state until)
+{
+	uint64_t give_up = clock_monotonic_ms() + DOCTOR_ANSWER_MS, now;
+	uint8_t bytes[4096];
+
+	while (trip->state < until) {
+		struct span out = buf_span(&trip->out);
+		int got;
+
+		if (out.len > 0 && ssh_channel_write(channel, out.data,
+				       (uint32_t)out.len) != (int)out.len)
+			return TALK_CLOSED;
+		buf_consume(&trip->out, out.len);
+		now = clock_monotonic_ms();
+		if (now >= give_up)
+			return TALK_SILENT;
+		got = ssh_channel_read_timeout(
+		    channel, bytes, sizeof bytes, 0, (int)(give_up - now));
+		if (got > 0)
+			mqtt_trip_feed(trip, span_of(bytes, (size_t)got));
+		else if (got < 0 || ssh_channel_is_eof(channel))
+			return TALK_CLOSED;
+	}
+	return TALK_STATE;
+}
+
+static ssh_channel
+new_channel(struct doctor *doctor)
+{
+	ssh_channel channel = ssh_channel_new(doctor->link->session);
+
+	if (channel != NULL &&
+	    ssh_channel_open_forward(channel, doctor->broker_host,
+		doctor->options->broker_port, "127.0.0.1", 0) != SSH_OK) {
+		ssh_channel_free(channel);
+		channel = NULL;
+	}
+	return channel;
+}
+
+static void
+begin_trip(
+    const struct doctor *doctor, struct mqtt_trip *trip, enum mqtt_level level)
+{
+	const struct doctor_options *options = doctor->options;
+	unsigned long long random = 0;
+	char id[40], topic[64];
+
+	(void)!getrandom(&random, sizeof random, 0);
+	snprintf(id, sizeof id, "kaya-doctor-%llx", random & 0xffffffff);
+	snprintf(topic, sizeof topic, "kaya/doctor/%llx", random & 0xffffffff);
+	mqtt_trip_init(trip, level,
+	    &(struct mqtt_trip_words){.client_id = id,
+		.user = options->broker_user,
+		.password = options->broker_password,
+		.topic = options->topic != NULL ? options->topic : topic,
+		.payload = id});
+}
+
+/* ---- mqtt ---- */
+
+static const char *
+what_it_is(const struct mqtt_trip *trip)
+{
+	static const char *const names[] = {
+	    [GREETING_SSH] = "an SSH server",
+	    [GREETING_SSH_1] = "an SSH server",
+	    [GREETING_HTTP] = "a web server",
+	    [GREETING_TLS] = "a TLS server (the broker's TLS port?)",
+	    [GREETING_MAIL] = "a mail or FTP server",
+	};
+	struct span line;
+	enum greeting greeting =
+	    greeting_read(buf_span(&trip->in), GREETING_IS_ALL, &line);
+
+	if (greeting < sizeof names / sizeof names[0] &&
+	    names[greeting] != NULL)
+		return names[greeting];
+	return "something else";
+}
+
+static enum mqtt_fact
+fact_of(enum talk said, const struct mqtt_trip *trip, const char *user)
+{
+	if (trip->state == MQTT_TRIP_NOT_MQTT)
+		return MQTT_NOT_MQTT;
+	if (trip->state == MQTT_TRIP_ACCEPTED)
+		return MQTT_ACCEPTED;
+	if (said == TALK_SILENT)
+		return MQTT_SILENT;
+	if (said == TALK_CLOSED)
+		return MQTT_CLOSED;
+	switch (trip->level == MQTT_50 ? trip->code : trip->code + 0x83) {
+	case MQTT_UNSUPPORTED_VERSION:
+		return MQTT_OTHER_LEVEL;
+	case MQTT_BAD_USER_NAME_OR_PASSWORD + 1:
+	case MQTT_BAD_USER_NAME_OR_PASSWORD:
+	case MQTT_NOT_AUTHORIZED + 1:
+		return user == NULL ? MQTT_WANTS_USER : MQTT_BAD_USER;
+	default:
+		return MQTT_REFUSES;
+	}
+}
+
+static void
+tell(const struct doctor *doctor, struct findings *findings,
+    enum mqtt_fact fact, const struct mqtt_trip *trip, const char *levels)
+{
+	const struct mqtt_reason *reason = mqtt_trip_reason(trip);
+	char code[24];
+
+	snprintf(code, sizeof code, trip->level == MQTT_50 ? "0x%02x" : "%u",
+	    trip->code);
+	const struct check_word words[] = {
+	    {"levels", levels},
+	    {"code", code},
+	    {"name", reason != NULL ? reason->name : "unknown"},
+	    {"cause", reason != NULL ? reason->cause : "nobody knows why"},
+	    {"user", doctor->options->broker_user},
+	    {"broker", doctor->broker},
+	    {"what", what_it_is(trip)},
+	    {"dest", doctor->words},
+	    {"again", doctor->again},
+	    {0},
+	};
+	doctor_tell(findings, "mqtt", DOCTOR_ROWS(rows), (int)fact, words);
+}
+
+/*
+ * 3.1.1 on the channel that is open, then 5.0 on another; the message goes by
+ * the later one that was accepted, as 5.0 says why it refuses.
+ */
+enum check_next
+doctor_mqtt(void *arg, struct findings *findings)
+{
+	struct doctor *doctor = arg;
+	const char *user = doctor->options->broker_user;
+	struct mqtt_trip old, new;
+	ssh_channel second;
+	enum mqtt_fact fact, newer = MQTT_CLOSED;
+	enum talk said;
+
+	begin_trip(doctor, &old, MQTT_311);
+	said = talk(doctor->channel, &old, MQTT_TRIP_ACCEPTED);
+	fact = fact_of(said, &old, user);
+	begin_trip(doctor, &new, MQTT_50);
+	second = fact == MQTT_NOT_MQTT || fact == MQTT_SILENT
+		     ? NULL
+		     : new_channel(doctor);
+	if (second != NULL) {
+		said = talk(second, &new, MQTT_TRIP_ACCEPTED);
+		newer = fact_of(said, &new, user);
+	}
+	if (newer == MQTT_ACCEPTED)
+		tell(doctor, findings, MQTT_ACCEPTED, &new,
+		    fact == MQTT_ACCEPTED ? "MQTT 3.1.1 and 5.0" : "MQTT 5.0");
+	else if (fact == MQTT_ACCEPTED)
+		tell(doctor, findings, fact, &old, "MQTT 3.1.1");
+	else
+		tell(doctor, findings, fact, &old, "");
+	if (newer == MQTT_ACCEPTED) {
+		ssh_channel_free(doctor->channel);
+		doctor->channel = second;
+		fact = MQTT_ACCEPTED;
+		mqtt_trip_fini(&old);
+		doctor->trip = new;
+	} else {
+		if (second != NULL)
+			ssh_channel_free(second);
+		mqtt_trip_fini(&new);
+		doctor->trip = old;
+	}
+	return fact == MQTT_ACCEPTED ? CHECK_GO_ON : CHECK_STOP;
+}
+
+/* ---- message ---- */
+
+enum check_next
+doctor_message(void *arg, struct findings *findings)
+{
+	static const char farewell[] = {(char)(MQTT_DISCONNECT << 4), 0};
+	struct doctor *doctor = arg;
+	struct mqtt_trip *trip = &doctor->trip;
+	const struct mqtt_reason *reason;
+	enum message_fact fact = MESSAGE_BACK;
+	char ms[24], code[8];
+	struct timespec sent, back;
+	enum talk said;
+
+	mqtt_trip_send(trip);
+	said = talk(doctor->channel, trip, MQTT_TRIP_PUBLISHING);
+	clock_gettime(CLOCK_MONOTONIC, &sent);
+	if (said == TALK_STATE && !mqtt_trip_is_over(trip))
+		said = talk(doctor->channel, trip, MQTT_TRIP_BACK);
+	clock_gettime(CLOCK_MONOTONIC, &back);
+	snprintf(ms, sizeof ms, "%.1f",
+	    (double)(back.tv_sec - sent.tv_sec) * 1e3 +
+		(double)(back.tv_nsec - sent.tv_nsec) / 1e6);
+	if (trip->state == MQTT_TRIP_NO_SUBSCRIBE)
+		fact = MESSAGE_NO_SUBSCRIBE;
+	else if (trip->state == MQTT_TRIP_NO_PUBLISH)
+		fact = MESSAGE_NO_PUBLISH;
+	else if (trip->state != MQTT_TRIP_BACK)
+		fact = said == TALK_SILENT ? MESSAGE_LOST : MESSAGE_CLOSED;
+	reason = mqtt_trip_reason(trip);
+	snprintf(code, sizeof code, "0x%02x", trip->code);
+	const struct check_word words[] = {
+	    {"ms", ms},
+	    {"code", code},
+	    {"name", reason != NULL ? reason->name : "unknown"},
+	    {"cause", reason != NULL ? reason->cause : "nobody knows why"},
+	    {"topic", trip->topic},
+	    {"dest", doctor->words},
+	    {"again", doctor->again},
+	    {0},
+	};
+	doctor_tell(
+	    findings, "message", DOCTOR_ROWS(message_rows), (int)fact, words);
+	ssh_channel_write(doctor->channel, farewell, sizeof farewell);
+	return CHECK_GO_ON;
+}

@@ -1,0 +1,81 @@
+#ifndef KAYA_DOCTOR_PRIVATE_H
+#define KAYA_DOCTOR_PRIVATE_H
+
+/* doctor_private: what the doctor's layers share; for doctor_*.c alone. */
+
+#include "check.h"
+#include "doctor.h"
+#include "identity.h"
+#include "mqtt_trip.h"
+
+#include <sys/socket.h>
+
+enum {
+	DOCTOR_ADDRESSES_MAX = 16,
+	DOCTOR_TCP_MS = 5000,
+	DOCTOR_ANSWER_MS = 10000,
+	DOCTOR_COMMAND = 512,
+};
+
+struct doctor_address {
+	struct sockaddr_storage name;
+	socklen_t len;
+	char text[80]; /* "192.0.2.7 port 22" */
+	bool open;
+};
+
+struct doctor {
+	const struct doctor_options *options;
+	struct link_options link_options; /* with what enrolment added */
+	struct link *link; /* the one that goes on from layer to layer */
+	char host[256];
+	char port[8];
+	char user[64];
+	/* "-p 2222 -i key dan@host": what leads here, for remedies */
+	char words[DOCTOR_COMMAND];
+	char again[2 * DOCTOR_COMMAND]; /* the same, for the doctor itself */
+	bool proxied; /* a ProxyCommand or a jump host makes the connection */
+	struct doctor_address addresses[DOCTOR_ADDRESSES_MAX];
+	size_t address_count;
+	const struct doctor_address *open; /* the first that answered */
+	char client[80]; /* our own address towards it */
+	char software[128]; /* the server's, from its banner, escaped */
+	char broker[320]; /* "host:port" as it is asked for */
+	char broker_host[256];
+	struct identity identity; /* that is let in */
+	ssh_channel channel; /* to the broker, if that opened */
+	struct mqtt_trip trip; /* on it */
+};
+
+/* A new finding of the row for `fact` of `layer`. */
+void doctor_tell(struct findings *findings, const char *layer,
+    const struct check_row *rows, size_t count, int fact,
+    const struct check_word *words);
+
+/* A connection to the address that answered: the descriptor, or -1. */
+int doctor_connect(struct doctor *doctor);
+
+/*
+ * A link like doctor->link with the handshake done and its host key known, not
+ * logged in; NULL and `err`.
+ */
+struct link *doctor_new_link(struct doctor *doctor, struct err *err);
+
+/* Log in by the key that was found to be let in, as doctor_auth does. */
+struct link *doctor_new_login(struct doctor *doctor, struct err *err);
+
+#define DOCTOR_ROWS(rows) rows, sizeof rows / sizeof rows[0]
+
+check_fn doctor_dns;
+check_fn doctor_tcp;
+check_fn doctor_banner;
+check_fn doctor_kex;
+check_fn doctor_host_key;
+check_fn doctor_auth;
+check_fn doctor_forwarding;
+check_fn doctor_mqtt;
+check_fn doctor_message;
+check_fn doctor_keepalive;
+check_fn doctor_local;
+
+#endif

@@ -1,0 +1,284 @@
+#include "doctor_server_file.h"
+
+#include "clock.h"
+#include "keys_file.h"
+#include "server_line.h"
+#include "str.h"
+
+#include <glob.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum file_fact {
+	FILE_ABSENT = SERVER_LINE_ABSENT,
+	FILE_VOID = SERVER_LINE_VOID,
+	FILE_AUTHORITY = SERVER_LINE_AUTHORITY,
+	FILE_EXPIRED = SERVER_LINE_EXPIRED,
+	FILE_FROM = SERVER_LINE_FROM,
+	FILE_ADMITS = SERVER_LINE_ADMITS,
+	FILE_VOID_UNMENDABLE,
+	FILE_OTHERS_WRITE,
+	FILE_OTHER_OWNER,
+	FILE_UNREADABLE
+};
+
+static const struct check_row rows[] = {
+    {FILE_ABSENT, FINDING_FAULT, ERR_REFUSED, "key-not-in-file",
+	"{file} does not have {key} ({fingerprint})",
+	"no line of {file} has the key {key}",
+	"at the server: kaya keys add --name NAME {file} {key}.pub"},
+    {FILE_VOID, FINDING_FAULT, ERR_REFUSED, "line-void",
+	"{file}:{line}:{column}: {cause}",
+	"sshd passes over line {line} of {file}, on which the key {key} "
+	"stands: {cause}",
+	"at the server: kaya keys lint --fix {file}; mv {file}.fixed {file}"},
+    {FILE_VOID_UNMENDABLE, FINDING_FAULT, ERR_REFUSED, "line-void",
+	"{file}:{line}:{column}: {cause}",
+	"sshd passes over line {line} of {file}, on which the key {key} "
+	"stands: {cause}",
+	"at the server, write that line anew: sed -i {line}d {file}; kaya keys "
+	"add --name NAME {file} {key}.pub"},
+    {FILE_AUTHORITY, FINDING_FAULT, ERR_REFUSED, "line-authority",
+	"{file}:{line}: {key} stands there as a certificate authority",
+	"line {line} of {file} has the key {key} as cert-authority: it lets in "
+	"what the key has signed, not the key",
+	"at the server: sed -i '{line}s/cert-authority,\\{0,1\\}//' {file}"},
+    {FILE_EXPIRED, FINDING_FAULT, ERR_REFUSED, "line-expired",
+	"{file}:{line}: its expiry-time is over",
+	"line {line} of {file}, on which the key {key} stands, has expired",
+	"at the server, for one year more: sed -i "
+	"'{line}s/expiry-time=\"[^\"]*\"/expiry-time=\"{year}\"/I' {file}"},
+    {FILE_FROM, FINDING_FAULT, ERR_REFUSED, "line-from",
+	"{file}:{line}: its from list does not let {client} in",
+	"line {line} of {file}, on which the key {key} stands, does not let in "
+	"who comes from {client} (behind NAT the server sees another address)",
+	"at the server: sed -i '{line}s|from=\"[^\"]*\"|from=\"{client}\"|I' "
+	"{file}"},
+    {FILE_ADMITS, FINDING_FAULT, ERR_REFUSED, "other-file",
+	"{file}:{line} would let {key} in",
+	"{file} would let the key in, so the server reads another file, or "
+	"forbids {user} to log in at all",
+	"at the server: sshd -T -C user={user} | grep -i -e authorizedkeys -e "
+	"allow -e deny -e permitroot"},
+    {FILE_OTHERS_WRITE, FINDING_FAULT, ERR_REFUSED, "others-may-write",
+	"others may write {file}",
+	"others than its owner may write {file}, so sshd does not read the "
+	"keys at all (StrictModes)",
+	"at the server: chmod go-w {file}"},
+    {FILE_OTHER_OWNER, FINDING_FAULT, ERR_REFUSED, "other-owner",
+	"{file} belongs to {owner}",
+	"{file} belongs to {owner}, so sshd does not read the keys at all "
+	"(StrictModes)",
+	"at the server: chown {user} {file}"},
+    {FILE_UNREADABLE, FINDING_NOT_KNOWN, ERR_NONE, "server-file", "{cause}",
+	NULL, NULL},
+};
+
+struct case_file {
+	struct doctor *doctor;
+	struct findings *findings;
+	const struct identity *identity;
+	const char *path;
+	bool told; /* a risk of StrictModes */
+};
+
+/* ---- which file ---- */
+
+static bool
+is_this_machine(const struct doctor *doctor)
+{
+	const struct sockaddr *there;
+	struct sockaddr_storage here;
+	socklen_t len = sizeof here;
+	bool same = false;
+	int fd;
+
+	if (doctor->open == NULL)
+		return false;
+	there = (const void *)&doctor->open->name;
+	/* An address that we can bind is ours. */
+	memcpy(&here, there, doctor->open->len);
+	len = doctor->open->len;
+	if (here.ss_family == AF_INET)
+		((struct sockaddr_in *)&here)->sin_port = 0;
+	else
+		((struct sockaddr_in6 *)&here)->sin6_port = 0;
+	fd = socket(here.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		same = bind(fd, (struct sockaddr *)&here, len) == 0;
+		close(fd);
+	}
+	return same;
+}
+
+/* A server on another port than 22 may well read another file. */
+static bool
+find_path(const struct doctor *doctor, char *path, size_t size)
+{
+	const struct passwd *account;
+
+	if (doctor->options->server_file != NULL) {
+		snprintf(path, size, "%s", doctor->options->server_file);
+		return true;
+	}
+	if (strcmp(doctor->port, "22") != 0 || !is_this_machine(doctor))
+		return false;
+	account = getpwnam(doctor->user);
+	if (account == NULL)
+		return false;
+	snprintf(path, size, "%s/.ssh/authorized_keys", account->pw_dir);
+	return access(path, R_OK) == 0;
+}
+
+/* ---- what it says ---- */
+
+static void
+tell(struct case_file *c, enum file_fact fact, const struct server_line *line,
+    const char *file, const char *owner)
+{
+	char number[24], column[24], year[24] = "";
+	time_t next = (time_t)clock_wall_s() + 365 * 86400;
+	struct tm tm;
+
+	if (gmtime_r(&next, &tm) != NULL)
+		strftime(year, sizeof year, "%Y%m%dZ", &tm);
+	snprintf(number, sizeof number, "%zu", line->line);
+	snprintf(column, sizeof column, "%zu", line->column);
+	const struct check_word words[] = {
+	    {"file", file},
+	    {"line", number},
+	    {"column", column},
+	    {"cause", line->cause},
+	    {"key", c->identity->name},
+	    {"fingerprint", c->identity->fingerprint},
+	    {"client", c->doctor->client},
+	    {"user", c->doctor->user},
+	    {"owner", owner},
+	    {"year", year},
+	    {0},
+	};
+	doctor_tell(c->findings, "auth", DOCTOR_ROWS(rows), (int)fact, words);
+}
+
+static void
+on_risk(void *arg, const struct keys_file_risk_at *at)
+{
+	static const struct server_line none = {0};
+	struct case_file *c = arg;
+
+	if (c->told)
+		return;
+	c->told = true;
+	tell(c,
+	    at->risk == KEYS_FILE_OTHER_OWNER ? FILE_OTHER_OWNER
+					      : FILE_OTHERS_WRITE,
+	    &none, at->path, at->owner);
+}
+
+static void
+judge(struct case_file *c, const struct keys_file *file)
+{
+	struct netaddr client = {0};
+	struct server_line found;
+	enum file_fact fact;
+
+	netaddr_parse(span_of_str(c->doctor->client), &client);
+	server_line_find(file->bytes,
+	    span_of(c->identity->blob, c->identity->blob_len), &client,
+	    clock_wall_s(), &found);
+	fact = (enum file_fact)found.fact;
+	if (fact == FILE_VOID && !found.can_be_mended)
+		fact = FILE_VOID_UNMENDABLE;
+	/* Where a line would let it in, the file itself may be distrusted. */
+	if (fact == FILE_ADMITS && file->target != NULL)
+		keys_file_risks(file, on_risk, c);
+	if (!c->told)
+		tell(c, fact, &found, c->path, NULL);
+}
+
+/* The refused key that the file knows best: one of its lines, if any. */
+static const struct identity *
+choose(const struct identities *identities, const struct keys_file *file)
+{
+	static const struct netaddr nowhere = {0};
+	const struct identity *first = NULL;
+	struct server_line found;
+
+	for (size_t i = 0; i < identities->count; i++) {
+		const struct identity *one = &identities->items[i];
+
+		if (one->state != IDENTITY_REFUSED)
+			continue;
+		if (first == NULL)
+			first = one;
+		server_line_find(file->bytes, span_of(one->blob, one->blob_len),
+		    &nowhere, 0, &found);
+		if (found.fact != SERVER_LINE_ABSENT)
+			return one;
+	}
+	return first;
+}
+
+bool
+doctor_judge_server_file(struct doctor *doctor,
+    const struct identities *identities, struct findings *findings)
+{
+	struct case_file c = {.doctor = doctor, .findings = findings};
+	struct server_line why = {0};
+	struct keys_files files;
+	struct err err = ERR_INIT;
+	char path[PATH_MAX];
+
+	if (!find_path(doctor, path, sizeof path))
+		return false;
+	c.path = path;
+	if (keys_files_open(&files, path, KEYS_FILES_READ, &err) != 0) {
+		static const struct identity nobody = {0};
+
+		c.identity = &nobody;
+		snprintf(why.cause, sizeof why.cause, "%.255s", err.what);
+		tell(&c, FILE_UNREADABLE, &why, path, NULL);
+		return false;
+	}
+	c.identity = choose(identities, &files.items[0]);
+	if (c.identity != NULL)
+		judge(&c, &files.items[0]);
+	keys_files_close(&files);
+	return c.identity != NULL;
+}
+
+void
+doctor_find_key_file(const struct identity *identity, char *file, size_t size)
+{
+	const char *home = getenv("HOME");
+	char pattern[PATH_MAX], base64[8192];
+	glob_t found;
+
+	file[0] = '\0';
+	str_base64_encode(span_of(identity->blob, identity->blob_len), base64);
+	snprintf(
+	    pattern, sizeof pattern, "%s/.ssh/*.pub", home != NULL ? home : "");
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc && file[0] == '\0'; i++) {
+		FILE *stream = fopen(found.gl_pathv[i], "re");
+		char line[8192] = "";
+
+		if (stream == NULL)
+			continue;
+		if (fgets(line, sizeof line, stream) != NULL &&
+		    strstr(line, base64) != NULL)
+			snprintf(file, size, "%.*s",
+			    (int)strlen(found.gl_pathv[i]) - 4,
+			    found.gl_pathv[i]);
+		fclose(stream);
+		if (file[0] != '\0' && access(file, R_OK) != 0)
+			file[0] = '\0';
+	}
+	globfree(&found);
+}

@@ -1,0 +1,248 @@
+#include "identity.h"
+
+#include "str.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+	AGENT_REQUEST_IDENTITIES = 11,
+	AGENT_IDENTITIES_ANSWER = 12,
+	AGENT_MAX = 256 * 1024, /* as OpenSSH has it */
+};
+
+static struct identity *
+add(struct identities *identities)
+{
+	if (identities->count == IDENTITIES_MAX)
+		return NULL;
+	return &identities->items[identities->count++];
+}
+
+static void
+set_blob(struct identity *identity, struct span blob)
+{
+	uint8_t digest[PUBKEY_DIGEST_BYTES];
+	struct span in = blob, type;
+
+	if (blob.len > sizeof identity->blob)
+		return;
+	memcpy(identity->blob, blob.data, blob.len);
+	identity->blob_len = blob.len;
+	if (wire_take_string32(&in, &type))
+		str_escape(type, identity->type, sizeof identity->type);
+	pubkey_digest(blob, digest);
+	pubkey_fingerprint(digest, identity->fingerprint);
+}
+
+/* ---- the agent ---- */
+
+size_t
+identities_read_agent(struct identities *identities, struct span answer)
+{
+	struct span blob, comment;
+	uint32_t count;
+	uint8_t type;
+	size_t added = 0;
+
+	if (!wire_take_u8(&answer, &type) || type != AGENT_IDENTITIES_ANSWER ||
+	    !wire_take_u32(&answer, &count))
+		return 0;
+	while (count-- > 0 && wire_take_string32(&answer, &blob) &&
+	       wire_take_string32(&answer, &comment)) {
+		struct identity *identity = add(identities);
+
+		if (identity == NULL)
+			break;
+		identity->in_agent = true;
+		str_escape(comment, identity->name, sizeof identity->name);
+		set_blob(identity, blob);
+		added++;
+	}
+	return added;
+}
+
+static int
+open_agent(void)
+{
+	const char *path = getenv("SSH_AUTH_SOCK");
+	const struct timeval limit = {.tv_sec = 5};
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (path == NULL || strlen(path) >= sizeof name.sun_path)
+		return -1;
+	strcpy(name.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	if (connect(fd, (const struct sockaddr *)&name, sizeof name) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void
+ask_agent(struct identities *identities)
+{
+	static const uint8_t request[] = {0, 0, 0, 1, AGENT_REQUEST_IDENTITIES};
+	uint8_t head[4], *answer = NULL;
+	uint32_t len;
+	int fd = open_agent();
+
+	if (fd < 0)
+		return;
+	if (send(fd, request, sizeof request, MSG_NOSIGNAL) == sizeof request &&
+	    recv(fd, head, sizeof head, MSG_WAITALL) == sizeof head &&
+	    (len = wire_peek_u32(head)) <= AGENT_MAX &&
+	    (answer = malloc(len)) != NULL &&
+	    recv(fd, answer, len, MSG_WAITALL) == (ssize_t)len)
+		identities_read_agent(identities, span_of(answer, len));
+	free(answer);
+	close(fd);
+}
+
+/* ---- files ---- */
+
+/* The public half, from FILE.pub or from FILE. */
+static ssh_key
+read_public(const char *path)
+{
+	char name[PATH_MAX];
+	ssh_key key = NULL, private_key = NULL;
+
+	snprintf(name, sizeof name, "%s.pub", path);
+	if (ssh_pki_import_pubkey_file(name, &key) == SSH_OK ||
+	    ssh_pki_import_pubkey_file(path, &key) == SSH_OK)
+		return key;
+	if (ssh_pki_import_privkey_file(path, NULL, NULL, NULL, &private_key) ==
+	    SSH_OK)
+		ssh_pki_export_privkey_to_pubkey(private_key, &key);
+	ssh_key_free(private_key);
+	return key;
+}
+
+static void
+take_blob(struct identity *identity, ssh_key key)
+{
+	uint8_t blob[PUBKEY_MAX_BYTES];
+	char *base64 = NULL;
+	long len;
+
+	if (ssh_pki_export_pubkey_base64(key, &base64) != SSH_OK)
+		return;
+	len = str_base64_decode(span_of_str(base64), blob, sizeof blob);
+	if (len > 0)
+		set_blob(identity, span_of(blob, (size_t)len));
+	ssh_string_free_char(base64);
+}
+
+enum wanted { WANTED_BY_NAME, WANTED_IF_THERE };
+
+static void
+add_file(struct identities *identities, const char *path, enum wanted wanted)
+{
+	struct identity *identity;
+	struct stat st;
+	ssh_key key;
+
+	if (wanted == WANTED_IF_THERE && access(path, F_OK) != 0)
+		return;
+	identity = add(identities);
+	if (identity == NULL)
+		return;
+	snprintf(identity->name, sizeof identity->name, "%s", path);
+	if (stat(path, &st) == 0)
+		identity->mode = st.st_mode & 07777;
+	if (access(path, R_OK) != 0) {
+		identity->state = IDENTITY_MISSING;
+		return;
+	}
+	key = read_public(path);
+	if (key == NULL)
+		identity->state = IDENTITY_UNREADABLE;
+	else
+		take_blob(identity, key);
+	ssh_key_free(key);
+}
+
+static void
+add_under_home(struct identities *identities, const char *path)
+{
+	const char *home = getenv("HOME");
+	char full[PATH_MAX];
+
+	if (strncmp(path, "~/", 2) == 0 && home != NULL)
+		snprintf(full, sizeof full, "%s/%s", home, path + 2);
+	else
+		snprintf(full, sizeof full, "%s", path);
+	add_file(identities, full, WANTED_IF_THERE);
+}
+
+/*
+ * The files that ssh_config names for this destination: `ssh -G` knows, where
+ * OpenSSH is installed; else ssh's own three.
+ */
+static void
+add_usual(struct identities *identities, const struct link_options *options)
+{
+	static const char *const usual[] = {
+	    "~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"};
+	char command[1024], line[PATH_MAX];
+	size_t before = identities->count;
+	FILE *answer;
+
+	for (const char *p = options->dest; *p != '\0'; p++)
+		if (strchr("'\n", *p) != NULL)
+			return;
+	snprintf(command, sizeof command, "ssh -G %s%s%s -- '%s' 2>/dev/null",
+	    options->ssh_config != NULL ? "-F '" : "",
+	    options->ssh_config != NULL ? options->ssh_config : "",
+	    options->ssh_config != NULL ? "'" : "", options->dest);
+	answer = popen(command, "re");
+	while (answer != NULL && fgets(line, sizeof line, answer) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "identityfile ", 13) == 0)
+			add_under_home(identities, line + 13);
+	}
+	if (answer != NULL)
+		pclose(answer);
+	for (size_t i = 0;
+	     i < sizeof usual / sizeof usual[0] && identities->count == before;
+	     i++)
+		add_under_home(identities, usual[i]);
+}
+
+int
+identities_gather(struct identities *identities,
+    const struct link_options *options, struct err *err)
+{
+	identities->count = 0;
+	identities->items = calloc(IDENTITIES_MAX, sizeof identities->items[0]);
+	if (identities->items == NULL)
+		return err_set(err, ERR_NOMEM, "no memory");
+	for (size_t i = 0; i < options->key_count; i++)
+		add_file(identities, options->keys[i], WANTED_BY_NAME);
+	if (options->key_count == 0) {
+		ask_agent(identities);
+		add_usual(identities, options);
+	}
+	return 0;
+}
+
+void
+identities_fini(struct identities *identities)
+{
+	free(identities->items);
+	identities->items = NULL;
+	identities->count = 0;
+}
