@@ -63,6 +63,18 @@ dest_default_state(char *path, size_t size)
 		    home != NULL ? home : "");
 }
 
+void
+dest_record_name(const char *host, char *name, size_t size)
+{
+	if (!span_to_str(span_of_str(host), name, size))
+		return;
+	for (char *p = name; *p != '\0'; p++)
+		if (*p == ':' || *p == '%')
+			*p = '_';
+	if (!str_is_name(span_of_str(name)))
+		name[0] = '\0';
+}
+
 static int
 take_word(struct dest_enrolled *enrolled, const char *word, const char *value)
 {
@@ -96,14 +108,15 @@ int
 dest_enrolled(struct dest_enrolled *enrolled, const char *state_dir,
     const char *name, struct err *err)
 {
-	char path[PATH_MAX], line[PATH_MAX + 64], word[32];
+	char path[PATH_MAX], line[PATH_MAX + 64], word[32], file_name[256];
 	FILE *file;
 	int number = 0, result = 1;
 
 	memset(enrolled, 0, sizeof *enrolled);
-	if (!str_is_name(span_of_str(name)))
+	dest_record_name(name, file_name, sizeof file_name);
+	if (file_name[0] == '\0')
 		return 0;
-	snprintf(path, sizeof path, "%s/hosts/%s", state_dir, name);
+	snprintf(path, sizeof path, "%s/hosts/%s", state_dir, file_name);
 	file = fopen(path, "re");
 	if (file == NULL)
 		return errno == ENOENT || errno == EACCES || errno == ENOTDIR

@@ -39,6 +39,12 @@ struct dest_enrolled {
 int dest_enrolled(struct dest_enrolled *enrolled, const char *state_dir,
     const char *name, struct err *err);
 
+/*
+ * The file's name for `host`: itself, with `_` for what a file's name should
+ * not have (the colons of IPv6).  "" where it does not fit.
+ */
+void dest_record_name(const char *host, char *name, size_t size);
+
 /* The folder that kaya keeps its state in, where nobody named one. */
 void dest_default_state(char *path, size_t size);
 

@@ -72,6 +72,9 @@ apply_said(ssh_session session, const struct link_options *options,
 	if (enrolled->known_hosts[0] != '\0')
 		ssh_options_set(
 		    session, SSH_OPTIONS_KNOWNHOSTS, enrolled->known_hosts);
+	if (options->known_hosts != NULL)
+		ssh_options_set(
+		    session, SSH_OPTIONS_KNOWNHOSTS, options->known_hosts);
 	if (port != 0)
 		ssh_options_set(session, SSH_OPTIONS_PORT, &port);
 	if (user[0] != '\0')
@@ -133,7 +136,9 @@ configure(struct link *link, const struct link_options *options,
 		snprintf(state, sizeof state, "%s", options->state_dir);
 	else
 		dest_default_state(state, sizeof state);
-	if (dest_enrolled(enrolled, state, dest.host, err) < 0)
+	memset(enrolled, 0, sizeof *enrolled);
+	if (options->memory == LINK_REMEMBERS &&
+	    dest_enrolled(enrolled, state, dest.host, err) < 0)
 		return -1;
 	if (ssh_options_set(link->session, SSH_OPTIONS_HOST, dest.host) != 0)
 		return err_set(err, ERR_USAGE, "\"%s\" is no host", dest.host);
@@ -247,6 +252,14 @@ link_prepare(struct link_options *options, struct err *err)
 	return link;
 }
 
+int
+link_reach(struct link *link, struct err *err)
+{
+	if (connect_to(link, err) == 0 && shake_hands(link, err) == 0)
+		return 0;
+	return -1;
+}
+
 struct link *
 link_open(const struct link_options *given, struct err *err)
 {
@@ -257,7 +270,7 @@ link_open(const struct link_options *given, struct err *err)
 		return NULL;
 	if (check_keys(&options, err) != 0)
 		goto fail;
-	if (connect_to(link, err) != 0 || shake_hands(link, err) != 0 ||
+	if (link_reach(link, err) != 0 ||
 	    link_check_host_key(link, &options, err) != 0 ||
 	    link_authenticate(link, &options, err) != 0) {
 		if (strstr(err->what, link->name) == NULL)

@@ -19,6 +19,11 @@ enum { LINK_KEYS_MAX = 16, LINK_WORDS_MAX = 32 };
 
 enum link_asking { LINK_NEVER_ASK, LINK_MAY_ASK };
 
+enum link_memory {
+	LINK_REMEMBERS, /* what enrolment wrote down counts */
+	LINK_ENROLLS /* it does not, and accepted host keys are the caller's */
+};
+
 struct link_options {
 	const char *dest; /* as the user wrote it */
 	const char *state_dir; /* NULL: the default one */
@@ -31,7 +36,10 @@ struct link_options {
 	const char *words[LINK_WORDS_MAX]; /* -o Word=value */
 	size_t word_count;
 	const char *host_key; /* "SHA256:...": accepted, and remembered */
+	const char *known_hosts; /* in place of the user's; NULL: not */
+	const char *command; /* whose --host-key pins; NULL: "tunnel" */
 	enum link_asking asking;
+	enum link_memory memory;
 };
 
 struct link {
@@ -49,6 +57,12 @@ struct link {
  * user's own fault.
  */
 struct link *link_prepare(struct link_options *options, struct err *err);
+
+/*
+ * Resolve, connect (every address, both families) and exchange keys: nobody
+ * has looked at the host key yet, and nobody has logged in.
+ */
+int link_reach(struct link *link, struct err *err);
 
 /*
  * Resolve, connect (every address, both families), check the host key, log

@@ -79,19 +79,21 @@ repeat_options(const struct link_options *options, char *text, size_t size)
 }
 
 static int
+on_other_than_named(const struct link *link, struct err *err)
+{
+	err_set(err, ERR_HOST_KEY, "%s shows another host key: %s", link->name,
+	    link->fingerprint);
+	return err_hint(err, "somebody may stand between; compare with the "
+			     "server's own, not with this");
+}
+
+static int
 on_unknown(
     struct link *link, const struct link_options *options, struct err *err)
 {
 	char words[320];
-	bool pinned = options->host_key != NULL &&
-		      strcmp(options->host_key, link->fingerprint) == 0;
+	bool pinned = options->host_key != NULL;
 
-	if (!pinned && options->host_key != NULL) {
-		err_set(err, ERR_HOST_KEY, "%s shows another host key: %s",
-		    link->name, link->fingerprint);
-		return err_hint(err, "somebody may stand between; compare "
-				     "with the server's own, not with this");
-	}
 	if (!pinned &&
 	    (options->asking == LINK_NEVER_ASK || !person_agrees(link))) {
 		err_set(err, ERR_HOST_KEY,
@@ -100,10 +102,12 @@ on_unknown(
 		repeat_options(options, words, sizeof words);
 		return err_hint(err,
 		    "if that is the server's own, pin it once: "
-		    "kaya tunnel%s --host-key %s %s",
+		    "kaya %s%s --host-key %s %s",
+		    options->command != NULL ? options->command : "tunnel",
 		    words, link->fingerprint, options->dest);
 	}
-	if (ssh_session_update_known_hosts(link->session) != SSH_OK)
+	if (options->memory == LINK_REMEMBERS &&
+	    ssh_session_update_known_hosts(link->session) != SSH_OK)
 		return err_set(err, ERR_FAILED,
 		    "the host key cannot be remembered: %s",
 		    ssh_get_error(link->session));
@@ -116,6 +120,9 @@ link_check_host_key(
 {
 	if (read_fingerprint(link, err) != 0)
 		return -1;
+	if (options->host_key != NULL &&
+	    strcmp(options->host_key, link->fingerprint) != 0)
+		return on_other_than_named(link, err);
 	switch (ssh_session_is_known_server(link->session)) {
 	case SSH_KNOWN_HOSTS_OK:
 		return 0;

@@ -7,5 +7,6 @@ const struct cmd *const cmds[] = {
     &cmd_status,
     &cmd_keys,
     &cmd_doctor,
+    &cmd_enroll,
     NULL,
 };

@@ -11,5 +11,6 @@ extern const struct cmd cmd_sub;
 extern const struct cmd cmd_status;
 extern const struct cmd cmd_keys;
 extern const struct cmd cmd_doctor;
+extern const struct cmd cmd_enroll;
 
 #endif

@@ -1,0 +1,312 @@
+#include "enroll_proof.h"
+
+#include "clock.h"
+#include "enroll_trial.h"
+#include "mqtt_trip.h"
+#include "str.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <time.h>
+
+enum { ANSWER_MS = 10000 };
+
+/* ---- rows ---- */
+
+static void
+add(struct findings *findings, struct finding *finding, const char *layer)
+{
+	finding->layer = layer;
+	if (finding->code == NULL)
+		finding->code = "";
+	findings_add(findings, finding);
+}
+
+static void __attribute__((format(printf, 2, 3)))
+say(char text[FINDING_TEXT], const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, FINDING_TEXT, format, args);
+	va_end(args);
+}
+
+/* ---- what must work ---- */
+
+enum talk { TALK_DONE, TALK_SILENT, TALK_CLOSED };
+
+static enum talk
+talk_until(
+    ssh_channel channel, struct mqtt_trip *trip, enum mqtt_trip_state state)
+{
+	uint64_t give_up = clock_monotonic_ms() + ANSWER_MS, now;
+	uint8_t bytes[2048];
+
+	while (trip->state < state) {
+		struct span out = buf_span(&trip->out);
+		int n;
+
+		if (out.len > 0 && ssh_channel_write(channel, out.data,
+				       (uint32_t)out.len) != (int)out.len)
+			return TALK_CLOSED;
+		buf_consume(&trip->out, out.len);
+		if ((now = clock_monotonic_ms()) >= give_up)
+			return TALK_SILENT;
+		n = ssh_channel_read_timeout(
+		    channel, bytes, sizeof bytes, 0, (int)(give_up - now));
+		if (n > 0)
+			mqtt_trip_feed(trip, span_of(bytes, (size_t)n));
+		else if (n < 0 || ssh_channel_is_eof(channel))
+			return TALK_CLOSED;
+	}
+	return TALK_DONE;
+}
+
+static double
+now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static void
+judge_trip(const struct mqtt_trip *trip, enum talk said, double took_ms,
+    struct finding *finding)
+{
+	const struct mqtt_reason *reason = mqtt_trip_reason(trip);
+	const char *why = reason != NULL ? reason->cause : "nobody knows why";
+
+	finding->status = ERR_FAILED;
+	finding->state = FINDING_FAULT;
+	if (trip->state == MQTT_TRIP_BACK) {
+		finding->state = FINDING_OK;
+		say(finding->seen, "out and back through the tunnel in %.1f ms",
+		    took_ms);
+		return;
+	}
+	if (trip->state >= MQTT_TRIP_REFUSED &&
+	    trip->state <= MQTT_TRIP_NO_PUBLISH) {
+		/* The tunnel stands: that the broker wants more is its own. */
+		finding->state = FINDING_WARNING;
+		finding->code = "broker-refuses";
+		say(finding->seen, "the tunnel stands; the broker refuses: %s",
+		    why);
+		say(finding->cause,
+		    "the broker does not let a client without the right name "
+		    "and password in: %s",
+		    why);
+		say(finding->remedy,
+		    "give them to the clients; to prove it with them: kaya "
+		    "enroll -u USER -P PASSWORD ...");
+		return;
+	}
+	finding->code = "no-message";
+	say(finding->seen, "no message came back");
+	say(finding->cause, "what answers at the broker's address %s",
+	    trip->state == MQTT_TRIP_NOT_MQTT ? "does not speak MQTT"
+	    : said == TALK_SILENT	      ? "says nothing"
+					      : "closes the connection");
+	say(finding->remedy, "see more: kaya doctor DEST");
+}
+
+static void
+begin_trip(const struct enroll_proof *proof, struct mqtt_trip *trip)
+{
+	unsigned random = 0;
+	char id[40], topic[64];
+
+	(void)!getrandom(&random, sizeof random, 0);
+	snprintf(id, sizeof id, "kaya-enroll-%08x", random);
+	snprintf(topic, sizeof topic, "kaya/enroll/%08x", random);
+	mqtt_trip_init(trip, MQTT_311,
+	    &(struct mqtt_trip_words){.client_id = id,
+		.user = proof->broker_user,
+		.password = proof->broker_password,
+		.topic = topic,
+		.payload = id});
+}
+
+static void
+send_message(const struct enroll_proof *proof, ssh_channel channel,
+    struct finding *finding)
+{
+	struct mqtt_trip trip;
+	double sent_ms = 0;
+	enum talk said;
+
+	begin_trip(proof, &trip);
+	said = talk_until(channel, &trip, MQTT_TRIP_ACCEPTED);
+	if (trip.state == MQTT_TRIP_ACCEPTED) {
+		mqtt_trip_send(&trip);
+		said = talk_until(channel, &trip, MQTT_TRIP_PUBLISHING);
+		sent_ms = now_ms();
+	}
+	if (said == TALK_DONE && trip.state == MQTT_TRIP_PUBLISHING)
+		said = talk_until(channel, &trip, MQTT_TRIP_BACK);
+	judge_trip(&trip, said, now_ms() - sent_ms, finding);
+	mqtt_trip_fini(&trip);
+}
+
+static void
+prove_message(const struct enroll_proof *proof, const struct link *link,
+    struct findings *findings)
+{
+	struct finding finding = {
+	    .state = FINDING_FAULT, .status = ERR_FAILED, .code = "no-tunnel"};
+	ssh_channel channel = ssh_channel_new(link->session);
+	char why[200];
+
+	if (channel != NULL &&
+	    ssh_channel_open_forward(channel, proof->target_host,
+		proof->target_port, "127.0.0.1", 0) == SSH_OK) {
+		finding.code = NULL;
+		send_message(proof, channel, &finding);
+	} else {
+		bool prohibited =
+		    strstr(ssh_get_error(link->session), "error (1)") != NULL;
+
+		str_escape(
+		    span_of_str(ssh_get_error(link->session)), why, sizeof why);
+		say(finding.seen, "%s:%u: %s", proof->target_host,
+		    proof->target_port, why);
+		say(finding.cause,
+		    prohibited
+			? "the server does not let the key through to %s:%u"
+			: "the server cannot reach a broker at %s:%u",
+		    proof->target_host, proof->target_port);
+		if (prohibited)
+			say(finding.remedy, "%s", proof->remedy);
+		else
+			say(finding.remedy,
+			    "start the broker there, or name it as the server "
+			    "is to reach it: kaya enroll --target HOST:PORT");
+	}
+	if (channel != NULL)
+		ssh_channel_free(channel);
+	add(findings, &finding, "message");
+}
+
+/* ---- what must not ---- */
+
+#define MATCH_BLOCK                                                            \
+	"at the server, at the end of /etc/ssh/sshd_config, then reload sshd:" \
+	"\nMatch User %s\n\tAllowTcpForwarding local\n"                        \
+	"\tAllowStreamLocalForwarding no"
+
+/* Who can refuse it: a line of authorized_keys, or sshd_config alone. */
+enum refuser { BY_LINE, BY_CONFIG };
+
+static const struct trial {
+	const char *layer;
+	enroll_trial_fn *run;
+	enum refuser refuser;
+	const char *code;
+	const char *allowed; /* "the key ..." */
+} trials[] = {
+    {"shell", enroll_trial_shell, BY_LINE, "gets-shell", "gets a shell"},
+    {"pty", enroll_trial_pty, BY_LINE, "gets-pty", "gets a terminal"},
+    {"command", enroll_trial_command, BY_LINE, "runs-commands",
+	"runs commands"},
+    {"sftp", enroll_trial_sftp, BY_LINE, "gets-files",
+	"reads and writes files (sftp)"},
+    {"target", enroll_trial_target, BY_LINE, "other-target",
+	"reaches other targets than the broker"},
+    {"remote-tcp", enroll_trial_listen, BY_LINE, "listens",
+	"listens on ports of the server (ssh -R)"},
+    {"remote-tcp", enroll_trial_listen_permitted, BY_CONFIG, "listens-on-1",
+	"listens on port 1 of the server's loopback, as the account may use "
+	"ports below 1024; no line can refuse it"},
+    {"remote-unix", enroll_trial_listen_unix, BY_CONFIG, "listens-unix",
+	"listens on UNIX sockets at the server (ssh -R /path:...), which no "
+	"line can refuse"},
+};
+
+static const char *
+user_of(const struct link *link, char *user, size_t size)
+{
+	snprintf(user, size, "%.*s", (int)strcspn(link->name, "@"), link->name);
+	return user;
+}
+
+static void
+judge_allowed(const struct enroll_proof *proof, const struct link *link,
+    const struct trial *trial, const struct enroll_trial_words *words,
+    struct finding *finding)
+{
+	char user[64];
+
+	finding->state = FINDING_FAULT;
+	finding->status = ERR_FAILED;
+	finding->code = trial->code;
+	say(finding->seen, "ALLOWED%s%s", words->seen[0] != '\0' ? ": " : "",
+	    words->seen);
+	say(finding->cause, "the key %s", trial->allowed);
+	if (trial->refuser == BY_LINE) {
+		say(finding->remedy, "%s", proof->remedy);
+		return;
+	}
+	if (proof->strictness == ENROLL_LENIENT)
+		finding->state = FINDING_WARNING;
+	say(finding->remedy, MATCH_BLOCK, user_of(link, user, sizeof user));
+}
+
+static void
+try_it(const struct enroll_proof *proof, const struct link *link,
+    const struct trial *trial, struct findings *findings)
+{
+	struct enroll_trial_words words = {.link = link,
+	    .target_host = proof->target_host,
+	    .target_port = proof->target_port,
+	    .key_file = proof->key_file,
+	    .known_hosts = proof->known_hosts,
+	    .socket = proof->left_behind};
+	struct finding finding = {.state = FINDING_OK};
+	char user[64];
+
+	switch (trial->run(&words)) {
+	case ENROLL_TRIAL_REFUSED:
+		/* Of two trials of one thing only a failure is told. */
+		if (trial->run == enroll_trial_listen_permitted)
+			return;
+		say(finding.seen, "refused%s%s",
+		    words.seen[0] != '\0' ? ": " : "", words.seen);
+		break;
+	case ENROLL_TRIAL_ALLOWED:
+		judge_allowed(proof, link, trial, &words, &finding);
+		break;
+	case ENROLL_TRIAL_UNTRIED:
+		finding.state = FINDING_NOT_KNOWN;
+		finding.code = "not-tried";
+		say(finding.seen, "not tried: %s", words.seen);
+		say(finding.cause, "it is not known whether the key %s",
+		    trial->allowed);
+		say(finding.remedy, MATCH_BLOCK,
+		    user_of(link, user, sizeof user));
+		break;
+	}
+	add(findings, &finding, trial->layer);
+}
+
+int
+enroll_proof_run(
+    struct enroll_proof *proof, struct findings *findings, struct err *err)
+{
+	struct link *link = link_open(&proof->link, err);
+	unsigned random = 0;
+
+	if (link == NULL)
+		return -1;
+	ssh_set_blocking(link->session, 1);
+	(void)!getrandom(&random, sizeof random, 0);
+	snprintf(proof->left_behind, sizeof proof->left_behind,
+	    "/tmp/kaya-proof-%08x", random);
+	prove_message(proof, link, findings);
+	for (size_t i = 0; i < sizeof trials / sizeof trials[0]; i++)
+		try_it(proof, link, &trials[i], findings);
+	link_free(link);
+	return 0;
+}

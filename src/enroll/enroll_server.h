@@ -1,0 +1,45 @@
+#ifndef KAYA_ENROLL_SERVER_H
+#define KAYA_ENROLL_SERVER_H
+
+/*
+ * enroll_server: change the authorized_keys of the account that a link is
+ * logged in to, by a POSIX shell there (enroll_server.sh).  What is written is
+ * fed on stdin: no shell reads it as words.
+ */
+
+#include "link.h"
+#include "span.h"
+
+enum { ENROLL_SESSIONS_MAX = 32 };
+
+enum enroll_server_act {
+	ENROLL_SERVER_ADD, /* `line`; lines that have the key before are lost */
+	ENROLL_SERVER_REMOVE, /* the key's lines, and see who is still in */
+	ENROLL_SERVER_TIDY /* a socket that a trial left behind */
+};
+
+struct enroll_server_order {
+	enum enroll_server_act act;
+	const char *base64; /* of the key; ADD and REMOVE */
+	struct span line; /* ADD: the line, without its newline */
+	const char *path; /* TIDY */
+};
+
+struct enroll_server_answer {
+	char file[PATH_MAX]; /* that was changed */
+	unsigned removed; /* lines that had the key */
+	bool was_there; /* ADD: just this line stood there already */
+	/* REMOVE: other sessions of the account, "PID sshd: user" */
+	char sessions[ENROLL_SESSIONS_MAX][80];
+	size_t session_count;
+};
+
+/*
+ * -1 and `err`: the account gives no shell, the file may be written by others,
+ * the disk is full ...: then the old file stands as it was.
+ */
+int enroll_server_run(struct link *link,
+    const struct enroll_server_order *order,
+    struct enroll_server_answer *answer, struct err *err);
+
+#endif
