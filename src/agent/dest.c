@@ -71,7 +71,7 @@ dest_record_name(const char *host, char *name, size_t size)
 	for (char *p = name; *p != '\0'; p++)
 		if (*p == ':' || *p == '%')
 			*p = '_';
-	if (!str_is_name(span_of_str(name)))
+	if (name[0] == '.' || !str_is_name(span_of_str(name)))
 		name[0] = '\0';
 }
 

@@ -41,7 +41,8 @@ int dest_enrolled(struct dest_enrolled *enrolled, const char *state_dir,
 
 /*
  * The file's name for `host`: itself, with `_` for what a file's name should
- * not have (the colons of IPv6).  "" where it does not fit.
+ * not have (the colons of IPv6).  "" where it can be none: more than 64
+ * letters, others than A-Z a-z 0-9 . _ -, a dot at the front.
  */
 void dest_record_name(const char *host, char *name, size_t size);
 

@@ -42,7 +42,7 @@ check_name(const struct enroll_place *place, struct err *err)
 	char name[256];
 
 	dest_record_name(place->dest.host, name, sizeof name);
-	if (name[0] != '\0' && name[0] != '.')
+	if (name[0] != '\0')
 		return 0;
 	err_set(err, ERR_USAGE, "\"%s\" cannot be remembered by that name",
 	    place->dest.host);

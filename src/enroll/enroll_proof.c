@@ -254,6 +254,19 @@ judge_allowed(const struct enroll_proof *proof, const struct link *link,
 	say(finding->remedy, MATCH_BLOCK, user_of(link, user, sizeof user));
 }
 
+/* Of the two trials of -R one is told: what could be mended by a line. */
+static bool
+is_told(const struct trial *trial, enum enroll_trial outcome,
+    const struct findings *findings)
+{
+	const struct finding *last =
+	    findings->count > 0 ? &findings->items[findings->count - 1] : NULL;
+
+	return trial->run != enroll_trial_listen_permitted ||
+	       (outcome == ENROLL_TRIAL_ALLOWED &&
+		   (last == NULL || last->state == FINDING_OK));
+}
+
 static void
 try_it(const struct enroll_proof *proof, const struct link *link,
     const struct trial *trial, struct findings *findings)
@@ -265,13 +278,13 @@ try_it(const struct enroll_proof *proof, const struct link *link,
 	    .known_hosts = proof->known_hosts,
 	    .socket = proof->left_behind};
 	struct finding finding = {.state = FINDING_OK};
+	enum enroll_trial outcome = trial->run(&words);
 	char user[64];
 
-	switch (trial->run(&words)) {
+	if (!is_told(trial, outcome, findings))
+		return;
+	switch (outcome) {
 	case ENROLL_TRIAL_REFUSED:
-		/* Of two trials of one thing only a failure is told. */
-		if (trial->run == enroll_trial_listen_permitted)
-			return;
 		say(finding.seen, "refused%s%s",
 		    words.seen[0] != '\0' ? ": " : "", words.seen);
 		break;

@@ -81,7 +81,7 @@ take(const char *said, struct told *told, struct enroll_server_answer *answer,
 {
 	if (strcmp(said, "hello") == 0)
 		told->hello = true;
-	else if (strcmp(said, "done") == 0)
+	else if (strcmp(said, "ready") == 0)
 		told->done = true;
 	else if (strcmp(said, "already") == 0)
 		answer->was_there = true;

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Runs at the server, in the account that was logged in to, by any POSIX sh.
 # Puts one line into authorized_keys, or takes the lines of one key out.
 #
@@ -117,7 +118,7 @@ lock_by_link() {
 }
 
 leave() {
-	[ -z "$fresh" ] || rm -f "$fresh"
+	[ -z "$fresh" ] || rm -f "$fresh" "$old"
 	[ -z "$locked" ] || rm -f "$locked"
 }
 
@@ -125,22 +126,28 @@ leave() {
 
 # Lines that have the key and are no comments.
 pick_ours() {
-	sed -n -e '/^[[:blank:]]*#/b' -e "\\,$blob,p" "$file"
+	sed -n -e '/^[[:blank:]]*#/b' -e "\\,$blob,p" "$1"
 }
 
 keep_others() {
-	if [ -e "$file" ]; then
-		sed -e '/^[[:blank:]]*#/b' -e "\\,$blob,d" "$file"
+	sed -e '/^[[:blank:]]*#/b' -e "\\,$blob,d" "$1"
+}
+
+# The whole new file, from the old one.
+compose() {
+	keep_others "$1" || return 1
+	if [ "$act" = add ]; then
+		[ -z "$(keep_others "$1" | tail -c 1)" ] || printf '\n' ||
+			return 1
+		printf '%s\n' "$line"
 	fi
 }
 
-# The whole new file.
-compose() {
-	keep_others || return 1
-	if [ "$act" = add ]; then
-		[ -z "$(keep_others | tail -c 1)" ] || printf '\n' || return 1
-		printf '%s\n' "$line"
-	fi
+# What is kept and what is not are all there was; a sed may end the last line.
+check_sum() {
+	all=$(wc -c <"$1") && kept=$(keep_others "$1" | wc -c) &&
+		ours=$(pick_ours "$1" | wc -c) || return 1
+	[ $((kept + ours)) -eq $((all)) ] || [ $((kept + ours - 1)) -eq $((all)) ]
 }
 
 # Mode, owner and group, and whether there is more (ACL).
@@ -156,41 +163,41 @@ put_on_disk() {
 }
 
 replace() {
-	fresh=$file.kaya~
-	# One that was left behind is in nobody's use: we hold the lock.
-	rm -f "$fresh" || die disk "$folder"
-	before=
 	if [ -e "$file" ]; then
-		before=$(cksum <"$file") || die cannot-read "$file"
+		cp -p "$file" "$old" || die disk "$folder"
 		cp -p "$file" "$fresh" || die disk "$folder"
 		[ "$(nature "$file")" = "$(nature "$fresh")" ] ||
 			die not-ours "$file"
+	else
+		: >"$old" || die disk "$folder"
 	fi
-	compose >"$fresh" || die disk "$folder"
-	compose | cmp -s - "$fresh" || die disk "$folder"
+	check_sum "$old" || die disk "$folder"
+	compose "$old" >"$fresh" || die disk "$folder"
+	compose "$old" | cmp -s - "$fresh" || die disk "$folder"
 	put_on_disk "$fresh"
-	if [ -n "$before" ]; then
-		[ "$(cksum <"$file")" = "$before" ] || die changed "$file"
+	if [ -e "$file" ]; then
+		cmp -s "$file" "$old" || die changed "$file"
 	fi
 	mv -f "$fresh" "$file" || die disk "$folder"
-	fresh=
 	put_on_disk "$folder"
 }
 
 change() {
-	[ -e "$file" ] || [ "$act" = add ] || return 0
+	old=$file.kaya-old~
+	fresh=$file.kaya~
+	# What was left behind is in nobody's use: we hold the lock.
+	rm -f "$old" "$fresh" || die disk "$folder"
 	if [ -e "$file" ]; then
-		count=$(pick_ours | grep -c '')
-		if [ "$act" = remove ] && [ "$count" -eq 0 ]; then
-			return 0
-		fi
+		count=$(pick_ours "$file" | grep -c '')
 		if [ "$act" = add ] && [ "$count" -eq 1 ] &&
 			grep -F -x -q -e "$line" "$file"; then
 			say already
 			return 0
 		fi
 	fi
-	replace
+	if [ "$act" = add ] || [ "$count" -gt 0 ]; then
+		replace
+	fi
 }
 
 # ---- who is still in ----
@@ -212,14 +219,17 @@ list_sessions() {
 # ----
 
 fresh=
+old=
 locked=
 count=0
 say hello
-IFS= read -r act && IFS= read -r blob && IFS= read -r line &&
-	IFS= read -r extra || die cut-off
+IFS= read -r act || die cut-off
+IFS= read -r blob || die cut-off
+IFS= read -r line || die cut-off
+IFS= read -r extra || die cut-off
 if [ "$act" = tidy ]; then
 	[ ! -S "$extra" ] || rm -f "$extra"
-	say done
+	say ready
 	exit 0
 fi
 case $blob in
@@ -241,4 +251,4 @@ change
 say file "$file"
 say removed "$count"
 [ "$act" = add ] || list_sessions
-say done
+say ready

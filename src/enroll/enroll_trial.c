@@ -46,7 +46,7 @@ make_riddle(struct riddle *riddle)
 
 /* Read until `wanted` stands in it (true), or the end. */
 static bool
-hears(ssh_channel channel, const char *wanted, struct buf *heard)
+hears(ssh_channel channel, struct span wanted, struct buf *heard)
 {
 	uint64_t give_up = clock_monotonic_ms() + LISTEN_MS, now;
 	uint8_t bytes[1024];
@@ -56,8 +56,8 @@ hears(ssh_channel channel, const char *wanted, struct buf *heard)
 		    channel, bytes, sizeof bytes, 0, (int)(give_up - now));
 
 		if (n > 0 && buf_append(heard, bytes, (size_t)n) &&
-		    memmem(buf_span(heard).data, buf_len(heard), wanted,
-			strlen(wanted)) != NULL)
+		    memmem(buf_span(heard).data, buf_len(heard), wanted.data,
+			wanted.len) != NULL)
 			return true;
 		if (n <= 0 && n != SSH_AGAIN)
 			break;
@@ -74,7 +74,7 @@ answer_riddle(struct enroll_trial_words *words, ssh_channel channel,
 	char text[120];
 
 	buf_init(&heard, OUTPUT_BYTES);
-	if (hears(channel, riddle->answer, &heard)) {
+	if (hears(channel, span_of_str(riddle->answer), &heard)) {
 		outcome = ENROLL_TRIAL_ALLOWED;
 	} else if (buf_len(&heard) > 0) {
 		struct span said = buf_span(&heard);
@@ -145,6 +145,7 @@ enum enroll_trial
 enroll_trial_sftp(struct enroll_trial_words *words)
 {
 	static const uint8_t init[] = {0, 0, 0, 5, 1, 0, 0, 0, 3};
+	static const uint8_t version[] = {2, 0, 0, 0, 3};
 	ssh_channel channel = open_session(words);
 	enum enroll_trial outcome = ENROLL_TRIAL_REFUSED;
 	struct buf heard;
@@ -152,13 +153,10 @@ enroll_trial_sftp(struct enroll_trial_words *words)
 	if (channel == NULL)
 		return outcome;
 	buf_init(&heard, OUTPUT_BYTES);
-	if (ssh_channel_request_subsystem(channel, "sftp") == SSH_OK) {
-		ssh_channel_write(channel, init, sizeof init);
-		ssh_channel_send_eof(channel);
-		hears(channel, "no such text", &heard);
-	}
-	if (buf_len(&heard) >= 9 && buf_span(&heard).data[0] == 0 &&
-	    buf_span(&heard).data[4] == 2)
+	/* No end of file yet: an sftp server would leave without an answer. */
+	if (ssh_channel_request_subsystem(channel, "sftp") == SSH_OK &&
+	    ssh_channel_write(channel, init, sizeof init) == sizeof init &&
+	    hears(channel, span_of(version, sizeof version), &heard))
 		outcome = ENROLL_TRIAL_ALLOWED;
 	buf_fini(&heard);
 	ssh_channel_free(channel);

@@ -105,6 +105,28 @@ test_a_wrong_line_is_named(void **state)
 	assert_int_equal(look_up("port 0\n", &enrolled, &err), -1);
 }
 
+static void
+test_a_host_has_a_file_of_its_name(void **state)
+{
+	static const struct {
+		const char *host, *name;
+	} rows[] = {
+	    {"gateway.example", "gateway.example"},
+	    {"2001:db8::1", "2001_db8__1"},
+	    {"fe80::1%eth0", "fe80__1_eth0"},
+	    {"..", ""},
+	    {".hidden", ""},
+	    {"a/b", ""},
+	    {"", ""},
+	};
+	char name[256];
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		dest_record_name(rows[i].host, name, sizeof name);
+		assert_string_equal(name, rows[i].name);
+	}
+}
+
 int
 main(void)
 {
@@ -113,6 +135,7 @@ main(void)
 	    cmocka_unit_test(test_what_is_none_is_refused_with_the_forms),
 	    cmocka_unit_test(test_what_was_enrolled_is_found),
 	    cmocka_unit_test(test_a_wrong_line_is_named),
+	    cmocka_unit_test(test_a_host_has_a_file_of_its_name),
 	};
 
 	return cmocka_run_group_tests_name("dest", tests, NULL, NULL);
