@@ -225,33 +225,85 @@ static const struct trial {
 	"line can refuse"},
 };
 
-static const char *
-user_of(const struct link *link, char *user, size_t size)
+struct prover {
+	const struct enroll_proof *proof;
+	struct findings *findings;
+	struct link *link; /* NULL: lost, and not made again */
+	char user[64];
+};
+
+/* 0 and a link that stands; it is made again where it was lost. */
+static int
+connect_prover(struct prover *prover, struct err *err)
 {
-	snprintf(user, size, "%.*s", (int)strcspn(link->name, "@"), link->name);
-	return user;
+	if (prover->link != NULL && ssh_is_connected(prover->link->session))
+		return 0;
+	link_free(prover->link);
+	prover->link = link_open(&prover->proof->link, err);
+	if (prover->link == NULL)
+		return -1;
+	ssh_set_blocking(prover->link->session, 1);
+	return 0;
+}
+
+/*
+ * A link that is lost refuses everything: then the trial is done again on a
+ * new one, and only what comes of a link that stands counts.
+ */
+static enum enroll_trial
+run_trial(struct prover *prover, const struct trial *trial,
+    struct enroll_trial_words *words)
+{
+	struct err ignored = ERR_INIT;
+	enum enroll_trial outcome;
+
+	for (int i = 0; i < 2; i++) {
+		words->seen[0] = '\0';
+		if (connect_prover(prover, &ignored) != 0)
+			break;
+		words->link = prover->link;
+		outcome = trial->run(words);
+		if (outcome != ENROLL_TRIAL_REFUSED ||
+		    ssh_is_connected(prover->link->session))
+			return outcome;
+	}
+	snprintf(words->seen, sizeof words->seen,
+	    "the server ends the connection over it");
+	return ENROLL_TRIAL_UNTRIED;
 }
 
 static void
-judge_allowed(const struct enroll_proof *proof, const struct link *link,
-    const struct trial *trial, const struct enroll_trial_words *words,
-    struct finding *finding)
+judge_allowed(const struct prover *prover, const struct trial *trial,
+    const char *seen, struct finding *finding)
 {
-	char user[64];
-
 	finding->state = FINDING_FAULT;
-	finding->status = ERR_FAILED;
 	finding->code = trial->code;
-	say(finding->seen, "ALLOWED%s%s", words->seen[0] != '\0' ? ": " : "",
-	    words->seen);
+	say(finding->seen, "ALLOWED%s%s", seen[0] != '\0' ? ": " : "", seen);
 	say(finding->cause, "the key %s", trial->allowed);
 	if (trial->refuser == BY_LINE) {
-		say(finding->remedy, "%s", proof->remedy);
+		say(finding->remedy, "%s", prover->proof->remedy);
 		return;
 	}
-	if (proof->strictness == ENROLL_LENIENT)
+	if (prover->proof->strictness == ENROLL_LENIENT)
 		finding->state = FINDING_WARNING;
-	say(finding->remedy, MATCH_BLOCK, user_of(link, user, sizeof user));
+	say(finding->remedy, MATCH_BLOCK, prover->user);
+}
+
+static void
+judge_untried(const struct prover *prover, const struct trial *trial,
+    const char *seen, struct finding *finding)
+{
+	finding->state = prover->proof->strictness == ENROLL_STRICT
+			     ? FINDING_FAULT
+			     : FINDING_NOT_KNOWN;
+	finding->code = "not-tried";
+	say(finding->seen, "not known: %s", seen);
+	say(finding->cause, "it is not known whether the key %s",
+	    trial->allowed);
+	if (trial->refuser == BY_CONFIG)
+		say(finding->remedy, MATCH_BLOCK, prover->user);
+	else
+		say(finding->remedy, "%s", prover->proof->remedy);
 }
 
 /* Of the two trials of -R one is told: what could be mended by a line. */
@@ -268,20 +320,18 @@ is_told(const struct trial *trial, enum enroll_trial outcome,
 }
 
 static void
-try_it(const struct enroll_proof *proof, const struct link *link,
-    const struct trial *trial, struct findings *findings)
+try_it(struct prover *prover, const struct trial *trial)
 {
-	struct enroll_trial_words words = {.link = link,
-	    .target_host = proof->target_host,
+	const struct enroll_proof *proof = prover->proof;
+	struct enroll_trial_words words = {.target_host = proof->target_host,
 	    .target_port = proof->target_port,
 	    .key_file = proof->key_file,
 	    .known_hosts = proof->known_hosts,
 	    .socket = proof->left_behind};
-	struct finding finding = {.state = FINDING_OK};
-	enum enroll_trial outcome = trial->run(&words);
-	char user[64];
+	struct finding finding = {.state = FINDING_OK, .status = ERR_FAILED};
+	enum enroll_trial outcome = run_trial(prover, trial, &words);
 
-	if (!is_told(trial, outcome, findings))
+	if (!is_told(trial, outcome, prover->findings))
 		return;
 	switch (outcome) {
 	case ENROLL_TRIAL_REFUSED:
@@ -289,37 +339,32 @@ try_it(const struct enroll_proof *proof, const struct link *link,
 		    words.seen[0] != '\0' ? ": " : "", words.seen);
 		break;
 	case ENROLL_TRIAL_ALLOWED:
-		judge_allowed(proof, link, trial, &words, &finding);
+		judge_allowed(prover, trial, words.seen, &finding);
 		break;
 	case ENROLL_TRIAL_UNTRIED:
-		finding.state = FINDING_NOT_KNOWN;
-		finding.code = "not-tried";
-		say(finding.seen, "not tried: %s", words.seen);
-		say(finding.cause, "it is not known whether the key %s",
-		    trial->allowed);
-		say(finding.remedy, MATCH_BLOCK,
-		    user_of(link, user, sizeof user));
+		judge_untried(prover, trial, words.seen, &finding);
 		break;
 	}
-	add(findings, &finding, trial->layer);
+	add(prover->findings, &finding, trial->layer);
 }
 
 int
 enroll_proof_run(
     struct enroll_proof *proof, struct findings *findings, struct err *err)
 {
-	struct link *link = link_open(&proof->link, err);
+	struct prover prover = {.proof = proof, .findings = findings};
 	unsigned random = 0;
 
-	if (link == NULL)
+	if (connect_prover(&prover, err) != 0)
 		return -1;
-	ssh_set_blocking(link->session, 1);
+	snprintf(prover.user, sizeof prover.user, "%.*s",
+	    (int)strcspn(prover.link->name, "@"), prover.link->name);
 	(void)!getrandom(&random, sizeof random, 0);
 	snprintf(proof->left_behind, sizeof proof->left_behind,
 	    "/tmp/kaya-proof-%08x", random);
-	prove_message(proof, link, findings);
+	prove_message(proof, prover.link, findings);
 	for (size_t i = 0; i < sizeof trials / sizeof trials[0]; i++)
-		try_it(proof, link, &trials[i], findings);
-	link_free(link);
+		try_it(&prover, &trials[i]);
+	link_free(prover.link);
 	return 0;
 }
