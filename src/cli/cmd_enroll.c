@@ -1,6 +1,7 @@
 #include "commands.h"
 
 #include "enroll.h"
+#include "str.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 enum {
 	OPTION_NAME = CMD_OWN,
+	OPTION_CODE,
 	OPTION_FROM,
 	OPTION_TARGET,
 	OPTION_STRICT,
@@ -15,6 +17,8 @@ enum {
 };
 
 static const struct cmd_option options[] = {
+    {OPTION_CODE, "code", "CODE",
+	"at a kayad: the code that kaya invite printed there (-: from stdin)"},
     {OPTION_NAME, "name", "ID",
 	"the identity that the key stands for (this machine's name)"},
     {OPTION_FROM, "from", "LIST",
@@ -40,7 +44,32 @@ struct wanted {
 	struct enroll_options enroll;
 	struct cmd_broker target;
 	bool revokes, as_json;
+	char code[128]; /* from stdin, or moved away from the command line */
 };
+
+/*
+ * The code is a secret: other users of this machine see command lines, so it
+ * goes from there at once.
+ */
+static int
+take_code(struct cmd_reader *reader, struct wanted *wanted)
+{
+	char *argument = optarg;
+
+	if (strcmp(argument, "-") == 0) {
+		if (fgets(wanted->code, sizeof wanted->code, stdin) == NULL)
+			wanted->code[0] = '\0';
+		wanted->code[strcspn(wanted->code, "\r\n")] = '\0';
+	} else {
+		if (!span_to_str(span_of_str(argument), wanted->code,
+			sizeof wanted->code))
+			return cmd_misuse(
+			    reader->cmd, "--code is too long for a code");
+		explicit_bzero(argument, strlen(argument));
+	}
+	wanted->enroll.code = wanted->code;
+	return 0;
+}
 
 /* 0, or an exit status where it was told. */
 static int
@@ -51,7 +80,14 @@ take_option(struct cmd_reader *reader, int id, struct wanted *wanted)
 	if (cmd_take_link(reader, id, &wanted->enroll.link, &status))
 		return status;
 	switch (id) {
+	case OPTION_CODE:
+		return take_code(reader, wanted);
 	case OPTION_NAME:
+		if (!str_is_name(span_of_str(reader->argument)))
+			return cmd_misuse(reader->cmd,
+			    "--name \"%s\" is no name: use 1 to 64 of A-Z a-z "
+			    "0-9 . _ -",
+			    reader->argument);
 		wanted->enroll.identity = reader->argument;
 		break;
 	case OPTION_FROM:
@@ -138,13 +174,18 @@ run(const struct cmd *cmd, int argc, char **argv)
 		return cmd_misuse(
 		    cmd, optind == argc ? "where to? A destination is missing"
 					: "one destination, please");
+	if (wanted.revokes && wanted.enroll.code != NULL)
+		return cmd_misuse(cmd, "--revoke takes no code");
 	wanted.enroll.link.dest = argv[optind];
-	return enroll(&wanted);
+	status = enroll(&wanted);
+	explicit_bzero(wanted.code, sizeof wanted.code);
+	return status;
 }
 
 static const char *const synopses[] = {
     "[--name ID] [--from LIST] [--target HOST:PORT] [--host-key SHA256:...] "
     "[-i KEY] [--strict] [--json] DEST",
+    "--code CODE [--target HOST:PORT] [--strict] [--json] DEST",
     "--revoke [-i KEY] [--json] DEST", NULL};
 
 const struct cmd cmd_enroll = {
@@ -158,6 +199,10 @@ const struct cmd cmd_enroll = {
 	"authorized_keys: a tunnel to the broker and nothing else. Then it\n"
 	"tries with the new key what should work and what should not. From\n"
 	"then on kaya tunnel DEST needs nothing more.\n"
+	"\n"
+	"With --code DEST is a kayad (port 2222 where none is said). The code\n"
+	"tells which host key it must have: nothing is sent to another one.\n"
+	"No login is needed; the gateway says what name the key stands for.\n"
 	"\n"
 	"What no line can refuse (ssh -R with a UNIX socket, and for an\n"
 	"account that may use ports below 1024 ssh -R localhost:1) is told\n"

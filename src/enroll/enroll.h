@@ -13,6 +13,7 @@
 
 struct enroll_options {
 	struct link_options link; /* dest; keys: the user's own */
+	const char *code; /* of `kaya invite`; NULL: by the user's login */
 	const char *identity; /* what the key stands for; NULL: this host */
 	const char *from; /* addresses that it may come from; NULL: any */
 	const char *target_host; /* the broker as the server reaches it */
@@ -22,10 +23,10 @@ struct enroll_options {
 };
 
 /*
- * Enroll at a stock sshd.  A row for each step and each trial goes to
- * `findings`; -1 and `err` where a step failed, and then nothing of a later
- * one was done.  Doing it again mends what is missing: the key is kept, its
- * line is replaced.
+ * Enroll: at kayad where there is a code, else at a stock sshd.  A row for each
+ * step and each trial goes to `findings`; -1 and `err` where a step failed, and
+ * then nothing of a later one was done.  Doing it again mends what is missing:
+ * the key is kept, its line is replaced.
  */
 int enroll_run(const struct enroll_options *options, struct findings *findings,
     struct err *err);

@@ -1,0 +1,88 @@
+#include "enroll_private.h"
+
+#include "enroll_server.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static void
+tell_sessions(struct enroll *enroll, const struct enroll_server_answer *answer)
+{
+	struct finding finding = {.layer = "sessions",
+	    .state = FINDING_WARNING,
+	    .code = "sessions-live-on"};
+	size_t len = 0, pids = 0;
+	char pid[16], all[FINDING_TEXT / 2] = "";
+
+	if (answer->session_count == 0) {
+		enroll_tell(enroll, "sessions",
+		    "no other session of the account is seen");
+		return;
+	}
+	for (size_t i = 0; i < answer->session_count; i++) {
+		snprintf(pid, sizeof pid, "%.*s",
+		    (int)strcspn(answer->sessions[i], " "),
+		    answer->sessions[i]);
+		if (len < sizeof finding.seen)
+			len += (size_t)snprintf(finding.seen + len,
+			    sizeof finding.seen - len, "%s%s",
+			    i > 0 ? ", " : "", answer->sessions[i]);
+		if (pids < sizeof all)
+			pids += (size_t)snprintf(
+			    all + pids, sizeof all - pids, " %s", pid);
+	}
+	snprintf(finding.cause, sizeof finding.cause,
+	    "sshd closes nothing when a line goes: these sessions of the "
+	    "account live on, and which of them came by this key is not to be "
+	    "seen from here");
+	snprintf(finding.remedy, sizeof finding.remedy,
+	    "at the server, those that are the device's: kill%s", all);
+	findings_add(enroll->findings, &finding);
+}
+
+static int
+take_line_out(struct enroll *enroll, struct err *err)
+{
+	const struct enroll_server_order order = {
+	    .act = ENROLL_SERVER_REMOVE, .base64 = enroll->base64};
+	struct enroll_server_answer answer;
+
+	if (enroll_server_run(enroll->link, &order, &answer, err) != 0)
+		return -1;
+	if (answer.removed == 0)
+		enroll_tell(
+		    enroll, "line", "no line of %s has the key", answer.file);
+	else
+		enroll_tell(enroll, "line", "taken out of %s of %s",
+		    answer.file, enroll->link->name);
+	tell_sessions(enroll, &answer);
+	return 0;
+}
+
+static int
+not_enrolled(const struct enroll *enroll, struct err *err)
+{
+	err_set(err, ERR_FAILED, "%s is not enrolled here",
+	    enroll->place.dest.host);
+	return err_hint(err, "see what is: ls %s/hosts", enroll->place.state);
+}
+
+int
+enroll_undo(struct enroll *enroll, struct err *err)
+{
+	char aside[PATH_MAX];
+
+	if (access(enroll->place.key, F_OK) != 0)
+		return not_enrolled(enroll, err);
+	if (enroll_read_key(enroll, err) != 0 ||
+	    enroll_log_in(enroll, err) != 0 ||
+	    enroll_check_way(enroll, err) != 0 ||
+	    take_line_out(enroll, err) != 0 ||
+	    enroll_place_clear(&enroll->place, aside, err) != 0)
+		return -1;
+	enroll_tell(
+	    enroll, "record", "%s is forgotten here", enroll->place.dest.host);
+	enroll_tell(
+	    enroll, "key", "moved aside, of no use any more: rm %s*", aside);
+	return 0;
+}
