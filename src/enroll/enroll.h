@@ -33,8 +33,9 @@ int enroll_run(const struct enroll_options *options, struct findings *findings,
 
 /*
  * Undo it: take the key's line out at the server, by the user's own login, say
- * which sessions live on, forget the record, move the key aside.  On -1
- * nothing was changed here.
+ * which sessions live on, forget the record, move the key aside.  At a kayad
+ * only the latter: a fault says what is to be done there.  On -1 nothing was
+ * changed here.
  */
 int enroll_revoke(const struct enroll_options *options,
     struct findings *findings, struct err *err);

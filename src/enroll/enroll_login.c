@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "enroll_server.h"
 #include "keys_line.h"
+#include "link_auth.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -29,8 +30,8 @@ enroll_read_way(struct enroll *enroll)
 }
 
 /* One name stands for one account at one server. */
-int
-enroll_check_way(struct enroll *enroll, struct err *err)
+static int
+check_way(const struct enroll *enroll, struct err *err)
 {
 	const struct dest_enrolled *old = &enroll->place.enrolled;
 	const struct dest_enrolled *now = &enroll->way;
@@ -47,12 +48,34 @@ enroll_check_way(struct enroll *enroll, struct err *err)
 	    enroll->place.dest.host, now->host);
 }
 
-static int
-refuse_dropbear(struct enroll *enroll, struct err *err)
+static const char *
+banner_of(const struct enroll *enroll)
 {
 	const char *banner = ssh_get_serverbanner(enroll->link->session);
 
-	if (banner == NULL || strstr(banner, "dropbear") == NULL)
+	return banner != NULL ? banner : "";
+}
+
+bool
+enroll_is_gateway(const struct enroll *enroll)
+{
+	return strncmp(banner_of(enroll), "SSH-2.0-kaya_", 13) == 0;
+}
+
+/* Servers whose authorized_keys a login cannot put the line into. */
+static int
+refuse_others(const struct enroll *enroll, struct err *err)
+{
+	if (enroll_is_gateway(enroll)) {
+		err_set(err, ERR_FAILED,
+		    "%s is a kayad: nobody logs in there, keys come in by code",
+		    enroll->link->name);
+		return err_hint(err,
+		    "have one made there (kaya invite NAME), then: kaya enroll "
+		    "--code CODE %s",
+		    enroll->options->link.dest);
+	}
+	if (strstr(banner_of(enroll), "dropbear") == NULL)
 		return 0;
 	err_set(err, ERR_FAILED,
 	    "%s runs dropbear, which passes over any line with options that "
@@ -63,31 +86,57 @@ refuse_dropbear(struct enroll *enroll, struct err *err)
 	    "names; or run sshd or kayad there");
 }
 
-int
-enroll_log_in(struct enroll *enroll, struct err *err)
+static void
+make_options(const struct enroll *enroll, struct link_options *options)
 {
-	struct link_options options = enroll->options->link;
 	const struct dest_enrolled *old = &enroll->place.enrolled;
 
-	options.memory = LINK_ENROLLS;
-	options.command = "enroll";
+	*options = enroll->options->link;
+	options->memory = LINK_ENROLLS;
+	options->command = "enroll";
 	if (access(enroll->place.known_hosts, R_OK) == 0)
-		options.known_hosts = enroll->place.known_hosts;
+		options->known_hosts = enroll->place.known_hosts;
 	/* Not said now: as it was said then. */
-	if (options.user == NULL && enroll->place.dest.user[0] == '\0' &&
+	if (options->user == NULL && enroll->place.dest.user[0] == '\0' &&
 	    old->user[0] != '\0')
-		options.user = old->user;
-	if (options.port == 0 && enroll->place.dest.port == 0)
-		options.port = old->port;
-	enroll->link = link_open(&options, err);
-	if (enroll->link == NULL && err->code == ERR_REFUSED)
-		return err_hint(err,
-		    "enrolment needs one login of yours: a key (-i FILE), an "
-		    "agent (ssh-add), or the password at a terminal");
+		options->user = old->user;
+	if (options->port == 0 && enroll->place.dest.port == 0)
+		options->port = old->port;
+}
+
+int
+enroll_reach(struct enroll *enroll, struct err *err)
+{
+	struct link_options options;
+
+	make_options(enroll, &options);
+	enroll->link = link_prepare(&options, err);
 	if (enroll->link == NULL)
 		return -1;
 	enroll_read_way(enroll);
-	return refuse_dropbear(enroll, err);
+	if (check_way(enroll, err) != 0)
+		return -1;
+	if (link_reach(enroll->link, err) == 0 &&
+	    link_check_host_key(enroll->link, &options, err) == 0)
+		return 0;
+	return err_where(err, "%s", enroll->link->name);
+}
+
+int
+enroll_log_in(struct enroll *enroll, struct err *err)
+{
+	struct link_options options;
+
+	if (refuse_others(enroll, err) != 0)
+		return -1;
+	make_options(enroll, &options);
+	if (link_authenticate(enroll->link, &options, err) == 0)
+		return 0;
+	if (err->code == ERR_REFUSED)
+		err_hint(err,
+		    "it needs one login of yours: a key (-i FILE), an agent "
+		    "(ssh-add), or the password at a terminal");
+	return -1;
 }
 
 int
@@ -164,8 +213,7 @@ enroll_by_login(struct enroll *enroll, struct err *err)
 {
 	char remedy[FINDING_TEXT];
 
-	if (enroll_log_in(enroll, err) != 0 ||
-	    enroll_check_way(enroll, err) != 0 ||
+	if (enroll_reach(enroll, err) != 0 || enroll_log_in(enroll, err) != 0 ||
 	    enroll_pin(enroll, err) != 0 || enroll_make_key(enroll, err) != 0 ||
 	    write_line(enroll, err) != 0 || put_line(enroll, err) != 0)
 		return -1;

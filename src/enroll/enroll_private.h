@@ -26,14 +26,20 @@ struct enroll {
 void enroll_tell(struct enroll *enroll, const char *layer, const char *format,
     ...) __attribute__((format(printf, 3, 4)));
 
-/* Log in by what the user has: link and way. */
+/*
+ * Connect to DEST and see who it is: link and way.  One name stands for one
+ * account at one server, else ERR_FAILED.  Nobody has logged in yet.
+ */
+int enroll_reach(struct enroll *enroll, struct err *err);
+
+/* Whether what was reached is a kayad. */
+bool enroll_is_gateway(const struct enroll *enroll);
+
+/* Log in, by what the user has, where there is a shell to be expected. */
 int enroll_log_in(struct enroll *enroll, struct err *err);
 
 /* Host, port and user of the link. */
 void enroll_read_way(struct enroll *enroll);
-
-/* One name stands for one account at one server: else ERR_FAILED. */
-int enroll_check_way(struct enroll *enroll, struct err *err);
 
 /* Write the link's host key down. */
 int enroll_pin(struct enroll *enroll, struct err *err);

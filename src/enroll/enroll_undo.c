@@ -67,6 +67,40 @@ not_enrolled(const struct enroll *enroll, struct err *err)
 	return err_hint(err, "see what is: ls %s/hosts", enroll->place.state);
 }
 
+/* Half of it is done: the other half is the gateway's. */
+static void
+tell_gateway(struct enroll *enroll)
+{
+	struct finding finding = {.layer = "line",
+	    .state = FINDING_FAULT,
+	    .status = ERR_FAILED,
+	    .code = "still-let-in"};
+
+	snprintf(finding.seen, sizeof finding.seen,
+	    "%s is a kayad: it lets the key in until it is told there",
+	    enroll->link->name);
+	snprintf(finding.cause, sizeof finding.cause,
+	    "nobody can take a key out of a kayad from outside");
+	snprintf(finding.remedy, sizeof finding.remedy,
+	    "at the gateway: kaya keys revoke DIR/authorized_keys %s (that "
+	    "closes its sessions, too)",
+	    enroll->place.enrolled.user);
+	findings_add(enroll->findings, &finding);
+}
+
+static int
+undo_there(struct enroll *enroll, struct err *err)
+{
+	if (enroll_reach(enroll, err) != 0)
+		return -1;
+	if (enroll_is_gateway(enroll)) {
+		tell_gateway(enroll);
+		return 0;
+	}
+	return enroll_log_in(enroll, err) == 0 ? take_line_out(enroll, err)
+					       : -1;
+}
+
 int
 enroll_undo(struct enroll *enroll, struct err *err)
 {
@@ -74,10 +108,7 @@ enroll_undo(struct enroll *enroll, struct err *err)
 
 	if (access(enroll->place.key, F_OK) != 0)
 		return not_enrolled(enroll, err);
-	if (enroll_read_key(enroll, err) != 0 ||
-	    enroll_log_in(enroll, err) != 0 ||
-	    enroll_check_way(enroll, err) != 0 ||
-	    take_line_out(enroll, err) != 0 ||
+	if (enroll_read_key(enroll, err) != 0 || undo_there(enroll, err) != 0 ||
 	    enroll_place_clear(&enroll->place, aside, err) != 0)
 		return -1;
 	enroll_tell(

@@ -144,6 +144,34 @@ def test_done_again_with_other_wishes_it_replaces_its_line(account, state):
     assert account.file.read_text().startswith(account.original)
 
 
+def test_an_alias_of_ssh_config_is_a_name_too(account, state, tmp_path):
+    config = tmp_path / "ssh_config"
+    config.write_text(f"Host broker\n HostName 127.0.0.1\n"
+                      f" Port {account.port}\n User {account.sshd.user}\n"
+                      f" IdentityFile {account.login}\n")
+    done = run("enroll", "--ssh-config", config, "--state", state,
+               "--host-key", account.fingerprint, "--target", account.target,
+               "broker")
+    assert done.returncode == 0, done.stderr
+    done = run("pub", "--ssh-config", "none", "--state", state, "--broker",
+               account.target, "broker", "-t", "t", "-m", "hello", "-q", "1")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_key_in_the_agent_is_login_enough(account, state, tmp_path):
+    agent = tmp_path / "agent"
+    with peers.Process(["ssh-agent", "-D", "-a", agent]) as process:
+        env = {**os.environ, "SSH_AUTH_SOCK": str(agent)}
+        peers.wait_until(agent.exists, "the agent listens")
+        subprocess.run(["ssh-add", "-q", account.login], env=env, check=True)
+        assert process.is_running()
+        done = run("enroll", "--ssh-config", "none", "--state", state,
+                   "--host-key", account.fingerprint, "--target",
+                   account.target, account.dest, env=env)
+    assert done.returncode == 0, done.stderr
+    assert len(account.ours()) == 1
+
+
 # ---- who the server is ----
 
 def test_an_unknown_host_key_is_5_with_the_command_that_pins_it(
@@ -559,24 +587,17 @@ def test_revoke_keeps_all_where_the_login_fails(account, state, tmp_path):
     assert len(account.ours()) == 1
 
 
-def test_one_name_is_for_one_account(account, state, tmp_path):
+def test_one_name_is_for_one_account(account, state):
     assert account.enroll(state).returncode == 0
-    with peers.Sshd(tmp_path / "second") as second:
-        second.admit(account.login.with_suffix(".pub").read_text())
-        done = run("enroll", "--ssh-config", "none", "--state", state, "-o",
-                   "StrictHostKeyChecking=no", "-i", account.login,
-                   "--host-key", account.fingerprint,
-                   f"{second.user}@127.0.0.1:{second.port}")
-        assert done.returncode == 5
-        (state / "known_hosts/127.0.0.1").unlink()
-        fingerprint = subprocess.run(
-            ["ssh-keygen", "-lf", f"{second.host_key}.pub"], check=True,
-            capture_output=True, text=True).stdout.split()[1]
-        done = run("enroll", "--ssh-config", "none", "--state", state,
-                   "-i", account.login, "--host-key", fingerprint,
-                   f"{second.user}@127.0.0.1:{second.port}")
+    before = (state / "hosts/127.0.0.1").read_text()
+    for words in (["-p", str(account.port), "somebody@127.0.0.1"],
+                  [f"{account.sshd.user}@127.0.0.1:{free_port()}"]):
+        done = run("enroll", "--ssh-config", "none", "--state", state, "-i",
+                   account.login, *words)
         assert done.returncode == 1
         assert "is enrolled already" in done.stderr
+        assert "--revoke 127.0.0.1" in done.stderr
+    assert (state / "hosts/127.0.0.1").read_text() == before
 
 
 def test_dropbear_is_told_apart(tmp_path, home, state):

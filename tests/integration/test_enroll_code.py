@@ -104,6 +104,7 @@ class Gateway:
             except OSError:
                 return
             transport = paramiko.Transport(peer)
+            transport.local_version = "SSH-2.0-kaya_test"
             transport.add_server_key(self.host_key)
             self.transports.append(transport)
             threading.Thread(target=self.serve, args=(transport,),
@@ -124,8 +125,11 @@ class Gateway:
         with socket.create_connection(
                 ("127.0.0.1", self.broker.port)) as broker:
             def back():
-                while data := broker.recv(4096):
-                    channel.sendall(data)
+                try:
+                    while data := broker.recv(4096):
+                        channel.sendall(data)
+                except OSError:
+                    pass
                 channel.close()
             threading.Thread(target=back, daemon=True).start()
             try:
@@ -259,3 +263,22 @@ def test_the_code_does_not_stay_on_the_command_line(state, home):
             with open(f"/proc/{kaya.pid}/cmdline") as file:
                 assert code not in file.read()
             peer.close()
+
+
+def test_revoke_at_a_gateway_names_the_half_that_is_done_there(
+        gateway, state, home):
+    assert enroll(gateway, state, gateway.code).returncode == 0
+    done = run("enroll", "--ssh-config", "none", "--state", state, "--revoke",
+               "127.0.0.1")
+    assert done.returncode == 1
+    assert "kaya keys revoke DIR/authorized_keys pump-7" in done.stdout
+    assert not (state / "hosts/127.0.0.1").exists()
+    assert not (state / "keys/127.0.0.1").exists()
+
+
+def test_a_kayad_without_a_code_is_told_apart(kayad, state, home):
+    done = run("enroll", "--ssh-config", "none", "--state", state,
+               "--host-key", kayad.fingerprint, f"127.0.0.1:{kayad.port}")
+    assert done.returncode == 1
+    assert "keys come in by code" in done.stderr
+    assert not state.exists()
