@@ -156,6 +156,22 @@ enroll(struct wanted *wanted)
 	return result != 0 ? cmd_complain(&err) : status;
 }
 
+/* What the gateway decides is not asked for here. */
+static int
+check_code(const struct cmd *cmd, const struct wanted *wanted)
+{
+	if (wanted->revokes)
+		return cmd_misuse(cmd, "--revoke takes no code");
+	if (wanted->enroll.link.key_count > 0)
+		return cmd_misuse(
+		    cmd, "with --code no login is needed: -i is of no use");
+	if (wanted->enroll.identity != NULL || wanted->enroll.from != NULL)
+		return cmd_misuse(cmd,
+		    "with --code the gateway says who the key stands for: "
+		    "--name and --from belong to kaya invite");
+	return 0;
+}
+
 static int
 run(const struct cmd *cmd, int argc, char **argv)
 {
@@ -174,8 +190,10 @@ run(const struct cmd *cmd, int argc, char **argv)
 		return cmd_misuse(
 		    cmd, optind == argc ? "where to? A destination is missing"
 					: "one destination, please");
-	if (wanted.revokes && wanted.enroll.code != NULL)
-		return cmd_misuse(cmd, "--revoke takes no code");
+	if (wanted.enroll.code != NULL)
+		status = check_code(cmd, &wanted);
+	if (status != 0)
+		return status;
 	wanted.enroll.link.dest = argv[optind];
 	status = enroll(&wanted);
 	explicit_bzero(wanted.code, sizeof wanted.code);

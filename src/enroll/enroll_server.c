@@ -83,6 +83,8 @@ take(const char *said, struct told *told, struct enroll_server_answer *answer,
 		told->hello = true;
 	else if (strcmp(said, "ready") == 0)
 		told->done = true;
+	else if (strcmp(said, "blind") == 0)
+		answer->is_blind = true;
 	else if (strcmp(said, "already") == 0)
 		answer->was_there = true;
 	else if (strncmp(said, "file ", 5) == 0)

@@ -32,6 +32,7 @@ struct enroll_server_answer {
 	/* REMOVE: other sessions of the account, "PID sshd: user" */
 	char sessions[ENROLL_SESSIONS_MAX][80];
 	size_t session_count;
+	bool is_blind; /* nothing there tells of sessions */
 };
 
 /*

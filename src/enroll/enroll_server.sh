@@ -203,6 +203,7 @@ change() {
 # ---- who is still in ----
 
 list_sessions() {
+	command -v ps >/dev/null 2>&1 || say blind
 	user=$(id -un)
 	{ ps -e -o pid= -o args= || ps -o pid,args; } 2>/dev/null |
 		while read -r pid args; do

@@ -14,6 +14,19 @@ tell_sessions(struct enroll *enroll, const struct enroll_server_answer *answer)
 	size_t len = 0, pids = 0;
 	char pid[16], all[FINDING_TEXT / 2] = "";
 
+	if (answer->is_blind) {
+		finding.state = FINDING_NOT_KNOWN;
+		finding.code = "sessions-not-seen";
+		snprintf(finding.seen, sizeof finding.seen,
+		    "the account sees no processes (there is no ps)");
+		snprintf(finding.cause, sizeof finding.cause,
+		    "sshd closes nothing when a line goes: sessions by this "
+		    "key may live on");
+		snprintf(finding.remedy, sizeof finding.remedy,
+		    "at the server, as root: ps -ef | grep sshd:");
+		findings_add(enroll->findings, &finding);
+		return;
+	}
 	if (answer->session_count == 0) {
 		enroll_tell(enroll, "sessions",
 		    "no other session of the account is seen");

@@ -243,6 +243,14 @@ def test_a_slip_is_found_before_anything_is_connected(
     assert cause in done.stderr
 
 
+@pytest.mark.parametrize("words", [
+    ["-i", "/key"], ["--name", "a"], ["--from", "127.0.0.1"], ["--revoke"]])
+def test_what_the_gateway_decides_is_not_asked_for(state, home, words):
+    done = run("enroll", "--state", state, "--code", make_code(b"key"),
+               *words, "127.0.0.1")
+    assert done.returncode == 2
+
+
 def test_the_code_may_come_on_stdin_in_capitals(gateway, state, home):
     typed = gateway.code.upper().replace("-", " ").replace("0", "O")
     done = subprocess.run(
