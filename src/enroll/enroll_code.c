@@ -94,7 +94,7 @@ check_host_key(
 	uint8_t blob[PUBKEY_MAX_BYTES], digest[PUBKEY_DIGEST_BYTES];
 	const char *named = enroll->options->link.host_key;
 	struct link *link = enroll->link;
-	size_t len;
+	size_t len = 0;
 
 	if (read_host_key(enroll, blob, sizeof blob, &len, err) != 0)
 		return -1;

@@ -218,6 +218,7 @@ put_kept(struct buf *line, const struct enroll_place *place,
 {
 	char text[KEY_FILE_BYTES] = "";
 	FILE *file = fopen(place->public_key, "re");
+	struct span mine;
 
 	if (file != NULL) {
 		if (fgets(text, sizeof text, file) == NULL)
@@ -226,10 +227,11 @@ put_kept(struct buf *line, const struct enroll_place *place,
 	}
 	text[strcspn(text, "\r\n")] = '\0';
 	put_public(line, key, "");
+	mine = buf_span(line);
 	/* Where the file is of this key, its comment stays. */
-	if (strncmp(text, (const char *)buf_span(line).data, buf_len(line)) ==
-	    0)
-		comment = text + buf_len(line);
+	if (mine.data != NULL && strlen(text) >= mine.len &&
+	    memcmp(text, mine.data, mine.len) == 0)
+		comment = text + mine.len;
 	buf_append_str(line, comment);
 }
 

@@ -134,7 +134,7 @@ read_answer(struct link *link, struct buf *output,
 
 	buf_append(output, "", 1);
 	all = buf_span(output);
-	if (output->failed)
+	if (output->failed || all.data == NULL)
 		return err_set(
 		    err, ERR_FAILED, "%s talks too much", link->name);
 	for (const char *at = (const char *)all.data; *at != '\0';) {

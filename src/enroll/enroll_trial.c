@@ -44,23 +44,36 @@ make_riddle(struct riddle *riddle)
 	snprintf(riddle->answer, sizeof riddle->answer, "kaya-%08x", random);
 }
 
-/* Read until `wanted` stands in it (true), or the end. */
+static bool
+holds(struct span text, struct span wanted)
+{
+	return text.data != NULL &&
+	       memmem(text.data, text.len, wanted.data, wanted.len) != NULL;
+}
+
+/*
+ * Read until `wanted` stands in it (true), or the end.  Of a long greeting
+ * before it only the last part is kept.
+ */
 static bool
 hears(ssh_channel channel, struct span wanted, struct buf *heard)
 {
 	uint64_t give_up = clock_monotonic_ms() + LISTEN_MS, now;
 	uint8_t bytes[1024];
 
-	while ((now = clock_monotonic_ms()) < give_up && !heard->failed) {
+	while ((now = clock_monotonic_ms()) < give_up) {
 		int n = ssh_channel_read_timeout(
 		    channel, bytes, sizeof bytes, 0, (int)(give_up - now));
 
-		if (n > 0 && buf_append(heard, bytes, (size_t)n) &&
-		    memmem(buf_span(heard).data, buf_len(heard), wanted.data,
-			wanted.len) != NULL)
-			return true;
 		if (n <= 0 && n != SSH_AGAIN)
 			break;
+		if (n <= 0)
+			continue;
+		if (buf_len(heard) + (size_t)n > OUTPUT_BYTES)
+			buf_consume(heard, buf_len(heard) - wanted.len);
+		if (buf_append(heard, bytes, (size_t)n) &&
+		    holds(buf_span(heard), wanted))
+			return true;
 	}
 	return false;
 }
@@ -94,7 +107,7 @@ enroll_trial_shell(struct enroll_trial_words *words)
 {
 	ssh_channel channel = open_session(words);
 	enum enroll_trial outcome = ENROLL_TRIAL_REFUSED;
-	struct riddle riddle;
+	struct riddle riddle = {"", ""};
 
 	if (channel == NULL)
 		return outcome;
@@ -114,7 +127,7 @@ enroll_trial_command(struct enroll_trial_words *words)
 {
 	ssh_channel channel = open_session(words);
 	enum enroll_trial outcome = ENROLL_TRIAL_REFUSED;
-	struct riddle riddle;
+	struct riddle riddle = {"", ""};
 
 	if (channel == NULL)
 		return outcome;

@@ -179,6 +179,17 @@ def test_a_key_that_can_do_more_fails_with_the_line_for_its_place(
     assert line in json.loads(done.stdout)["remedy"]
 
 
+def test_a_shell_behind_a_long_greeting_is_a_shell(two_files, state):
+    assert two_files.enroll(state).returncode == 0
+    greeting = two_files.home / "greeting"
+    greeting.write_text("all that you do here is written down\n" * 1000)
+    public = (state / "keys/127.0.0.1.pub").read_text()
+    two_files.loose.write_text(
+        f'restrict,command="cat {greeting}; exec sh" {public}')
+    done = two_files.enroll(state, "--json")
+    assert rows(done)["shell"]["code"] == "gets-shell"
+
+
 def test_a_permitopen_alone_leaves_listening_open_and_is_found(
         two_files, state):
     assert two_files.enroll(state).returncode == 0
