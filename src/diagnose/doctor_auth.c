@@ -337,6 +337,25 @@ log_in(ssh_session session, const struct identity *identity)
 					    : AUTH_REFUSED;
 }
 
+/* The agent's key as a file, by ssh_config or in ~/.ssh. */
+static void
+find_file(const struct auth *auth, char *file, size_t size)
+{
+	const struct identity *one = auth->accepted;
+
+	for (size_t i = 0; i < auth->identities.count; i++) {
+		const struct identity *other = &auth->identities.items[i];
+
+		if (!other->in_agent &&
+		    span_equal(span_of(other->blob, other->blob_len),
+			span_of(one->blob, one->blob_len))) {
+			snprintf(file, size, "%s", other->name);
+			return;
+		}
+	}
+	doctor_find_key_file(one, file, size);
+}
+
 /* The very key in a file of ~/.ssh, for -i; else the agent emptied of others.
  */
 static void
@@ -346,7 +365,7 @@ name_the_one(struct auth *auth)
 	char file[PATH_MAX] = "";
 
 	if (one->in_agent)
-		doctor_find_key_file(one, file, sizeof file);
+		find_file(auth, file, sizeof file);
 	else
 		snprintf(file, sizeof file, "%s", one->name);
 	if (file[0] != '\0')

@@ -1,12 +1,10 @@
 #include "doctor_private.h"
 
 #include "link_auth.h"
+#include "ssh_says.h"
 
 #include <limits.h>
-#include <pwd.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum host_key_fact {
 	HOST_KEY_KNOWN,
@@ -42,14 +40,16 @@ static const struct check_row rows[] = {
 	"{fingerprint} is not the one known",
 	"the host key of {host} has changed since it was learned: the server "
 	"was set up anew, or somebody stands between",
-	COMPARE ", and only if that is the same: ssh-keygen -R '{entry}' && "
-		"kaya doctor --host-key {fingerprint} {again}"},
+	COMPARE
+	", and only if that is the same: ssh-keygen -f {file} -R '{entry}' && "
+	"kaya doctor --host-key {fingerprint} {again}"},
     {HOST_KEY_OTHER_TYPE, FINDING_FAULT, ERR_HOST_KEY, "host-key-other-type",
 	"{fingerprint}: a host key of another type than the one known",
 	"{host} is known by a host key of another type, which the server does "
 	"not show",
-	COMPARE ", and only if that is the same: ssh-keygen -R '{entry}' && "
-		"kaya doctor --host-key {fingerprint} {again}"},
+	COMPARE
+	", and only if that is the same: ssh-keygen -f {file} -R '{entry}' && "
+	"kaya doctor --host-key {fingerprint} {again}"},
     {HOST_KEY_BY_AUTHORITY, FINDING_FAULT, ERR_HOST_KEY, "host-certificate",
 	"{fingerprint}: known by a certificate authority only",
 	"{host} is known here by a @cert-authority line, and kaya reads no "
@@ -57,8 +57,7 @@ static const struct check_row rows[] = {
 	COMPARE ", then pin it: kaya doctor --host-key {fingerprint} {again}"},
     {HOST_KEY_FILE, FINDING_FAULT, ERR_FAILED, "known-hosts", "{why}",
 	"the list of known hosts cannot be used: {why}",
-	"mend the file, or move it away: mv ~/.ssh/known_hosts "
-	"~/.ssh/known_hosts.old"},
+	"mend the file, or move it away: mv {file} {file}.old"},
 };
 
 /* Some line trusts an authority for hosts like this one. */
@@ -88,22 +87,29 @@ has_authority(const char *path, const char *host)
 	return found;
 }
 
-static bool
-is_certified(const struct doctor *doctor)
+/* The first file where hosts of this user are known. */
+static void
+take_first(void *arg, const char *value)
 {
-	const struct passwd *user = getpwuid(getuid());
-	const char *home = getenv("HOME");
-	char path[PATH_MAX];
+	char *path = arg, first[PATH_MAX];
 
-	if (home == NULL)
-		home = user != NULL ? user->pw_dir : "";
-	snprintf(path, sizeof path, "%s/.ssh/known_hosts", home);
-	return has_authority(path, doctor->host) ||
-	       has_authority("/etc/ssh/ssh_known_hosts", doctor->host);
+	snprintf(first, sizeof first, "%.*s", (int)strcspn(value, " "), value);
+	if (path[0] == '\0')
+		ssh_says_path(first, path, PATH_MAX);
+}
+
+static void
+find_known_hosts(const struct doctor *doctor, char path[PATH_MAX])
+{
+	path[0] = '\0';
+	ssh_says(
+	    &doctor->options->link, "userknownhostsfile", take_first, path);
+	if (path[0] == '\0')
+		ssh_says_path("~/.ssh/known_hosts", path, PATH_MAX);
 }
 
 static enum host_key_fact
-look(struct doctor *doctor, struct err *err)
+look(struct doctor *doctor, const char *known_hosts, struct err *err)
 {
 	const char *wanted = doctor->options->link.host_key;
 	enum ssh_known_hosts_e known;
@@ -122,8 +128,11 @@ look(struct doctor *doctor, struct err *err)
 	default:
 		if (wanted != NULL)
 			return HOST_KEY_NOT_THE_ONE;
-		return is_certified(doctor) ? HOST_KEY_BY_AUTHORITY
-					    : HOST_KEY_UNKNOWN;
+		return has_authority(known_hosts, doctor->host) ||
+			       has_authority(
+				   "/etc/ssh/ssh_known_hosts", doctor->host)
+			   ? HOST_KEY_BY_AUTHORITY
+			   : HOST_KEY_UNKNOWN;
 	}
 }
 
@@ -132,9 +141,13 @@ doctor_host_key(void *arg, struct findings *findings)
 {
 	struct doctor *doctor = arg;
 	struct err err = ERR_INIT;
-	char entry[300];
-	enum host_key_fact fact = look(doctor, &err);
+	char entry[300], known_hosts[PATH_MAX];
+	enum host_key_fact fact;
+
+	find_known_hosts(doctor, known_hosts);
+	fact = look(doctor, known_hosts, &err);
 	const struct check_word words[] = {
+	    {"file", known_hosts},
 	    {"fingerprint", doctor->link->fingerprint},
 	    {"host", doctor->host},
 	    {"entry", entry},

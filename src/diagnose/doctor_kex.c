@@ -29,8 +29,8 @@ static const struct check_row rows[] = {
 	"no common {list}: the server has {theirs}",
 	"kaya offers {ours}; the server offers only {theirs}, which is old "
 	"and not offered unless asked for",
-	"kaya tunnel -o {option}=+{one} {dest}, until the server is renewed"},
-    {KEX_CLIENT_LACKS, FINDING_FAULT, ERR_PROTOCOL, "no-common-algorithm",
+	"kaya tunnel -o {option}={one} {dest}, until the server is renewed"},
+    {KEX_CLIENT_LACKS, FINDING_FAULT, ERR_PROTOCOL, "algorithm-unknown",
 	"no common {list}: the server has {theirs}",
 	"the server offers only {theirs}, of which kaya knows none",
 	"at the server: echo '{option} +{ours_first}' > "
@@ -177,6 +177,22 @@ struct gap_words {
 	char ours[400], theirs[400], one[80], first[80];
 };
 
+/* With blanks, and without what is no algorithm. */
+static void
+put_names(struct span list, char *text, size_t size)
+{
+	struct span name;
+	size_t used = 0;
+	char one[80];
+
+	text[0] = '\0';
+	while (kexinit_next(&list, &name))
+		if (name.len > 0 && !kexinit_is_pseudo(name) && used < size)
+			used += (size_t)snprintf(text + used, size - used,
+			    "%s%s", used > 0 ? ", " : "",
+			    str_escape(name, one, sizeof one));
+}
+
 static enum kex_fact
 explain_gap(enum kexinit_list list, const struct kexinit *ours,
     const struct kexinit *theirs, struct gap_words *words)
@@ -184,13 +200,13 @@ explain_gap(enum kexinit_list list, const struct kexinit *ours,
 	struct span rest = theirs->lists[list], name;
 	struct span all = ours->lists[list];
 
-	str_escape(ours->lists[list], words->ours, sizeof words->ours);
-	str_escape(theirs->lists[list], words->theirs, sizeof words->theirs);
+	put_names(ours->lists[list], words->ours, sizeof words->ours);
+	put_names(theirs->lists[list], words->theirs, sizeof words->theirs);
 	if (kexinit_next(&all, &name))
 		str_escape(name, words->first, sizeof words->first);
 	while (kexinit_next(&rest, &name)) {
 		str_escape(name, words->one, sizeof words->one);
-		if (is_known(list, words->one))
+		if (!kexinit_is_pseudo(name) && is_known(list, words->one))
 			return KEX_SERVER_LACKS;
 	}
 	return KEX_CLIENT_LACKS;

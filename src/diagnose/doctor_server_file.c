@@ -3,12 +3,12 @@
 #include "clock.h"
 #include "keys_file.h"
 #include "server_line.h"
+#include "ssh_says.h"
 #include "str.h"
 
 #include <glob.h>
 #include <limits.h>
 #include <pwd.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -255,14 +255,12 @@ doctor_judge_server_file(struct doctor *doctor,
 void
 doctor_find_key_file(const struct identity *identity, char *file, size_t size)
 {
-	const char *home = getenv("HOME");
 	char pattern[PATH_MAX], base64[8192];
 	glob_t found;
 
 	file[0] = '\0';
 	str_base64_encode(span_of(identity->blob, identity->blob_len), base64);
-	snprintf(
-	    pattern, sizeof pattern, "%s/.ssh/*.pub", home != NULL ? home : "");
+	ssh_says_path("~/.ssh/*.pub", pattern, sizeof pattern);
 	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
 		return;
 	for (size_t i = 0; i < found.gl_pathc && file[0] == '\0'; i++) {

@@ -1,5 +1,6 @@
 #include "identity.h"
 
+#include "ssh_says.h"
 #include "str.h"
 #include "wire.h"
 
@@ -176,50 +177,26 @@ add_file(struct identities *identities, const char *path, enum wanted wanted)
 }
 
 static void
-add_under_home(struct identities *identities, const char *path)
+add_if_there(void *arg, const char *path)
 {
-	const char *home = getenv("HOME");
 	char full[PATH_MAX];
 
-	if (strncmp(path, "~/", 2) == 0 && home != NULL)
-		snprintf(full, sizeof full, "%s/%s", home, path + 2);
-	else
-		snprintf(full, sizeof full, "%s", path);
-	add_file(identities, full, WANTED_IF_THERE);
+	add_file(arg, ssh_says_path(path, full, sizeof full), WANTED_IF_THERE);
 }
 
-/*
- * The files that ssh_config names for this destination: `ssh -G` knows, where
- * OpenSSH is installed; else ssh's own three.
- */
+/* The files that ssh_config names for this destination; else ssh's own. */
 static void
 add_usual(struct identities *identities, const struct link_options *options)
 {
 	static const char *const usual[] = {
 	    "~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"};
-	char command[1024], line[PATH_MAX];
 	size_t before = identities->count;
-	FILE *answer;
 
-	for (const char *p = options->dest; *p != '\0'; p++)
-		if (strchr("'\n", *p) != NULL)
-			return;
-	snprintf(command, sizeof command, "ssh -G %s%s%s -- '%s' 2>/dev/null",
-	    options->ssh_config != NULL ? "-F '" : "",
-	    options->ssh_config != NULL ? options->ssh_config : "",
-	    options->ssh_config != NULL ? "'" : "", options->dest);
-	answer = popen(command, "re");
-	while (answer != NULL && fgets(line, sizeof line, answer) != NULL) {
-		line[strcspn(line, "\n")] = '\0';
-		if (strncmp(line, "identityfile ", 13) == 0)
-			add_under_home(identities, line + 13);
-	}
-	if (answer != NULL)
-		pclose(answer);
+	ssh_says(options, "identityfile", add_if_there, identities);
 	for (size_t i = 0;
 	     i < sizeof usual / sizeof usual[0] && identities->count == before;
 	     i++)
-		add_under_home(identities, usual[i]);
+		add_if_there(identities, usual[i]);
 }
 
 int

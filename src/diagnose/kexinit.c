@@ -91,8 +91,8 @@ begins(struct span name, const char *text)
 	return name.len >= len && memcmp(name.data, text, len) == 0;
 }
 
-static bool
-is_pseudo(struct span name)
+bool
+kexinit_is_pseudo(struct span name)
 {
 	return begins(name, "ext-info-") || begins(name, "kex-strict-");
 }
@@ -110,7 +110,7 @@ static bool
 meet(struct span client, struct span server, struct span *name)
 {
 	while (kexinit_next(&client, name))
-		if (!is_pseudo(*name) && kexinit_has(server, *name))
+		if (!kexinit_is_pseudo(*name) && kexinit_has(server, *name))
 			return true;
 	return false;
 }

@@ -55,6 +55,9 @@ bool kexinit_has(struct span list, struct span name);
 /* The next name of a list, which moves on; false at its end. */
 bool kexinit_next(struct span *list, struct span *name);
 
+/* Names that are flags: ext-info-c, kex-strict-c-v00@openssh.com ... */
+bool kexinit_is_pseudo(struct span name);
+
 /* "key exchange", "cipher to the server" ...; "KexAlgorithms", "Ciphers" ... */
 const char *kexinit_list_name(enum kexinit_list list);
 const char *kexinit_list_option(enum kexinit_list list);

@@ -1,0 +1,84 @@
+#include "ssh_says.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+const char *
+ssh_says_home(void)
+{
+	const struct passwd *user = getpwuid(getuid());
+
+	if (user != NULL)
+		return user->pw_dir;
+	return getenv("HOME") != NULL ? getenv("HOME") : "/";
+}
+
+const char *
+ssh_says_path(const char *text, char *path, size_t size)
+{
+	if (strncmp(text, "~/", 2) == 0)
+		snprintf(path, size, "%s/%s", ssh_says_home(), text + 2);
+	else
+		snprintf(path, size, "%s", text);
+	return path;
+}
+
+static void
+become_ssh(const struct link_options *options, int out)
+{
+	const char *words[8 + 2 * LINK_WORDS_MAX] = {"ssh", "-G"};
+	size_t count = 2;
+
+	if (options->ssh_config != NULL) {
+		words[count++] = "-F";
+		words[count++] = options->ssh_config;
+	}
+	for (size_t i = 0; i < options->word_count; i++) {
+		words[count++] = "-o";
+		words[count++] = options->words[i];
+	}
+	words[count++] = "--";
+	words[count++] = options->dest;
+	dup2(out, STDOUT_FILENO);
+	if (freopen("/dev/null", "w", stderr) == NULL)
+		_exit(127);
+	execvp("ssh", (char *const *)words);
+	_exit(127);
+}
+
+void
+ssh_says(const struct link_options *options, const char *word, ssh_says_fn *fn,
+    void *arg)
+{
+	size_t len = strlen(word);
+	char line[PATH_MAX + 64];
+	int ends[2];
+	FILE *answer;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return;
+	pid = fork();
+	if (pid == 0)
+		become_ssh(options, ends[1]);
+	close(ends[1]);
+	answer = fdopen(ends[0], "r");
+	while (pid > 0 && answer != NULL &&
+	       fgets(line, sizeof line, answer) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, word, len) == 0 && line[len] == ' ')
+			fn(arg, line + len + 1);
+	}
+	if (answer != NULL)
+		fclose(answer);
+	else
+		close(ends[0]);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}

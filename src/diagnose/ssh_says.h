@@ -1,0 +1,25 @@
+#ifndef KAYA_SSH_SAYS_H
+#define KAYA_SSH_SAYS_H
+
+/*
+ * ssh_says: what ssh_config means for a destination, as `ssh -G` tells it where
+ * OpenSSH is installed: what libssh does not give away.
+ */
+
+#include "link.h"
+
+#include <stddef.h>
+
+typedef void ssh_says_fn(void *arg, const char *value);
+
+/* Tell `fn` each value of the word (lower case: "identityfile"). */
+void ssh_says(const struct link_options *options, const char *word,
+    ssh_says_fn *fn, void *arg);
+
+/* This user's home, as ssh and libssh find it: not by HOME. */
+const char *ssh_says_home(void);
+
+/* A path whose "~/" is that home.  Returns `path`. */
+const char *ssh_says_path(const char *text, char *path, size_t size);
+
+#endif
