@@ -84,6 +84,10 @@ git ls-files -z --cached --others --exclude-standard |
 export root source
 # shellcheck disable=SC2016 # expanded inside
 exec unshare --mount --pid --fork --kill-child --ipc bash -eu -c '
+	# The new root is a mount point, as a real one is: without that no program
+	# inside could make a mount namespace of its own.
+	mount --bind "$root" "$root"
+	cd "$root"
 	mount -t proc proc "$root/proc"
 	mount -t sysfs -o ro sysfs "$root/sys"
 	mount -t tmpfs tmpfs "$root/run"
