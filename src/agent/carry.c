@@ -16,7 +16,6 @@
 enum {
 	TO_LOCAL_BYTES = 1 << 20, /* then the channel's window closes */
 	SCRATCH_BYTES = 32 * 1024, /* one packet's worth */
-	TICK_MS = 5000,
 };
 
 enum local_state {
@@ -414,14 +413,25 @@ pump(struct carry *carry)
 }
 
 static void
+listen_for_life(struct carry *carry)
+{
+	if (carry->counter.in_bytes == carry->heard_bytes)
+		return;
+	carry->heard_bytes = carry->counter.in_bytes;
+	carry->heard_ms = clock_monotonic_ms();
+	carry->unanswered = 0;
+}
+
+static void
 on_session(void *arg, unsigned ready)
 {
 	struct carry *carry = arg;
+	int result = ssh_event_dopoll(carry->poll, 0);
 
 	(void)ready;
-	if (ssh_event_dopoll(carry->poll, 0) == SSH_ERROR ||
-	    (ssh_get_status(carry->link->session) &
-		(SSH_CLOSED | SSH_CLOSED_ERROR)) != 0) {
+	listen_for_life(carry);
+	if (result == SSH_ERROR || (ssh_get_status(carry->link->session) &
+				       (SSH_CLOSED | SSH_CLOSED_ERROR)) != 0) {
 		const char *why = ssh_get_error(carry->link->session);
 
 		/* What came before the end still goes to the clients. */
@@ -437,27 +447,28 @@ static void
 on_tick(void *arg)
 {
 	struct carry *carry = arg;
-	uint64_t now = clock_monotonic_ms(), silent_ms;
+	const struct link *link = carry->link;
+	const uint64_t interval = 1000 * (uint64_t)link->keepalive_s;
+	uint64_t now = clock_monotonic_ms(), silent_ms, due;
+	char why[64];
 
 	if (carry->is_gone)
 		return;
-	if (carry->counter.in_bytes != carry->heard_bytes) {
-		carry->heard_bytes = carry->counter.in_bytes;
-		carry->heard_ms = now;
-		carry->unanswered = 0;
-	}
-	silent_ms = now - carry->heard_ms;
-	if (silent_ms >= CARRY_KEEPALIVE_MS * CARRY_KEEPALIVE_COUNT) {
-		lose(carry, "no sign of life for 45 s");
+	listen_for_life(carry);
+	silent_ms = now > carry->heard_ms ? now - carry->heard_ms : 0;
+	if (silent_ms >= interval * link->keepalive_count) {
+		snprintf(why, sizeof why, "no sign of life for %u s",
+		    link->keepalive_s * link->keepalive_count);
+		lose(carry, why);
 		return;
 	}
-	if (silent_ms >=
-	    (uint64_t)CARRY_KEEPALIVE_MS * (carry->unanswered + 1)) {
+	if (silent_ms >= interval * (carry->unanswered + 1)) {
 		carry->unanswered++;
-		ssh_send_keepalive(carry->link->session);
+		ssh_send_keepalive(link->session);
 		pump(carry);
 	}
-	loop_timer_start(carry->tick, TICK_MS);
+	due = carry->heard_ms + interval * (carry->unanswered + 1);
+	loop_timer_start(carry->tick, due > now ? due - now : 1);
 }
 
 struct carry *
@@ -493,7 +504,7 @@ carry_new(struct loop *loop, struct link *link,
 	ssh_set_counters(link->session, &carry->counter, NULL);
 	loop_watch_start(
 	    loop, &carry->watch, fd, LOOP_READABLE, on_session, carry);
-	loop_timer_start(carry->tick, TICK_MS);
+	loop_timer_start(carry->tick, 1000 * (uint64_t)link->keepalive_s);
 	return carry;
 }
 

@@ -8,6 +8,9 @@
  * confirmed before a byte of the client's is read.  Both directions are
  * bounded: a local client that does not read fills its channel's window, a
  * server that does not read stops the local client.
+ *
+ * While the server says nothing it is asked for a sign of life each
+ * keepalive_s; keepalive_count times that without a byte is the end.
  */
 
 #include "link.h"
@@ -22,11 +25,6 @@ struct carry_events {
 	 * `err` is ERR_REFUSED or ERR_UNREACHABLE with cause and remedy. */
 	void (*refused)(void *arg, const struct err *err);
 	void *arg;
-};
-
-enum {
-	CARRY_KEEPALIVE_MS = 15000,
-	CARRY_KEEPALIVE_COUNT = 3, /* dead after 45 s without a byte */
 };
 
 /* Takes `link` over, also where it fails: NULL and `err`. */

@@ -28,11 +28,4 @@ void forward_default(
 int forward_parse(struct forward *forward, const char *text, const char *host,
     uint16_t host_port, struct err *err);
 
-/*
- * The LocalForward lines that ssh_config has for `dest`, as `ssh -G` tells
- * them where OpenSSH is installed; how many (at most `max`).
- */
-size_t forward_of_alias(struct forward *forwards, size_t max, const char *dest,
-    const char *ssh_config, const char *host, uint16_t host_port);
-
 #endif

@@ -239,6 +239,11 @@ link_prepare(struct link_options *options, struct err *err)
 		err_set(err, ERR_NOMEM, "no memory");
 		return NULL;
 	}
+	link->keepalive_s =
+	    options->keepalive_s != 0 ? options->keepalive_s : LINK_KEEPALIVE_S;
+	link->keepalive_count = options->keepalive_count != 0
+				    ? options->keepalive_count
+				    : LINK_KEEPALIVE_COUNT;
 	if (configure(link, options, &enrolled, err) != 0) {
 		link_free(link);
 		return NULL;

@@ -15,7 +15,12 @@
 #include <libssh/libssh.h>
 #include <stdbool.h>
 
-enum { LINK_KEYS_MAX = 16, LINK_WORDS_MAX = 32 };
+enum {
+	LINK_KEYS_MAX = 16,
+	LINK_WORDS_MAX = 32,
+	LINK_KEEPALIVE_S = 15,
+	LINK_KEEPALIVE_COUNT = 3, /* dead after 45 s without a byte */
+};
 
 enum link_asking { LINK_NEVER_ASK, LINK_MAY_ASK };
 
@@ -38,6 +43,8 @@ struct link_options {
 	const char *host_key; /* "SHA256:...": accepted, and remembered */
 	const char *known_hosts; /* in place of the user's; NULL: not */
 	const char *command; /* whose --host-key pins; NULL: "tunnel" */
+	unsigned keepalive_s; /* 0: LINK_KEEPALIVE_S */
+	unsigned keepalive_count; /* 0: LINK_KEEPALIVE_COUNT; else 2 or more */
 	enum link_asking asking;
 	enum link_memory memory;
 };
@@ -47,6 +54,7 @@ struct link {
 	char name[400]; /* "user@host:port", for texts */
 	char fingerprint[64];
 	char key_file[PATH_MAX]; /* of enrolment; "" where there is none */
+	unsigned keepalive_s, keepalive_count;
 	int log_level; /* libssh's, by LogLevel; it keeps one a thread */
 };
 

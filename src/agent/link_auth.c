@@ -1,5 +1,7 @@
 #include "link_auth.h"
 
+#include "agent_view.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,57 +173,107 @@ static int
 ask_passphrase(const char *prompt, char *answer, size_t size, int echo,
     int verify, void *arg)
 {
-	const struct link_options *options = arg;
-
-	if (options->asking == LINK_NEVER_ASK)
-		return -1;
+	(void)arg;
 	return ssh_getpass(prompt, answer, size, echo, verify);
 }
 
-/* The public half: from FILE.pub, or from FILE itself. */
+static int
+ask_nobody(const char *prompt, char *answer, size_t size, int echo, int verify,
+    void *arg)
+{
+	(void)prompt;
+	(void)answer;
+	(void)size;
+	(void)echo;
+	(void)verify;
+	(void)arg;
+	return -1;
+}
+
+/* The public half: from FILE.pub, or from FILE where that is one. */
 static ssh_key
-public_half(const char *file, ssh_key private_key)
+public_half(const char *file)
 {
 	char name[PATH_MAX + 8];
 	ssh_key key = NULL;
 
 	snprintf(name, sizeof name, "%s.pub", file);
-	if (ssh_pki_import_pubkey_file(name, &key) == SSH_OK)
-		return key;
-	if (private_key != NULL &&
-	    ssh_pki_export_privkey_to_pubkey(private_key, &key) == SSH_OK)
+	if (ssh_pki_import_pubkey_file(name, &key) == SSH_OK ||
+	    ssh_pki_import_pubkey_file(file, &key) == SSH_OK)
 		return key;
 	return NULL;
+}
+
+/* By the private key in the file, where it can be opened. */
+static int
+try_private(struct link *link, const char *file, ssh_auth_callback ask)
+{
+	ssh_key key = NULL;
+	int result;
+
+	if (ssh_pki_import_privkey_file(file, NULL, ask, NULL, &key) != SSH_OK)
+		return SSH_AUTH_ERROR;
+	result = ssh_userauth_publickey(link->session, NULL, key);
+	ssh_key_free(key);
+	return result;
+}
+
+/* By the agent, which may hold the other half. */
+static int
+try_agent(struct link *link, ssh_key public_key)
+{
+	const char *path = getenv("SSH_AUTH_SOCK");
+	unsigned char *hash = NULL;
+	struct agent_view *view = NULL;
+	int fd, result = SSH_AUTH_ERROR;
+	size_t len;
+
+	if (public_key == NULL || path == NULL ||
+	    ssh_get_publickey_hash(
+		public_key, SSH_PUBLICKEY_HASH_SHA256, &hash, &len) != 0)
+		return SSH_AUTH_ERROR;
+	if (len == AGENT_VIEW_HASH_BYTES)
+		view = agent_view_open(path, hash, &fd);
+	ssh_clean_pubkey_hash(&hash);
+	if (view == NULL)
+		return SSH_AUTH_ERROR;
+	ssh_set_agent_socket(link->session, fd); /* which is libssh's now */
+	if (ssh_userauth_agent(link->session, NULL) == SSH_AUTH_SUCCESS)
+		result = SSH_AUTH_SUCCESS;
+	agent_view_close(view);
+	return result;
 }
 
 static int
 try_file(struct link *link, const struct link_options *options,
     const char *file, struct offers *offers, struct err *err)
 {
-	ssh_key private_key = NULL, public_key;
-	int result = SSH_AUTH_DENIED;
+	ssh_key public_key = public_half(file);
+	int result = SSH_AUTH_SUCCESS;
 
-	if (access(file, R_OK) != 0)
+	if (public_key == NULL && access(file, R_OK) != 0)
 		return err_set_errno(
 		    err, ERR_USAGE, "cannot read the key %s", file);
-	public_key = public_half(file, NULL);
 	/* A key that the server does not know needs no passphrase. */
 	if (public_key != NULL)
 		result =
 		    ssh_userauth_try_publickey(link->session, NULL, public_key);
-	if (public_key == NULL || result == SSH_AUTH_SUCCESS) {
-		if (ssh_pki_import_privkey_file(file, NULL, ask_passphrase,
-			(void *)options, &private_key) != SSH_OK) {
+	if (result == SSH_AUTH_SUCCESS) {
+		result = try_private(link, file, ask_nobody);
+		if (result == SSH_AUTH_ERROR)
+			result = try_agent(link, public_key);
+		if (result == SSH_AUTH_ERROR && options->asking == LINK_MAY_ASK)
+			result = try_private(link, file, ask_passphrase);
+		if (result == SSH_AUTH_ERROR &&
+		    ssh_is_connected(link->session)) {
 			ssh_key_free(public_key);
 			err_set(
 			    err, ERR_USAGE, "the key %s cannot be used", file);
 			return err_hint(err,
-			    "a key with a passphrase must be in the agent "
-			    "(ssh-add) where nobody is there to be asked");
+			    "a key that has a passphrase, or is not in its "
+			    "file, must be in the agent (ssh-add) where "
+			    "nobody is there to be asked");
 		}
-		result =
-		    ssh_userauth_publickey(link->session, NULL, private_key);
-		ssh_key_free(private_key);
 	}
 	ssh_key_free(public_key);
 	if (result != SSH_AUTH_SUCCESS)

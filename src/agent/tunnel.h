@@ -34,6 +34,15 @@ struct tunnel_options {
 };
 
 /*
+ * Add what ssh_config says of `options->link`, as `ssh -G` tells it where
+ * OpenSSH is installed: LocalForward, where there is no forward yet (one
+ * without a target is for `host`:`host_port`), and how often and how many times
+ * the server is asked whether it is there.
+ */
+void tunnel_read_config(
+    struct tunnel_options *options, const char *host, uint16_t host_port);
+
+/*
  * Hold the tunnel until SIGTERM or SIGINT (0), or until it cannot be held: -1
  * and `err`, whose code is the exit status of kaya tunnel.
  */

@@ -111,10 +111,7 @@ read_forwards(const struct cmd *cmd, struct tunnel_options *tunnel,
 			return cmd_complain(&err);
 		tunnel->forward_count++;
 	}
-	if (count == 0)
-		tunnel->forward_count = forward_of_alias(tunnel->forwards,
-		    TUNNEL_FORWARDS_MAX, tunnel->link.dest,
-		    tunnel->link.ssh_config, broker->host, broker->port);
+	tunnel_read_config(tunnel, broker->host, broker->port);
 	if (tunnel->forward_count == 0) {
 		forward_default(
 		    &tunnel->forwards[0], broker->host, broker->port);
@@ -205,6 +202,11 @@ const struct cmd cmd_tunnel = {
 	"happens to the connection, it is made again; a refusal is tried "
 	"again\n"
 	"each minute; another host key than the known one ends it.\n"
+	"\n"
+	"A server that says nothing is asked for a sign of life each 15 s,\n"
+	"and given up after 45 s; ServerAliveInterval and "
+	"ServerAliveCountMax\n"
+	"of ssh_config are honoured. So is LocalForward, without -L.\n"
 	"\n"
 	"Exit status: 0 stopped, 1 failed, 2 wrong usage, 3 not reachable,\n"
 	"4 refused, 5 not the host that it was.\n",

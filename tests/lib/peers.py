@@ -6,6 +6,7 @@ its pid. Nothing waits by sleeping: everything waits for a condition, with a
 deadline.
 """
 
+import contextlib
 import os
 import pathlib
 import re
@@ -364,15 +365,19 @@ class Relay:
         self.pairs = []
         self.lock = threading.Lock()
         self.stalled = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.accepting = True
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.port = free_port()
+        self.open()
 
-    def _accept(self):
+    def open(self):
+        """Take connections; again, after a stop()."""
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, args=(self.listener,),
+                         daemon=True).start()
+
+    def _accept(self, listener):
         while True:
             try:
-                near, _ = self.listener.accept()
+                near, _ = listener.accept()
             except OSError:
                 return
             try:
@@ -419,6 +424,9 @@ class Relay:
 
     def stop(self):
         self.stalled.clear()
+        # A close alone would leave it listening for the thread's accept().
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.cut()
 

@@ -1,0 +1,252 @@
+"""How kaya tunnel's link is made, watched and made again."""
+
+import contextlib
+import ctypes
+import os
+import re
+import socket
+import subprocess
+import time
+
+import pytest
+
+import peers
+from devices import (Kaya, Server, Tunnel, home, know, run,  # noqa: F401
+                     with_config)
+from peers import free_port, make_key, wait_until
+from tunnels import publish
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="namespaces are root's to make")
+
+
+@pytest.fixture
+def server(tmp_path, home):
+    with Server("sshd", tmp_path, home) as server:
+        yield server
+
+
+def dest(server, host, port=None):
+    return f"{server.user}@{host}:{port or server.port}"
+
+
+def know_as(home, server, host, port=None):
+    """Let the server's host key be known by another name and port, too."""
+    known = home / ".ssh/known_hosts"
+    lines = [f"[{host}]:{port or server.port} {line.split(' ', 1)[1]}"
+             for line in known.read_text().splitlines() if line[0] == "["]
+    known.write_text(known.read_text() + "\n".join(lines) + "\n")
+
+
+# ---- a link that dies ----
+
+def test_a_link_gone_silent_is_noticed_and_made_again(server, home):
+    """Three keepalives without an answer, 15 s apart: 45 s."""
+    with peers.Relay(server.port) as relay:
+        know_as(home, server, "127.0.0.1", relay.port)
+        with Tunnel(server, dest=dest(server, "127.0.0.1",
+                                      relay.port)) as tunnel:
+            publish(tunnel.port, "t", "before")
+            relay.stalled.set()
+            silent = time.monotonic()
+            tunnel.wait_for_log("event=down", deadline=60)
+            # 45 s, and a second for a machine that is busy.
+            assert time.monotonic() - silent < 46
+            assert tunnel.logged("event=down.*no sign of life for 45 s")
+            relay.stalled.clear()
+            tunnel.wait_for_log(r"(?s)event=up.*event=up")
+            publish(tunnel.port, "t", "after")
+
+
+def test_the_keepalive_of_ssh_config_is_kept(server, home):
+    with peers.Relay(server.port) as relay:
+        know_as(home, server, "127.0.0.1", relay.port)
+        with Tunnel(server, "-o", "ServerAliveInterval=1", "-o",
+                    "ServerAliveCountMax=2", dest=dest(
+                        server, "127.0.0.1", relay.port)) as tunnel:
+            relay.stalled.set()
+            tunnel.wait_for_log("event=down.*no sign of life for 2 s", deadline=20)
+
+
+@pytest.mark.parametrize("words,answered", [([], False), (["--wait"], True)])
+def test_a_client_waits_for_the_link_only_where_it_is_told_to(
+        server, home, words, answered):
+    with peers.Relay(server.port) as relay:
+        know_as(home, server, "127.0.0.1", relay.port)
+        with Tunnel(server, *words, dest=dest(
+                server, "127.0.0.1", relay.port)) as tunnel:
+            relay.stop()
+            tunnel.wait_for_log("event=down")
+            with contextlib.ExitStack() as stack:
+                said = subprocess.Popen(
+                    ["mosquitto_pub", "-h", "127.0.0.1", "-p",
+                     str(tunnel.port), "-t", "t", "-m", "x", "-q", "1"],
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                stack.callback(said.wait)
+                stack.callback(said.kill)
+                if not answered:
+                    assert said.wait(30) != 0
+                    return
+                with pytest.raises(subprocess.TimeoutExpired):
+                    said.wait(1)
+                relay.open()
+                assert said.wait(90) == 0
+
+
+# ---- where the keys come from ----
+
+@pytest.fixture
+def agent(tmp_path, monkeypatch):
+    path = tmp_path / "agent"
+    with peers.Process(["ssh-agent", "-D", "-a", path]):
+        wait_until(path.exists, "the agent's socket")
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+        yield path
+
+
+def load(key):
+    subprocess.run(["ssh-add", "-q", key], check=True,
+                   stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("kind,bits", [
+    ("ed25519", None), ("ecdsa", 256), ("rsa", 3072)])
+def test_a_key_that_only_the_agent_has(server, tmp_path, agent, kind, bits):
+    key = tmp_path / "in_agent"
+    server.server.admit(make_key(key, kind, bits))
+    load(key)
+    key.unlink()
+    port = free_port()
+    with Kaya("tunnel", "-b", server.target, "-L", port,
+              server.dest) as tunnel:
+        tunnel.wait_for_log("event=up")
+        publish(port, "t", "x")
+
+
+def test_a_public_key_file_chooses_among_the_agents_keys(
+        server, tmp_path, agent):
+    """As with ssh -i KEY.pub: the agent holds the other half."""
+    for name in ("first", "second", "third"):
+        server.server.admit(make_key(tmp_path / name))
+        load(tmp_path / name)
+        (tmp_path / name).unlink()
+    wanted = subprocess.run(
+        ["ssh-keygen", "-lf", tmp_path / "second.pub"], check=True,
+        capture_output=True, text=True).stdout.split()[1]
+    port = free_port()
+    with Kaya("tunnel", "-i", tmp_path / "second.pub", "-b", server.target,
+              "-L", port, server.dest) as tunnel:
+        tunnel.wait_for_log("event=up")
+        publish(port, "t", "x")
+    accepted = re.findall(r"Accepted publickey.*(SHA256:\S+)",
+                          server.server.log())
+    assert accepted == [wanted]
+
+
+def test_a_key_with_a_passphrase_is_taken_from_the_agent(
+        server, tmp_path, agent):
+    key = tmp_path / "sealed"
+    server.server.admit(make_key(key))
+    load(key)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "a passphrase", "-f",
+                    key], check=True)
+    port = free_port()
+    with Kaya("tunnel", "-i", key, "-b", server.target, "-L", port,
+              server.dest) as tunnel:
+        tunnel.wait_for_log("event=up")
+        publish(port, "t", "x")
+    subprocess.run(["ssh-add", "-q", "-D"], check=True, capture_output=True)
+    sealed = run("tunnel", "--once", "-i", key, "-L", port, server.dest)
+    assert sealed.returncode == 2
+    assert f"the key {key} cannot be used" in sealed.stderr
+    assert "ssh-add" in sealed.stderr
+
+
+def test_an_agent_that_has_no_right_key_is_a_refusal(server, tmp_path, agent):
+    make_key(tmp_path / "other")
+    load(tmp_path / "other")
+    refused = run("tunnel", "--once", "-b", server.target, "-L", free_port(),
+                  server.dest)
+    assert refused.returncode == 4
+    assert "remedy:" in refused.stderr
+
+
+# ---- addresses ----
+
+@pytest.fixture
+def no_ipv6():
+    """A network of its own, with IPv4 only, for this test and its children."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    new_network = 0x40000000
+    with open("/proc/thread-self/ns/net") as before:
+        if libc.unshare(new_network) != 0:
+            pytest.skip("no network namespace: "
+                        + os.strerror(ctypes.get_errno()))
+        try:
+            with open("/proc/sys/net/ipv6/conf/all/disable_ipv6",
+                      "w") as file:
+                file.write("1")
+            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+            yield
+        finally:
+            assert libc.setns(before.fileno(), new_network) == 0
+
+
+@needs_root
+def test_a_host_without_ipv6_is_no_fault(no_ipv6, tmp_path, home):
+    with pytest.raises(OSError):
+        socket.create_server(("::1", 0), family=socket.AF_INET6)
+    with Server("sshd", tmp_path, home) as server:
+        port = free_port()
+        with Kaya("tunnel", "-i", server.key, "-b", server.target, "-L",
+                  port, server.dest) as tunnel:
+            tunnel.wait_for_log("event=up")
+            publish(port, "t", "x")
+            assert not tunnel.logged("level=(warning|error)")
+
+
+class Named:
+    """kaya where /etc/hosts, for it alone, is a file of the test's."""
+
+    def __init__(self, tmp_path, *addresses):
+        self.hosts = tmp_path / "hosts"
+        self.name = "broker.test"
+        self.has(*addresses)
+
+    def has(self, *addresses):
+        self.hosts.write_text(
+            "".join(f"{address} {self.name}\n" for address in addresses))
+
+    def tunnel(self, *words):
+        return peers.Process([
+            "unshare", "--mount", "sh", "-c",
+            'mount --bind "$1" /etc/hosts; shift; exec "$@"', "-", self.hosts,
+            *with_config(["tunnel", *words])])
+
+
+@needs_root
+@pytest.mark.parametrize("dead", [
+    ["127.0.0.9", "127.0.0.8"], ["::1"], ["::1", "127.0.0.9"]])
+def test_all_addresses_of_a_name_are_tried(server, tmp_path, home, dead):
+    """sshd listens on 127.0.0.1 only."""
+    named = Named(tmp_path, *dead, "127.0.0.1")
+    know_as(home, server, named.name)
+    port = free_port()
+    with named.tunnel("-i", server.key, "-b", server.target, "-L", port,
+                      dest(server, named.name)) as tunnel:
+        tunnel.wait_for_log("event=up")
+        publish(port, "t", "x")
+        assert not tunnel.logged("event=down")
+
+
+@needs_root
+def test_a_name_is_resolved_again_for_each_try(server, tmp_path, home):
+    named = Named(tmp_path, "127.0.0.9")
+    know_as(home, server, named.name)
+    port = free_port()
+    with named.tunnel("-i", server.key, "-b", server.target, "-L", port,
+                      dest(server, named.name)) as tunnel:
+        tunnel.wait_for_log("event=down")
+        named.has("127.0.0.1")
+        tunnel.wait_for_log("event=up")
+        publish(port, "t", "x")
