@@ -204,6 +204,14 @@ public_half(const char *file)
 	return NULL;
 }
 
+static bool
+is_in_token(ssh_key public_key)
+{
+	enum ssh_keytypes_e type = ssh_key_type(public_key);
+
+	return type == SSH_KEYTYPE_SK_ECDSA || type == SSH_KEYTYPE_SK_ED25519;
+}
+
 /* By the private key in the file, where it can be opened. */
 static int
 try_private(struct link *link, const char *file, ssh_auth_callback ask)
@@ -266,9 +274,15 @@ try_file(struct link *link, const struct link_options *options,
 			result = try_private(link, file, ask_passphrase);
 		if (result == SSH_AUTH_ERROR &&
 		    ssh_is_connected(link->session)) {
+			bool in_token = is_in_token(public_key);
+
 			ssh_key_free(public_key);
-			err_set(
-			    err, ERR_USAGE, "the key %s cannot be used", file);
+			err_set(err, ERR_USAGE, "the key %s %s", file,
+			    in_token ? "is in a FIDO token, which only the "
+				       "agent can ask here"
+				     : "cannot be used");
+			if (in_token)
+				return err_hint(err, "ssh-add %s", file);
 			return err_hint(err,
 			    "a key that has a passphrase, or is not in its "
 			    "file, must be in the agent (ssh-add) where "
