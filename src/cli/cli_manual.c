@@ -42,10 +42,30 @@ put_option(const struct cmd_option *option)
 	printf(".\n\n");
 }
 
+/* Lines that begin with four blanks are an example: as they are. */
 static void
 put_about(const char *about)
 {
-	put_text(about);
+	char line[512];
+	bool literal = false;
+
+	while (*about != '\0') {
+		size_t len = strcspn(about, "\n");
+		bool is_example = strncmp(about, "    ", 4) == 0;
+
+		if (is_example != literal)
+			printf("```\n");
+		literal = is_example;
+		snprintf(line, sizeof line, "%.*s", (int)len, about);
+		if (literal)
+			fputs(line + 4, stdout);
+		else
+			put_text(line);
+		putchar('\n');
+		about += len + (about[len] == '\n');
+	}
+	if (literal)
+		printf("```\n");
 	printf("\n");
 }
 

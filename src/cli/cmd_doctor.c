@@ -1,6 +1,7 @@
 #include "commands.h"
 
 #include "doctor.h"
+#include "doctor_command.h"
 #include "str.h"
 
 #include <getopt.h>
@@ -104,8 +105,9 @@ take_option(struct cmd_reader *reader, int id, struct wanted *wanted)
 	return 0;
 }
 
+/* `words` of an ssh command; NULL: wanted has a destination. */
 static int
-examine(const struct cmd *cmd, struct wanted *wanted)
+examine(const struct cmd *cmd, struct wanted *wanted, const char *const *words)
 {
 	struct forward local;
 	struct findings findings;
@@ -124,7 +126,9 @@ examine(const struct cmd *cmd, struct wanted *wanted)
 	findings_init(&findings, stdout,
 	    wanted->as_json ? FINDINGS_AS_JSON : FINDINGS_AS_TEXT,
 	    FINDINGS_FIRST_CAUSE);
-	if (doctor_run(&wanted->doctor, &findings, &err) != 0)
+	if ((words != NULL ? doctor_command_run(
+				 &wanted->doctor, words, &findings, &err)
+			   : doctor_run(&wanted->doctor, &findings, &err)) != 0)
 		status = cmd_complain(&err);
 	else
 		status = findings_end(&findings);
@@ -168,19 +172,26 @@ run(const struct cmd *cmd, int argc, char **argv)
 	switch (mode_of(argc, argv)) {
 	case MODE_DEST:
 		wanted.doctor.link.dest = argv[optind];
-		return examine(cmd, &wanted);
+		return examine(cmd, &wanted, NULL);
 	case MODE_SERVER:
 		return cmd_misuse(cmd, "where to? A destination is missing");
 	case MODE_COMMAND:
+		return examine(
+		    cmd, &wanted, (const char *const *)argv + optind);
 	case MODE_TOO_MUCH:
 		break;
 	}
+	if (strcmp(argv[optind], "ssh") == 0)
+		return cmd_misuse(cmd,
+		    "write -- before the ssh command: kaya doctor -- ssh ...");
 	return cmd_misuse(cmd, "one destination, please");
 }
 
 static const char *const synopses[] = {
     "[-b HOST:PORT] [-u USER -P PASSWORD] [-i KEY] [--server-file FILE] "
     "[--idle DURATION] [--json] DEST",
+    "[-b HOST:PORT] [-u USER -P PASSWORD] [--server-file FILE] [--json] -- "
+    "ssh [OPTION]... DEST",
     NULL};
 
 const struct cmd cmd_doctor = {
@@ -200,6 +211,14 @@ const struct cmd cmd_doctor = {
 	"authorized_keys can be read here, or a copy is given "
 	"(--server-file),\n"
 	"the line at fault is named.\n"
+	"\n"
+	"Behind -- it takes an ssh command as it is typed (or an alias "
+	"alone):\n"
+	"it names what the very command does wrong, by what ssh -G makes of "
+	"it,\n"
+	"prints the corrected command, and walks the way by its settings:\n"
+	"\n"
+	"    kaya doctor -- ssh -f -L 22883:localhost:1883 dan@broker -i key\n"
 	"\n"
 	"Exit status: 0 all is well, 1 failed, 2 wrong usage, 3 not "
 	"reachable,\n"

@@ -137,6 +137,9 @@ doctor_run(const struct doctor_options *options, struct findings *findings,
 	repeat_words(doctor);
 	repeat_all(doctor);
 	checks_run(checks, sizeof checks / sizeof checks[0], doctor, findings);
+	if (options->learned != NULL && doctor->channel != NULL)
+		memcpy(options->learned->broker_host, doctor->broker_host,
+		    sizeof doctor->broker_host);
 	mqtt_trip_fini(&doctor->trip);
 	if (doctor->channel != NULL)
 		ssh_channel_free(doctor->channel);

@@ -16,6 +16,11 @@
 #include "forward.h"
 #include "link.h"
 
+/* What the walk found out, for whoever asks. */
+struct doctor_learned {
+	char broker_host[256]; /* as the server lets it through; "": not known */
+};
+
 struct doctor_options {
 	struct link_options link;
 	const char *broker_host; /* as the server is to reach it */
@@ -27,7 +32,8 @@ struct doctor_options {
 	uint64_t idle_ms; /* how long a link idles; 0: it does not */
 	const char *broker_said; /* as typed, for remedies; NULL: it was not */
 	const char *local_said;
-	const struct forward *local; /* where clients will connect */
+	const struct forward *local; /* where clients will connect; NULL: no */
+	struct doctor_learned *learned; /* NULL: nobody asks */
 };
 
 /*

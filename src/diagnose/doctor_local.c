@@ -1,12 +1,9 @@
 #include "doctor_private.h"
 
-#include "holder.h"
+#include "local_end.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <unistd.h>
 
 enum local_fact {
 	LOCAL_FREE,
@@ -34,79 +31,22 @@ static const struct check_row rows[] = {
 	"take a port above 1023: kaya tunnel -L 22883 {dest}"},
 };
 
-struct end {
-	struct sockaddr_storage name;
-	socklen_t len;
-	char text[80];
-	int error; /* of a plain bind; 0: free */
-	char holder[80];
-};
-
-static void
-set_end(struct end *end, const char *digits, uint16_t port)
-{
-	struct sockaddr_in *v4 = (void *)&end->name;
-	struct sockaddr_in6 *v6 = (void *)&end->name;
-
-	memset(end, 0, sizeof *end);
-	if (inet_pton(AF_INET, digits, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(port);
-		end->len = sizeof *v4;
-		snprintf(end->text, sizeof end->text, "%s:%u", digits, port);
-	} else if (inet_pton(AF_INET6, digits, &v6->sin6_addr) == 1) {
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(port);
-		end->len = sizeof *v6;
-		snprintf(end->text, sizeof end->text, "[%s]:%u", digits, port);
-	}
-}
-
-/* A bind without SO_REUSEPORT: who has it by that is found too. */
-static void
-probe(struct end *end)
-{
-	const int on = 1;
-	int fd;
-
-	if (end->len == 0) {
-		end->error = EAFNOSUPPORT;
-		return;
-	}
-	fd = socket(end->name.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		end->error = errno;
-		return;
-	}
-	/* Connections of a tunnel that has just ended are no holder. */
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	if (end->name.ss_family == AF_INET6)
-		setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, &on, sizeof on);
-	if (bind(fd, (struct sockaddr *)&end->name, end->len) != 0 ||
-	    listen(fd, 1) != 0)
-		end->error = errno;
-	close(fd);
-	if (end->error == EADDRINUSE)
-		holder_of((const struct sockaddr *)&end->name, end->holder,
-		    sizeof end->holder);
-}
-
 static size_t
-find_ends(const struct forward *local, struct end ends[2])
+find_ends(const struct forward *local, struct local_end ends[2])
 {
 	static const char *const both[] = {"127.0.0.1", "::1"};
 	size_t count = 0;
 
-	if (local->path[0] != '\0')
+	if (local == NULL || local->path[0] != '\0')
 		return 0;
 	if (local->bind[0] != '\0') {
-		set_end(&ends[count++], local->bind, local->port);
-		probe(&ends[0]);
+		local_end_set(&ends[count++], local->bind, local->port);
+		local_end_probe(&ends[0]);
 		return count;
 	}
 	for (size_t i = 0; i < 2; i++) {
-		set_end(&ends[count], both[i], local->port);
-		probe(&ends[count]);
+		local_end_set(&ends[count], both[i], local->port);
+		local_end_probe(&ends[count]);
 		/* A machine without IPv6 promises none. */
 		if (ends[count].error != EADDRNOTAVAIL &&
 		    ends[count].error != EAFNOSUPPORT)
@@ -116,7 +56,7 @@ find_ends(const struct forward *local, struct end ends[2])
 }
 
 static enum local_fact
-judge(const struct end *ends, size_t count)
+judge(const struct local_end *ends, size_t count)
 {
 	size_t taken = 0, forbidden = 0, tunnels = 0;
 
@@ -139,7 +79,7 @@ enum check_next
 doctor_local(void *arg, struct findings *findings)
 {
 	struct doctor *doctor = arg;
-	struct end ends[2];
+	struct local_end ends[2];
 	size_t count = find_ends(doctor->options->local, ends);
 	const char *taken = "", *spare = "", *holder = "", *why = "";
 	char addresses[200] = "", port[8], next[8];
