@@ -197,3 +197,30 @@ mqtt_topic_covers(struct span outer, struct span inner)
 		return false;
 	return plain_covers(outer, inner);
 }
+
+bool
+mqtt_topic_overlaps(struct span a, struct span b)
+{
+	struct levels x = levels_of(a), y = levels_of(b);
+	bool is_empty = true; /* what both have in common so far */
+
+	if ((is_system(a) && starts_with_wildcard(b)) ||
+	    (is_system(b) && starts_with_wildcard(a)))
+		return false;
+	while (next_level(&x) && next_level(&y)) {
+		if (span_is(x.level, "#") || span_is(y.level, "#"))
+			return true;
+		if (!span_is(x.level, "+") && !span_is(y.level, "+") &&
+		    !span_equal(x.level, y.level))
+			return false;
+		is_empty = is_empty && (x.level.len == 0 || y.level.len == 0);
+		if (!x.more && !y.more)
+			return true;
+		/* "a" and "a/#" have "a" in common; "+" and "/#" nothing. */
+		if (!x.more || !y.more)
+			return !is_empty &&
+			       (rest_is(&x, "#") || rest_is(&y, "#"));
+		is_empty = false;
+	}
+	return false;
+}

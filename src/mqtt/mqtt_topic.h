@@ -62,4 +62,7 @@ bool mqtt_topic_matches(struct span filter, struct span name);
  */
 bool mqtt_topic_covers(struct span outer, struct span inner);
 
+/* Is there a topic name that both match?  Both must be valid and plain. */
+bool mqtt_topic_overlaps(struct span a, struct span b);
+
 #endif

@@ -306,6 +306,33 @@ test_covering_agrees_with_every_name(void **state)
 	assert_true(covers > filters.count);
 }
 
+static void
+test_overlapping_agrees_with_every_name(void **state)
+{
+	static bool hit[FILTERS_MAX][NAMES_MAX];
+	size_t overlaps = 0;
+
+	for (size_t f = 0; f < filters.count; f++) {
+		for (size_t n = 0; n < names.count; n++)
+			hit[f][n] = reference(filters.text[f], names.text[n]);
+	}
+	for (size_t a = 0; a < filters.count; a++) {
+		for (size_t b = 0; b < filters.count; b++) {
+			bool got = mqtt_topic_overlaps(
+			    S(filters.text[a]), S(filters.text[b]));
+			bool meet = false;
+
+			for (size_t n = 0; n < names.count && !meet; n++)
+				meet = hit[a][n] && hit[b][n];
+			if (got != meet)
+				fail_msg("%s and %s: %d", filters.text[a],
+				    filters.text[b], got);
+			overlaps += got;
+		}
+	}
+	assert_true(overlaps > filters.count);
+}
+
 int
 main(void)
 {
@@ -317,6 +344,7 @@ main(void)
 	    cmocka_unit_test(test_shares_are_taken_apart),
 	    cmocka_unit_test(test_matching_agrees_with_the_reference),
 	    cmocka_unit_test(test_covering_agrees_with_every_name),
+	    cmocka_unit_test(test_overlapping_agrees_with_every_name),
 	};
 
 	return cmocka_run_group_tests(tests, make_texts, NULL);
