@@ -42,8 +42,8 @@ static const struct check_row rows[] = {
     {BANNER_TOO_MANY, FINDING_FAULT, ERR_UNREACHABLE, "max-startups", "{line}",
 	"more connections at once wait to log in than the server's "
 	"MaxStartups allows",
-	"at the server: echo 'MaxStartups 100:30:1000' > "
-	"/etc/ssh/sshd_config.d/startups.conf && systemctl reload ssh; or "
+	"at the server: sed -i -e '1iMaxStartups 100:30:1000' -e "
+	"'/^ *MaxStartups/Id' /etc/ssh/sshd_config && systemctl reload ssh; or "
 	"put kayad there, which needs no such limit"},
     {BANNER_LOCKED_OUT, FINDING_FAULT, ERR_REFUSED, "locked-out", "{line}",
 	"the server has shut this address out for a while, for failed logins "
@@ -98,51 +98,67 @@ static const enum banner_fact fact_of_greeting[] = {
     [GREETING_OTHER] = BANNER_OTHER,
 };
 
+/* One connection, and what came on it. */
 struct answer {
+	int fd; /* -1: there was none */
 	uint8_t bytes[GREETING_MAX];
 	size_t len;
 	struct span line;
 };
 
-/* Send `opening` on a connection of its own and listen to what comes. */
+/* A new connection, with `opening` sent on it. */
 static enum banner_fact
-listen_to(struct doctor *doctor, struct span opening, unsigned limit_ms,
-    struct answer *answer)
+begin(struct doctor *doctor, struct span opening, struct answer *answer)
+{
+	answer->len = 0;
+	answer->line = (struct span){0};
+	answer->fd = doctor_connect(doctor);
+	if (answer->fd < 0)
+		return BANNER_GONE;
+	if (opening.len > 0)
+		(void)!send(
+		    answer->fd, opening.data, opening.len, MSG_NOSIGNAL);
+	return BANNER_SILENT;
+}
+
+static enum banner_fact
+fact_at_end(struct answer *answer, ssize_t got)
+{
+	if (answer->len > 0)
+		return fact_of_greeting[greeting_read(
+		    span_of(answer->bytes, answer->len), GREETING_IS_ALL,
+		    &answer->line)];
+	if (got < 0 && errno == ECONNRESET)
+		return BANNER_RESET;
+	return BANNER_CLOSED;
+}
+
+/* Until it is known what answers, or it is over, or `limit_ms` have gone by. */
+static enum banner_fact
+listen_to(struct answer *answer, unsigned limit_ms)
 {
 	uint64_t give_up = clock_monotonic_ms() + limit_ms, now;
-	struct pollfd slot = {.events = POLLIN, .fd = doctor_connect(doctor)};
-	enum banner_fact fact = BANNER_SILENT;
+	struct pollfd slot = {.events = POLLIN, .fd = answer->fd};
 	enum greeting greeting = GREETING_NEED_MORE;
-	ssize_t got = 1;
 
-	answer->len = 0;
-	if (slot.fd < 0)
-		return BANNER_GONE;
-	if (opening.len > 0 &&
-	    send(slot.fd, opening.data, opening.len, MSG_NOSIGNAL) < 0)
-		got = -1;
-	while (greeting == GREETING_NEED_MORE && got > 0 &&
+	while (greeting == GREETING_NEED_MORE &&
 	       answer->len < sizeof answer->bytes &&
 	       (now = clock_monotonic_ms()) < give_up) {
+		ssize_t got;
+
 		if (poll(&slot, 1, (int)(give_up - now)) <= 0)
-			break;
+			continue;
 		got = recv(slot.fd, answer->bytes + answer->len,
 		    sizeof answer->bytes - answer->len, 0);
-		if (got > 0)
-			answer->len += (size_t)got;
+		if (got <= 0)
+			return fact_at_end(answer, got);
+		answer->len += (size_t)got;
 		greeting = greeting_read(span_of(answer->bytes, answer->len),
 		    GREETING_MAY_GO_ON, &answer->line);
 	}
 	if (greeting == GREETING_NEED_MORE && answer->len > 0)
-		greeting = greeting_read(span_of(answer->bytes, answer->len),
-		    GREETING_IS_ALL, &answer->line);
-	fact = fact_of_greeting[greeting];
-	if (answer->len == 0 && got == 0)
-		fact = BANNER_CLOSED;
-	if (answer->len == 0 && got < 0)
-		fact = errno == ECONNRESET ? BANNER_RESET : BANNER_CLOSED;
-	close(slot.fd);
-	return fact;
+		return fact_at_end(answer, 0);
+	return fact_of_greeting[greeting];
 }
 
 /* What a server that does not speak first is, by speaking to it. */
@@ -167,33 +183,66 @@ is_worth_asking(enum banner_fact fact)
 	       fact == BANNER_OTHER || fact == BANNER_RESET;
 }
 
+static enum banner_fact
+hear(struct doctor *doctor, struct span opening, unsigned limit_ms,
+    struct answer *answer)
+{
+	enum banner_fact fact = begin(doctor, opening, answer);
+
+	if (fact != BANNER_GONE)
+		fact = listen_to(answer, limit_ms);
+	if (answer->fd >= 0)
+		close(answer->fd);
+	return fact;
+}
+
+/*
+ * SSH servers speak first.  Who does not is spoken to, each time alone, for
+ * there are servers that serve one at a time; who says nothing even then gets
+ * the time that a slow server needs.
+ */
+static enum banner_fact
+find_out(struct doctor *doctor, struct answer *answer)
+{
+	static const struct span nothing = {0};
+	enum banner_fact first =
+	    hear(doctor, nothing, DOCTOR_OPENING_MS, answer);
+	struct answer other;
+
+	for (size_t i = 0;
+	     is_worth_asking(first) && i < sizeof openings / sizeof openings[0];
+	     i++) {
+		enum banner_fact said =
+		    hear(doctor, span_of(openings[i].bytes, openings[i].len),
+			DOCTOR_OPENING_MS, &other);
+
+		if (said == openings[i].means || said == BANNER_HTTP) {
+			*answer = other;
+			answer->line = span_of(
+			    answer->bytes + (other.line.data - other.bytes),
+			    other.line.len);
+			return said;
+		}
+	}
+	if (first == BANNER_SILENT)
+		first = hear(doctor, nothing, DOCTOR_ANSWER_MS, answer);
+	return first;
+}
+
 enum check_next
 doctor_banner(void *arg, struct findings *findings)
 {
 	struct doctor *doctor = arg;
-	struct answer answer, other;
-	char line[200] = "";
+	struct answer answer = {0};
+	char line[200];
 	enum banner_fact fact = BANNER_PROXIED;
 
-	if (!doctor->proxied) {
-		fact = listen_to(
-		    doctor, (struct span){0}, DOCTOR_ANSWER_MS, &answer);
-		str_escape(answer.line, line, sizeof line);
-		if (answer.len == 0)
-			line[0] = '\0';
-	}
-	for (size_t i = 0;
-	     is_worth_asking(fact) && i < sizeof openings / sizeof openings[0];
-	     i++)
-		if (listen_to(doctor,
-			span_of(openings[i].bytes, openings[i].len), 2000,
-			&other) == openings[i].means) {
-			fact = openings[i].means;
-			str_escape(other.line, line, sizeof line);
-		}
+	if (!doctor->proxied)
+		fact = find_out(doctor, &answer);
 	if (fact == BANNER_SSH)
 		str_escape(greeting_software(answer.line), doctor->software,
 		    sizeof doctor->software);
+	str_escape(answer.line, line, sizeof line);
 	const struct check_word words[] = {
 	    {"line", line},
 	    {"host", doctor->host},

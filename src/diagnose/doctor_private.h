@@ -14,6 +14,7 @@ enum {
 	DOCTOR_ADDRESSES_MAX = 16,
 	DOCTOR_TCP_MS = 5000,
 	DOCTOR_ANSWER_MS = 10000,
+	DOCTOR_OPENING_MS = 1500, /* whoever speaks first has spoken by then */
 	DOCTOR_COMMAND = 512,
 };
 
