@@ -1,7 +1,6 @@
-#include "doctor_private.h"
+#include "doctor_offer.h"
 
 #include "doctor_server_file.h"
-#include "identity.h"
 #include "str.h"
 
 #include <errno.h>
@@ -22,6 +21,7 @@ enum auth_fact {
 	AUTH_OTHER_HALF,
 	AUTH_NO_PUBLICKEY,
 	AUTH_ALGORITHM,
+	AUTH_SHA1,
 	AUTH_CLOSED,
 	AUTH_REFUSED
 };
@@ -83,10 +83,18 @@ static const struct check_row rows[] = {
 	"at the server: echo 'PubkeyAuthentication yes' > "
 	"/etc/ssh/sshd_config.d/00-keys.conf && systemctl reload ssh"},
     {AUTH_ALGORITHM, FINDING_FAULT, ERR_REFUSED, "signature-algorithm",
-	"{key} ({type}) is not offered: the server takes {algorithms}",
-	"the server takes no signature that a key of type {type} is used for "
-	"today; for RSA it knows SHA-1 only, or none",
-	"{one}"},
+	"{key} ({type}) is not offered",
+	"this side's PubkeyAcceptedAlgorithms and what the server says it "
+	"takes have no signature of a key of type {type} in common",
+	"see which this side allows: ssh -G {dest} | grep -i pubkeyaccepted; "
+	"or make a key of another type: ssh-keygen -t ed25519 -N '' -f FILE"},
+    {AUTH_SHA1, FINDING_FAULT, ERR_REFUSED, "sha1-only",
+	"{key} would be let in by a SHA-1 signature alone",
+	"the server takes an RSA key's signature with SHA-1 only, which is "
+	"broken and not made unless asked for",
+	"take a key that old servers know, too: ssh-keygen -t ed25519 -N '' "
+	"-f FILE; until it is let in: kaya tunnel -o "
+	"PubkeyAcceptedAlgorithms=ssh-rsa {dest}"},
     {AUTH_CLOSED, FINDING_FAULT, ERR_REFUSED, "closed-while-logging-in",
 	"the server closed the connection: {why}",
 	"the server ends the connection while {user} logs in: {why}",
@@ -102,14 +110,8 @@ static const struct check_row rows[] = {
 struct auth {
 	struct doctor *doctor;
 	struct findings *findings;
-	struct identities identities;
-	const struct identity *accepted;
-	size_t tries; /* offered on the first connection before it closed */
-	size_t place; /* of the accepted one among the offered, from 1 */
-	enum { NOT_CLOSED, CLOSED } closed;
-	char why[200];
+	struct offers offers;
 	char methods[100];
-	char algorithms[400]; /* server-sig-algs */
 	char one[2 * PATH_MAX +
 		 2 * DOCTOR_COMMAND]; /* the command that mends it */
 };
@@ -121,8 +123,8 @@ tell(struct auth *auth, enum auth_fact fact, const struct identity *identity)
 	const struct doctor *doctor = auth->doctor;
 	size_t used = 0;
 
-	for (size_t i = 0; i < auth->identities.count; i++) {
-		const struct identity *one = &auth->identities.items[i];
+	for (size_t i = 0; i < auth->offers.identities.count; i++) {
+		const struct identity *one = &auth->offers.identities.items[i];
 
 		if (one->state == IDENTITY_REFUSED && used < sizeof offered)
 			used += (size_t)snprintf(offered + used,
@@ -132,8 +134,8 @@ tell(struct auth *auth, enum auth_fact fact, const struct identity *identity)
 	}
 	snprintf(
 	    mode, sizeof mode, "%04o", identity != NULL ? identity->mode : 0);
-	snprintf(place, sizeof place, "%zu", auth->place);
-	snprintf(tries, sizeof tries, "%zu", auth->tries);
+	snprintf(place, sizeof place, "%zu", auth->offers.place);
+	snprintf(tries, sizeof tries, "%zu", auth->offers.tries);
 	const struct check_word words[] = {
 	    {"user", doctor->user},
 	    {"dest", doctor->words},
@@ -142,9 +144,8 @@ tell(struct auth *auth, enum auth_fact fact, const struct identity *identity)
 	    {"type", identity != NULL ? identity->type : ""},
 	    {"mode", mode},
 	    {"methods", auth->methods},
-	    {"algorithms", auth->algorithms},
 	    {"offered", offered},
-	    {"why", auth->why},
+	    {"why", auth->offers.why},
 	    {"place", place},
 	    {"tries", tries},
 	    {"one", auth->one},
@@ -180,106 +181,6 @@ read_methods(struct auth *auth, ssh_session session)
 			    used > 0 ? ", " : "", names[i].name);
 }
 
-/* ---- offering the keys, one by one ---- */
-
-static ssh_key
-public_key_of(const struct identity *identity)
-{
-	char base64[4 * ((PUBKEY_MAX_BYTES + 2) / 3) + 1];
-	ssh_key key = NULL;
-
-	str_base64_encode(span_of(identity->blob, identity->blob_len), base64);
-	if (ssh_pki_import_pubkey_base64(
-		base64, ssh_key_type_from_name(identity->type), &key) != SSH_OK)
-		return NULL;
-	return key;
-}
-
-static void
-note_close(struct auth *auth, ssh_session session, size_t offered)
-{
-	if (auth->closed == CLOSED)
-		return;
-	auth->closed = CLOSED;
-	auth->tries = offered;
-	str_escape(
-	    span_of_str(ssh_get_error(session)), auth->why, sizeof auth->why);
-}
-
-/* A fresh connection, as far as "none" (which tells the methods). */
-static struct link *
-start_over(struct auth *auth)
-{
-	struct err err = ERR_INIT;
-	struct link *link = doctor_new_link(auth->doctor, &err);
-
-	if (link != NULL &&
-	    ssh_userauth_none(link->session, NULL) == SSH_AUTH_ERROR) {
-		link_free(link);
-		link = NULL;
-	}
-	return link;
-}
-
-static enum identity_state
-offer(struct auth *auth, ssh_session session, struct identity *identity,
-    size_t offered)
-{
-	ssh_key key = public_key_of(identity);
-	int result;
-
-	if (key == NULL)
-		return IDENTITY_UNREADABLE;
-	result = ssh_userauth_try_publickey(session, NULL, key);
-	ssh_key_free(key);
-	if (result == SSH_AUTH_SUCCESS)
-		return IDENTITY_ACCEPTED;
-	if (strstr(ssh_get_error(session), "not allowed") != NULL)
-		return IDENTITY_NOT_OFFERED;
-	if (result == SSH_AUTH_ERROR || !ssh_is_connected(session)) {
-		note_close(auth, session, offered);
-		return IDENTITY_NOT_TRIED;
-	}
-	return IDENTITY_REFUSED;
-}
-
-/*
- * Until one is accepted.  Where the server closes meanwhile (MaxAuthTries), the
- * rest is offered on a connection of its own each time.
- */
-static void
-offer_all(struct auth *auth)
-{
-	struct link *fresh = NULL;
-	ssh_session session = auth->doctor->link->session;
-	size_t offered = 0;
-
-	for (size_t i = 0; i < auth->identities.count && auth->accepted == NULL;
-	     i++) {
-		struct identity *identity = &auth->identities.items[i];
-
-		if (identity->state != IDENTITY_NOT_TRIED ||
-		    identity->blob_len == 0)
-			continue;
-		offered++;
-		identity->state = offer(auth, session, identity, offered);
-		if (identity->state == IDENTITY_NOT_TRIED) {
-			link_free(fresh);
-			fresh = start_over(auth);
-			if (fresh == NULL)
-				return;
-			session = fresh->session;
-			identity->state =
-			    offer(auth, session, identity, offered);
-		}
-		if (identity->state == IDENTITY_ACCEPTED) {
-			auth->accepted = identity;
-			auth->place = offered;
-		}
-	}
-	link_free(fresh);
-}
-
 /* ---- logging in by the one that was accepted ---- */
 
 static int
@@ -300,7 +201,7 @@ on_passphrase(const char *prompt, char *answer, size_t size, int echo,
 static bool
 is_pair(const struct identity *identity, ssh_key private_key)
 {
-	ssh_key offered = public_key_of(identity), own = NULL;
+	ssh_key offered = doctor_public_key(identity), own = NULL;
 	bool same = true;
 
 	if (offered != NULL &&
@@ -341,10 +242,11 @@ log_in(ssh_session session, const struct identity *identity)
 static void
 find_file(const struct auth *auth, char *file, size_t size)
 {
-	const struct identity *one = auth->accepted;
+	const struct identity *one = auth->offers.accepted;
 
-	for (size_t i = 0; i < auth->identities.count; i++) {
-		const struct identity *other = &auth->identities.items[i];
+	for (size_t i = 0; i < auth->offers.identities.count; i++) {
+		const struct identity *other =
+		    &auth->offers.identities.items[i];
 
 		if (!other->in_agent &&
 		    span_equal(span_of(other->blob, other->blob_len),
@@ -361,7 +263,7 @@ find_file(const struct auth *auth, char *file, size_t size)
 static void
 name_the_one(struct auth *auth)
 {
-	const struct identity *one = auth->accepted;
+	const struct identity *one = auth->offers.accepted;
 	char file[PATH_MAX] = "";
 
 	if (one->in_agent)
@@ -384,12 +286,12 @@ static enum check_next
 tell_accepted(struct auth *auth)
 {
 	struct doctor *doctor = auth->doctor;
-	const struct identity *one = auth->accepted;
+	const struct identity *one = auth->offers.accepted;
 	enum auth_fact fact;
 
 	if (!one->in_agent && (one->mode & 077) != 0)
 		tell(auth, AUTH_KEY_LOOSE, one);
-	if (auth->closed == CLOSED) {
+	if (auth->offers.closed) {
 		name_the_one(auth);
 		tell(auth, AUTH_IN_BY_OTHER, one);
 		return CHECK_STOP;
@@ -407,9 +309,9 @@ tell_accepted(struct auth *auth)
 static const struct identity *
 first_of(const struct auth *auth, enum identity_state state)
 {
-	for (size_t i = 0; i < auth->identities.count; i++)
-		if (auth->identities.items[i].state == state)
-			return &auth->identities.items[i];
+	for (size_t i = 0; i < auth->offers.identities.count; i++)
+		if (auth->offers.identities.items[i].state == state)
+			return &auth->offers.identities.items[i];
 	return NULL;
 }
 
@@ -423,16 +325,20 @@ tell_refused(struct auth *auth)
 		tell(auth, AUTH_NO_PUBLICKEY, NULL);
 		return;
 	}
-	if (one != NULL && doctor_judge_server_file(
-			       auth->doctor, &auth->identities, auth->findings))
+	if (one != NULL && doctor_is_let_in_by_sha1(auth->doctor, one)) {
+		tell(auth, AUTH_SHA1, one);
+		return;
+	}
+	if (one != NULL && doctor_judge_server_file(auth->doctor,
+			       &auth->offers.identities, auth->findings))
 		return;
 	if (one != NULL)
 		tell(auth, AUTH_REFUSED, one);
 	else if ((one = first_of(auth, IDENTITY_NOT_OFFERED)) != NULL)
 		tell(auth, AUTH_ALGORITHM, one);
-	else if (auth->closed == CLOSED)
+	else if (auth->offers.closed)
 		tell(auth, AUTH_CLOSED, NULL);
-	else if (auth->identities.count == 0)
+	else if (auth->offers.identities.count == 0)
 		tell(auth, AUTH_NO_KEYS, NULL);
 }
 
@@ -442,13 +348,13 @@ tell_unusable(struct auth *auth)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < auth->identities.count; i++) {
-		const struct identity *one = &auth->identities.items[i];
+	for (size_t i = 0; i < auth->offers.identities.count; i++) {
+		const struct identity *one = &auth->offers.identities.items[i];
 
 		if (one->state != IDENTITY_MISSING &&
 		    one->state != IDENTITY_UNREADABLE)
 			continue;
-		snprintf(auth->why, sizeof auth->why, "%s",
+		snprintf(auth->offers.why, sizeof auth->offers.why, "%s",
 		    strerror(one->mode == 0 ? ENOENT : EACCES));
 		tell(auth,
 		    one->state == IDENTITY_MISSING ? AUTH_KEY_MISSING
@@ -469,8 +375,8 @@ doctor_auth(void *arg, struct findings *findings)
 	bool unusable;
 	int result;
 
-	if (identities_gather(&auth.identities, &doctor->link_options, &err) !=
-	    0)
+	if (identities_gather(
+		&auth.offers.identities, &doctor->link_options, &err) != 0)
 		return CHECK_STOP;
 	unusable = tell_unusable(&auth);
 	result = ssh_userauth_none(doctor->link->session, NULL);
@@ -478,17 +384,17 @@ doctor_auth(void *arg, struct findings *findings)
 		tell(&auth, AUTH_ANYBODY, NULL);
 		next = CHECK_GO_ON;
 	} else if (result == SSH_AUTH_ERROR) {
-		note_close(&auth, doctor->link->session, 0);
+		doctor_note_close(&auth.offers, doctor->link->session, 0);
 		tell(&auth, AUTH_CLOSED, NULL);
 	} else {
 		read_methods(&auth, doctor->link->session);
-		offer_all(&auth);
-		if (auth.accepted != NULL)
+		doctor_offer_all(doctor, &auth.offers);
+		if (auth.offers.accepted != NULL)
 			next = tell_accepted(&auth);
 		else if (!unusable || first_of(&auth, IDENTITY_REFUSED))
 			tell_refused(&auth);
 	}
-	identities_fini(&auth.identities);
+	identities_fini(&auth.offers.identities);
 	return next;
 }
 

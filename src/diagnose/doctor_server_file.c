@@ -47,7 +47,7 @@ static const struct check_row rows[] = {
 	"{file}:{line}: {key} stands there as a certificate authority",
 	"line {line} of {file} has the key {key} as cert-authority: it lets in "
 	"what the key has signed, not the key",
-	"at the server: sed -i '{line}s/cert-authority,\\{0,1\\}//' {file}"},
+	"at the server: sed -i '{line}s/cert-authority,*//' {file}"},
     {FILE_EXPIRED, FINDING_FAULT, ERR_REFUSED, "line-expired",
 	"{file}:{line}: its expiry-time is over",
 	"line {line} of {file}, on which the key {key} stands, has expired",
@@ -61,10 +61,10 @@ static const struct check_row rows[] = {
 	"{file}"},
     {FILE_ADMITS, FINDING_FAULT, ERR_REFUSED, "other-file",
 	"{file}:{line} would let {key} in",
-	"{file} would let the key in, so the server reads another file, or "
-	"forbids {user} to log in at all",
-	"at the server: sshd -T -C user={user} | grep -i -e authorizedkeys -e "
-	"allow -e deny -e permitroot"},
+	"{file} would let the key in, so the server reads another file, or has "
+	"no user {user}, or forbids {user} to log in or this type of key",
+	"at the server: getent passwd {user}; sshd -T -C user={user} | grep -i "
+	"-e authorizedkeys -e allow -e deny -e permitroot -e pubkeyaccepted"},
     {FILE_OTHERS_WRITE, FINDING_FAULT, ERR_REFUSED, "others-may-write",
 	"others may write {file}",
 	"others than its owner may write {file}, so sshd does not read the "
@@ -180,6 +180,24 @@ on_risk(void *arg, const struct keys_file_risk_at *at)
 	    &none, at->path, at->owner);
 }
 
+/* Where the account is one of this machine, it is known whose it has to be. */
+static void
+check_owner(struct case_file *c, const struct keys_file *file)
+{
+	const struct passwd *account = getpwnam(c->doctor->user), *owner;
+	struct keys_file_risk_at at = {
+	    .risk = KEYS_FILE_OTHER_OWNER, .path = file->target};
+	char digits[24];
+
+	if (account == NULL || !is_this_machine(c->doctor) ||
+	    file->st.st_uid == 0 || file->st.st_uid == account->pw_uid)
+		return;
+	snprintf(digits, sizeof digits, "%u", (unsigned)file->st.st_uid);
+	owner = getpwuid(file->st.st_uid);
+	at.owner = owner != NULL ? owner->pw_name : digits;
+	on_risk(c, &at);
+}
+
 static void
 judge(struct case_file *c, const struct keys_file *file)
 {
@@ -195,8 +213,10 @@ judge(struct case_file *c, const struct keys_file *file)
 	if (fact == FILE_VOID && !found.can_be_mended)
 		fact = FILE_VOID_UNMENDABLE;
 	/* Where a line would let it in, the file itself may be distrusted. */
-	if (fact == FILE_ADMITS && file->target != NULL)
+	if (fact == FILE_ADMITS && file->target != NULL) {
 		keys_file_risks(file, on_risk, c);
+		check_owner(c, file);
+	}
 	if (!c->told)
 		tell(c, fact, &found, c->path, NULL);
 }

@@ -1,14 +1,15 @@
 #include "server_line.h"
 
 #include "str.h"
+#include "wire.h"
 
 #include <string.h>
 
 enum {
 	BASE64_SIZE = 4 * ((PUBKEY_MAX_BYTES + 2) / 3) + 1,
-	/* Keys of one type begin alike; these characters are a key's own. */
-	OWN_FROM = 30,
-	OWN_CHARACTERS = 24
+	OWN_BYTES = 32, /* what is shorter is a name, or RSA's exponent */
+	WINDOW = 16, /* characters that no other key has in a row */
+	STEP = 4
 };
 
 struct search {
@@ -16,19 +17,32 @@ struct search {
 	const struct netaddr *client;
 	int64_t now_s;
 	char base64[BASE64_SIZE];
+	size_t own_from; /* keys of one type are alike before it */
 };
 
-/* Whether a line that nobody understands holds (the beginning of) the key. */
+static size_t
+find_own(struct span blob)
+{
+	struct span rest = blob, field;
+
+	while (wire_take_string32(&rest, &field))
+		if (field.len >= OWN_BYTES)
+			return (size_t)(field.data - blob.data) * 4 / 3 + 2;
+	return 0;
+}
+
+/* Whether a line that nobody understands holds a piece of the key. */
 static bool
 mentions(const struct search *search, struct span text)
 {
 	size_t len = strlen(search->base64);
 
-	if (len < OWN_FROM + OWN_CHARACTERS)
-		return false;
-	return text.len > 0 &&
-	       memmem(text.data, text.len, search->base64 + OWN_FROM,
-		   OWN_CHARACTERS) != NULL;
+	for (size_t at = search->own_from; text.len > 0 && at + WINDOW <= len;
+	     at += STEP)
+		if (memmem(text.data, text.len, search->base64 + at, WINDOW) !=
+		    NULL)
+			return true;
+	return false;
 }
 
 static enum server_line_fact
@@ -71,6 +85,7 @@ server_line_find(struct span file, struct span blob,
 	if (blob.len > PUBKEY_MAX_BYTES)
 		return;
 	str_base64_encode(blob, search.base64);
+	search.own_from = find_own(blob);
 	while (authorized_keys_next_line(file, &at, &number, &text)) {
 		enum authorized_keys_result result =
 		    authorized_keys_parse(text, &line);
