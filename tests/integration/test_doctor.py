@@ -1,0 +1,285 @@
+"""kaya doctor against real programs that are set up wrongly in one way.
+
+Each test asserts the cause that is named, and that the remedy that is printed,
+taken, mends it.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+import peers
+from devices import Server, home, know  # noqa: F401
+from patients import Clinic, clinic, doctor  # noqa: F401
+from peers import free_port, make_key, wait_until
+
+
+def assert_well(diagnosis):
+    assert diagnosis.status == 0, diagnosis
+    assert diagnosis.json["ok"] is True
+
+
+# ---- all is well ----
+
+@pytest.mark.parametrize("kind", ["kayad", "sshd", "dropbear"])
+def test_nothing_is_wrong_with_what_works(kind, tmp_path, home, doctor):
+    with Server(kind, tmp_path, home) as server:
+        well = doctor("-i", server.key, "-b", server.target, server.dest)
+        assert_well(well)
+        assert [finding["layer"] for finding in well.json["findings"]] == [
+            "dns", "tcp", "banner", "kex", "host-key", "auth", "forwarding",
+            "mqtt", "message", "keepalive", "local"]
+        assert well.seen("mqtt") == "MQTT 3.1.1 and 5.0 accepted"
+        assert re.search(r"came back in [\d.]+ ms", well.seen("message"))
+
+
+def test_a_pipe_gets_lines_without_colours(clinic):
+    clinic.sshd.admit(clinic.public)
+    done = clinic.doctor.text("-i", clinic.key, "-b", clinic.target,
+                              clinic.dest)
+    assert done.returncode == 0
+    assert "\033" not in done.stdout
+    lines = done.stdout.splitlines()
+    assert len(lines) == 11
+    assert all(re.match(r"(ok|not known) +[a-z-]+ +\S", line)
+               for line in lines), done.stdout
+
+
+# ---- dns, tcp, banner ----
+
+def test_a_name_that_does_not_exist(clinic):
+    wrong = clinic.doctor("no-such-host.invalid")
+    assert (wrong.status, wrong.layer) == (3, "dns"), wrong
+    # Where no DNS server answers at all that is what is said.
+    assert wrong.code in ("no-such-name", "dns-silent")
+    assert "no-such-host.invalid" in wrong.cause or "DNS" in wrong.cause
+    assert wrong.seen("tcp") is None
+
+
+def test_an_alias_of_another_ssh_config(clinic, tmp_path):
+    config = tmp_path / "config"
+    config.write_text(
+        f"Host field.invalid\n HostName 127.0.0.1\n Port "
+        f"{clinic.sshd.port}\n User {clinic.user}\n IdentityFile "
+        f"{clinic.key}\n UserKnownHostsFile {clinic.home}/.ssh/known_hosts\n")
+    clinic.sshd.admit(clinic.public)
+    wrong = clinic.doctor("-b", clinic.target, "field.invalid")
+    if wrong.code == "dns-silent":
+        pytest.skip("no DNS server answers here")
+    assert "alias" in wrong.cause
+    again = clinic.doctor.take(wrong, r"kaya doctor -F FILE .*",
+                               {"FILE": config,
+                                f"-F {clinic.doctor.config} ": ""})
+    assert again.returncode == 0, again.stdout
+
+
+def test_nothing_listens(clinic):
+    clinic.sshd.admit(clinic.public)
+    clinic.sshd.stop()
+    wrong = clinic.visit()
+    assert (wrong.status, wrong.layer, wrong.code) == (3, "tcp",
+                                                       "port-closed"), wrong
+    assert "systemctl start ssh" in wrong.remedy
+    with peers.Process([peers.find("sshd"), "-D", "-e", "-f",
+                        clinic.tmp_path / "sshd/sshd_config"]) as started:
+        started.wait_for_log("Server listening")
+        assert_well(clinic.visit())
+
+
+def test_the_server_listens_on_another_port(clinic):
+    clinic.sshd.admit(clinic.public)
+    wrong = clinic.doctor("-i", clinic.key, "-b", clinic.target, "-l",
+                          clinic.user, "-p", free_port(), "127.0.0.1")
+    assert wrong.code == "port-closed"
+    again = clinic.doctor.take(
+        wrong, r"kaya doctor -p PORT \S+", {
+            "PORT": f"{clinic.sshd.port} -F {clinic.doctor.config} -i "
+                    f"{clinic.key} -b {clinic.target} -l {clinic.user} -L "
+                    f"{clinic.doctor.port}"})
+    assert again.returncode == 0, again.stdout
+
+
+@contextlib.contextmanager
+def answering(reply, wait=False):
+    """A server that says one thing, and nothing else."""
+    import threading
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            with client, contextlib.suppress(OSError):
+                if wait:
+                    client.recv(4096)
+                client.sendall(reply)
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(4096):
+                    pass
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.close()
+
+
+@pytest.mark.parametrize("reply,wait,code,words", [
+    (b"HTTP/1.1 400 Bad Request\r\n\r\n", True, "http", "web server"),
+    (b"220 mail.example ESMTP\r\n", False, "mail", "mail"),
+    (b"SSH-1.5-1.2.27\n", False, "ssh-1", "SSH 1"),
+    (b"Exceeded MaxStartups\r\n", False, "max-startups", "MaxStartups"),
+    (b"Not allowed at this time\r\n", False, "locked-out",
+     "PerSourcePenalties"),
+    (b"hello there\r\n", False, "not-ssh", "no SSH server"),
+    (b"", False, "closed-at-once", "hosts.deny"),
+])
+def test_what_answers_is_named_by_its_first_words(
+        doctor, reply, wait, code, words):
+    with answering(reply, wait) as port:
+        wrong = doctor("-p", port, "127.0.0.1")
+    assert (wrong.layer, wrong.code) == ("banner", code), wrong
+    assert words in wrong.cause
+    assert wrong.seen("kex") is None
+
+
+def test_the_broker_itself_on_the_port(clinic):
+    clinic.sshd.admit(clinic.public)
+    wrong = clinic.doctor("-i", clinic.key, "-b", clinic.target, "-l",
+                          clinic.user, "-p", clinic.broker.port, "127.0.0.1")
+    assert (wrong.status, wrong.layer, wrong.code) == (1, "banner", "mqtt")
+    assert "broker itself" in wrong.cause
+    again = clinic.doctor.take(
+        wrong, r"kaya doctor -p PORT \S+", {
+            "PORT": f"{clinic.sshd.port} -F {clinic.doctor.config} -i "
+                    f"{clinic.key} -b {clinic.target} -l {clinic.user} -L "
+                    f"{clinic.doctor.port}"})
+    assert again.returncode == 0, again.stdout
+
+
+def test_a_tls_server_on_the_port(doctor, tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
+         "/CN=x", "-keyout", key, "-out", certificate], check=True,
+        capture_output=True)
+    port = free_port()
+    with peers.Process(["openssl", "s_server", "-accept",
+                        f"127.0.0.1:{port}", "-cert", certificate, "-key",
+                        key], stdin=subprocess.PIPE) as server:
+        server.wait_for_log("ACCEPT")
+        wrong = doctor("-p", port, "127.0.0.1")
+    assert (wrong.layer, wrong.code) == ("banner", "tls"), wrong
+
+
+def test_too_many_wait_to_log_in(tmp_path, home, doctor):
+    with Clinic(tmp_path, home, doctor, "MaxStartups 2:100:2") as clinic:
+        clinic.sshd.admit(clinic.public)
+        with contextlib.ExitStack() as stack:
+            for _ in range(2):
+                waiting = stack.enter_context(socket.create_connection(
+                    ("127.0.0.1", clinic.sshd.port)))
+                assert waiting.recv(4)
+            wrong = clinic.visit()
+        assert (wrong.status, wrong.layer, wrong.code) == (
+            3, "banner", "max-startups"), wrong
+        clinic.take_at_server(wrong, r"sed -i")
+        with contextlib.ExitStack() as stack:
+            for _ in range(2):
+                waiting = stack.enter_context(socket.create_connection(
+                    ("127.0.0.1", clinic.sshd.port)))
+                assert waiting.recv(4)
+            assert_well(clinic.visit())
+
+
+# ---- key exchange, host key ----
+
+@pytest.mark.parametrize("line,option", [
+    ("KexAlgorithms diffie-hellman-group14-sha1", "KexAlgorithms"),
+    ("Ciphers aes128-cbc", "Ciphers"),
+    ("Ciphers aes128-ctr\nMACs hmac-sha1", "MACs"),
+])
+def test_a_server_that_knows_only_old_algorithms(
+        tmp_path, home, doctor, line, option):
+    with Clinic(tmp_path, home, doctor, line) as clinic:
+        clinic.sshd.admit(clinic.public)
+        wrong = clinic.visit()
+        if wrong.status == 0:
+            pytest.skip("libssh offers it still")
+        assert (wrong.status, wrong.layer) == (1, "kex"), wrong
+        assert wrong.code == "algorithm-not-offered"
+        assert line.split()[-1] in wrong.cause
+        words = re.search(rf"-o {option}=\S+", wrong.remedy).group(0).split()
+        assert_well(clinic.visit(*words))
+
+
+def test_a_server_that_knows_only_what_kaya_does_not(tmp_path, home, doctor):
+    with Clinic(tmp_path, home, doctor,
+                "KexAlgorithms sntrup761x25519-sha512@openssh.com") as clinic:
+        clinic.sshd.admit(clinic.public)
+        wrong = clinic.visit()
+        assert (wrong.status, wrong.layer) == (1, "kex"), wrong
+        assert wrong.code == "algorithm-unknown"
+        clinic.take_at_server(wrong, r"echo")
+        assert_well(clinic.visit())
+
+
+def test_a_host_key_that_is_not_known(clinic, home):
+    clinic.sshd.admit(clinic.public)
+    (home / ".ssh/known_hosts").unlink()
+    wrong = clinic.visit()
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        5, "host-key", "host-key-unknown"), wrong
+    assert wrong.seen("auth") is None
+    again = clinic.doctor.take(wrong, r"kaya doctor --host-key SHA256.*")
+    assert again.returncode == 0, again.stdout
+    assert_well(clinic.visit())
+
+
+def test_a_host_key_that_has_changed(clinic, home, tmp_path):
+    clinic.sshd.admit(clinic.public)
+    known = home / ".ssh/known_hosts"
+    other = make_key(tmp_path / "other").rsplit(" ", 1)[0]
+    known.write_text(f"[127.0.0.1]:{clinic.sshd.port} {other}\n")
+    wrong = clinic.visit()
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        5, "host-key", "host-key-changed"), wrong
+    again = clinic.doctor.take(wrong, r"ssh-keygen -f .* && kaya doctor .*")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert_well(clinic.visit())
+
+
+def test_a_host_key_of_another_type(clinic, home, tmp_path):
+    clinic.sshd.admit(clinic.public)
+    known = home / ".ssh/known_hosts"
+    other = make_key(tmp_path / "other", "ecdsa").rsplit(" ", 1)[0]
+    known.write_text(f"[127.0.0.1]:{clinic.sshd.port} {other}\n")
+    wrong = clinic.visit()
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        5, "host-key", "host-key-other-type"), wrong
+    again = clinic.doctor.take(wrong, r"ssh-keygen -f .* && kaya doctor .*")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert_well(clinic.visit())
+
+
+def test_a_host_key_that_is_not_the_one_demanded(clinic, home):
+    (home / ".ssh/known_hosts").unlink()
+    wrong = clinic.visit("--host-key", "SHA256:" + "A" * 43)
+    assert (wrong.status, wrong.code) == (5, "host-key-not-the-one"), wrong
+
+
+def test_a_host_that_only_an_authority_vouches_for(clinic, home, tmp_path):
+    clinic.sshd.admit(clinic.public)
+    known = home / ".ssh/known_hosts"
+    other = make_key(tmp_path / "other").rsplit(" ", 1)[0]
+    known.write_text(f"@cert-authority 127.0.0.1 {other}\n")
+    wrong = clinic.visit()
+    assert (wrong.status, wrong.code) == (5, "host-certificate"), wrong
+    again = clinic.doctor.take(wrong, r"kaya doctor --host-key SHA256.*")
+    assert again.returncode == 0, again.stdout

@@ -1,0 +1,419 @@
+"""kaya doctor, where the server lets no key in, or a key go nowhere.
+
+A server tells no client why: the doctor is given the server's file. Each test
+takes the remedy that is printed, and finds that it mends.
+"""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import peers
+from devices import home  # noqa: F401
+from patients import Clinic, clinic, doctor, strict  # noqa: F401
+from peers import free_port, make_key, wait_until
+from test_doctor import assert_well
+from tunnels import publish
+
+
+def assert_refused(diagnosis, code):
+    assert (diagnosis.status, diagnosis.layer, diagnosis.code) == (
+        4, "auth", code), diagnosis
+
+
+# ---- a line of the server's file ----
+
+def test_without_the_servers_file_the_remedy_leads_to_it(clinic):
+    wrong = clinic.visit()
+    assert_refused(wrong, "refused")
+    assert str(clinic.key) in wrong.seen("auth")
+    again = clinic.doctor.take(wrong, r"kaya doctor --server-file FILE .*",
+                               {"FILE": clinic.file}, status=4)
+    assert "no line of" in again.stdout
+
+
+def test_a_key_that_is_not_in_the_file(clinic, tmp_path):
+    clinic.sshd.admit(make_key(tmp_path / "other"))
+    wrong = clinic.with_file()
+    assert_refused(wrong, "key-not-in-file")
+    assert str(clinic.file) in wrong.cause and str(clinic.key) in wrong.cause
+    clinic.doctor.take(wrong, r"kaya keys add .*",
+                       {"NAME": f"pump --broker {clinic.target}"})
+    assert_well(clinic.with_file())
+
+
+def test_a_comma_in_place_of_the_space(clinic):
+    options = f'restrict,port-forwarding,permitopen="{clinic.target}"'
+    clinic.file.write_text(f"# devices\n{options},{clinic.public}\n")
+    wrong = clinic.with_file()
+    assert_refused(wrong, "line-void")
+    assert "line 2 of" in wrong.cause and '","' in wrong.cause
+    clinic.doctor.take(wrong, r"kaya keys lint --fix .*")
+    assert_well(clinic.with_file())
+
+
+@pytest.mark.parametrize("line", [
+    "restrict, port-forwarding {key}",
+    "restrict,port-forwadring {key}",
+    "from=127.0.0.1 {key}",
+])
+def test_other_lines_that_sshd_passes_over(clinic, line):
+    clinic.file.write_text(line.format(key=clinic.public) + "\n")
+    wrong = clinic.with_file()
+    assert_refused(wrong, "line-void")
+    assert "line 1 of" in wrong.cause
+    clinic.doctor.take(wrong, r"kaya keys lint --fix .*")
+    assert_well(clinic.with_file())
+
+
+def test_a_key_that_was_wrapped(clinic):
+    half = len(clinic.public) - 30
+    clinic.file.write_text(
+        f"{clinic.public[:half]}\n{clinic.public[half:]}\n")
+    wrong = clinic.with_file()
+    assert_refused(wrong, "line-void")
+    clinic.doctor.take(
+        wrong, r"(kaya keys lint --fix|sed -i).*",
+        {} if "--fix" in wrong.remedy else {"NAME": "pump --broker "
+                                            + clinic.target})
+    assert_well(clinic.with_file())
+
+
+def test_a_from_list_that_does_not_hold_this_address(clinic):
+    clinic.sshd.admit(clinic.public, 'from="192.168.1.*",restrict,'
+                      'port-forwarding')
+    wrong = clinic.with_file()
+    assert_refused(wrong, "line-from")
+    assert "127.0.0.1" in wrong.cause
+    clinic.doctor.take(wrong, r"sed -i .*")
+    assert 'from="127.0.0.1",restrict' in clinic.file.read_text()
+    assert_well(clinic.with_file())
+
+
+def test_a_line_that_has_expired(clinic):
+    clinic.sshd.admit(clinic.public, 'expiry-time="20200101"')
+    wrong = clinic.with_file()
+    assert_refused(wrong, "line-expired")
+    # sshd 9.2 knows no Z behind a day: what is printed must suit it.
+    clinic.doctor.take(wrong, r"sed -i .*")
+    assert_well(clinic.with_file())
+
+
+def test_a_key_as_certificate_authority(clinic):
+    clinic.sshd.admit(clinic.public, "cert-authority,restrict,"
+                      "port-forwarding")
+    wrong = clinic.with_file()
+    assert_refused(wrong, "line-authority")
+    clinic.doctor.take(wrong, r"sed -i .*")
+    assert_well(clinic.with_file())
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_a_file_that_others_may_write(strict, what):
+    with strict() as clinic:
+        clinic.sshd.admit(clinic.public)
+        assert_well(clinic.with_file())
+        (clinic.file if what == "file" else clinic.file.parent).chmod(0o777)
+        wrong = clinic.with_file()
+        assert_refused(wrong, "others-may-write")
+        assert "StrictModes" in wrong.cause
+        clinic.doctor.take(wrong, r"chmod go-w .*")
+        assert_well(clinic.with_file())
+
+
+def test_a_file_that_belongs_to_somebody_else(strict):
+    with strict() as clinic:
+        clinic.sshd.admit(clinic.public)
+        shutil.chown(clinic.file, "daemon")
+        wrong = clinic.with_file()
+        assert_refused(wrong, "other-owner")
+        assert "belongs to daemon" in wrong.cause
+        clinic.doctor.take(wrong, r"chown .*")
+        assert_well(clinic.with_file())
+
+
+def test_a_file_that_would_let_it_in_and_is_not_the_one_read(strict):
+    with strict() as clinic:
+        copy = clinic.file.with_name("copy")
+        copy.write_text(clinic.public + "\n")
+        copy.chmod(0o600)
+        wrong = clinic.visit("--server-file", copy)
+        assert_refused(wrong, "other-file")
+        seen = ask_sshd(clinic, wrong)
+        assert f"authorizedkeysfile {clinic.file}\n" in seen
+
+
+def test_a_user_who_may_not_log_in(strict):
+    with strict("DenyUsers root") as clinic:
+        clinic.sshd.admit(clinic.public)
+        wrong = clinic.with_file()
+        assert_refused(wrong, "other-file")
+        assert "forbids root to log in" in wrong.cause
+        assert "denyusers root\n" in ask_sshd(clinic, wrong)
+
+
+def test_a_user_who_does_not_exist(strict):
+    with strict() as clinic:
+        clinic.sshd.admit(clinic.public)
+        wrong = clinic.with_file("-l", "nobody-is-called-so")
+        assert_refused(wrong, "other-file")
+        assert "no user nobody-is-called-so" in wrong.cause
+        nobody = clinic.doctor.take(wrong, r"getent passwd [\w-]+", status=2)
+        assert nobody.stdout == ""
+
+
+def ask_sshd(clinic, wrong):
+    """What the command in the remedy tells of this very server."""
+    return clinic.doctor.take(wrong, r"sshd -T -C [^;]*", {
+        "sshd -T": f"{peers.find('sshd')} -T -f {clinic.etc}/sshd_config"
+    }).stdout
+
+
+# ---- the keys of this side ----
+
+def test_a_key_file_that_is_not_there(clinic, tmp_path):
+    missing = tmp_path / "missing"
+    wrong = clinic.doctor("-i", missing, "-b", clinic.target, clinic.dest)
+    assert_refused(wrong, "key-file-missing")
+    clinic.doctor.take(wrong, r"ssh-keygen .*")
+    clinic.sshd.admit(missing.with_suffix(".pub").read_text())
+    assert_well(clinic.doctor("-i", missing, "-b", clinic.target,
+                              clinic.dest))
+
+
+def test_a_key_file_that_is_no_key(clinic, tmp_path):
+    text = tmp_path / "text"
+    text.write_text("hello\n")
+    wrong = clinic.doctor("-i", text, clinic.dest)
+    assert_refused(wrong, "key-file-malformed")
+
+
+def test_no_key_at_all(clinic, home, tmp_path):
+    config = home / ".ssh/config"
+    config.write_text(config.read_text() +
+                      f"IdentityFile {tmp_path}/nothing\n")
+    wrong = clinic.doctor("-b", clinic.target, clinic.dest)
+    if wrong.code != "no-key":
+        pytest.skip("this account has keys of its own")
+    assert_refused(wrong, "no-key")
+    assert f"kaya enroll" in wrong.remedy
+
+
+def test_a_key_with_a_passphrase(clinic):
+    clinic.sshd.admit(clinic.public)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "secret", "-f",
+                    clinic.key], check=True, capture_output=True)
+    wrong = clinic.visit()
+    assert_refused(wrong, "passphrase")
+    # What ssh-keygen asks a person for.
+    command = re.search(r"ssh-keygen -p [^;]*", wrong.remedy).group(0)
+    subprocess.run(command.replace("-p ", "-q -p -P secret "), shell=True,
+                   check=True, capture_output=True)
+    assert_well(clinic.visit())
+
+
+def test_a_private_key_that_others_may_read(clinic):
+    clinic.sshd.admit(clinic.public)
+    clinic.key.chmod(0o644)
+    doubtful = clinic.visit()
+    assert doubtful.status == 0
+    assert doubtful.code == "key-file-open"
+    clinic.doctor.take(doubtful, r"chmod 600 .*")
+    well = clinic.visit()
+    assert_well(well)
+    assert well.code is None
+
+
+def test_a_public_half_of_another_key(clinic, tmp_path):
+    clinic.sshd.admit(clinic.public)
+    make_key(tmp_path / "other")
+    shutil.copy(tmp_path / "other", clinic.key)
+    wrong = clinic.visit()
+    assert_refused(wrong, "other-half")
+    clinic.doctor.take(wrong, r"ssh-keygen -y -f \S+ > [^\s,]+")
+    clinic.sshd.admit(clinic.key.with_suffix(".pub").read_text())
+    assert_well(clinic.visit())
+
+
+@pytest.fixture
+def agent(tmp_path, monkeypatch):
+    path = tmp_path / "agent"
+    with peers.Process(["ssh-agent", "-D", "-a", path]) as agent:
+        wait_until(path.exists, "the agent listens")
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+        yield agent
+
+
+def add_to_agent(path):
+    subprocess.run(["ssh-add", "-q", path], check=True, capture_output=True)
+
+
+def test_an_agent_with_more_keys_than_the_server_listens_to(
+        clinic, home, tmp_path, agent):
+    """MaxAuthTries is 6; the right key comes as the eighth."""
+    for number in range(7):
+        make_key(tmp_path / f"other{number}")
+        add_to_agent(tmp_path / f"other{number}")
+    add_to_agent(clinic.key)
+    config = home / ".ssh/config"
+    config.write_text(config.read_text() + f"IdentityFile {clinic.key}\n")
+    clinic.sshd.admit(clinic.public)
+    wrong = clinic.doctor("-b", clinic.target, clinic.dest)
+    assert_refused(wrong, "too-many-keys")
+    assert "MaxAuthTries" in wrong.cause
+    assert "number 8" in wrong.seen("auth")
+    again = clinic.doctor.take(wrong, r"kaya doctor -i [^(]*")
+    assert again.returncode == 0, again.stdout
+
+
+def test_the_agents_right_key_comes_in_time(clinic, home, tmp_path, agent):
+    add_to_agent(clinic.key)
+    clinic.sshd.admit(clinic.public)
+    assert_well(clinic.doctor("-b", clinic.target, clinic.dest))
+
+
+def test_a_server_that_takes_rsa_with_sha_1_only(tmp_path, home, doctor):
+    with Clinic(tmp_path, home, doctor, "PubkeyAcceptedAlgorithms ssh-rsa",
+                kind="rsa") as clinic:
+        clinic.sshd.admit(clinic.public)
+        wrong = clinic.visit()
+        assert_refused(wrong, "sha1-only")
+        assert "SHA-1" in wrong.cause
+        words = re.search(r"-o PubkeyAcceptedAlgorithms=\S+",
+                          wrong.remedy).group(0).split()
+        assert_well(clinic.visit(*words))
+
+
+def test_a_server_that_takes_no_rsa_at_all(strict):
+    """sshd 9.2 does not say so: the way to see it is what is printed."""
+    with strict("PubkeyAcceptedAlgorithms ssh-ed25519", kind="rsa") as clinic:
+        clinic.sshd.admit(clinic.public)
+        wrong = clinic.with_file()
+        assert_refused(wrong, "other-file")
+        assert "pubkeyacceptedalgorithms ssh-ed25519\n" in ask_sshd(
+            clinic, wrong)
+
+
+def test_a_key_of_a_type_that_this_side_does_not_allow(
+        tmp_path, home, doctor):
+    with Clinic(tmp_path, home, doctor, kind="rsa") as clinic:
+        clinic.sshd.admit(clinic.public)
+        wrong = clinic.visit("-o", "PubkeyAcceptedAlgorithms=ssh-ed25519")
+        assert_refused(wrong, "signature-algorithm")
+        fresh = tmp_path / "fresh"
+        clinic.doctor.take(wrong, r"ssh-keygen -t ed25519 .*",
+                           {"FILE": fresh})
+        clinic.sshd.admit(fresh.with_suffix(".pub").read_text())
+        assert_well(clinic.doctor(
+            "-o", "PubkeyAcceptedAlgorithms=ssh-ed25519", "-i", fresh, "-b",
+            clinic.target, clinic.dest))
+
+
+def test_a_server_that_takes_no_keys(tmp_path, home, doctor):
+    with Clinic(tmp_path, home, doctor,
+                "PubkeyAuthentication no\nKbdInteractiveAuthentication yes"
+                ) as clinic:
+        clinic.sshd.admit(clinic.public)
+        wrong = clinic.visit()
+        assert_refused(wrong, "no-publickey")
+        clinic.take_at_server(wrong, r"echo")
+        assert_well(clinic.visit())
+
+
+def test_a_server_that_wants_more_than_a_key(tmp_path, home, doctor):
+    with Clinic(tmp_path, home, doctor,
+                "KbdInteractiveAuthentication yes\n"
+                "AuthenticationMethods publickey,keyboard-interactive"
+                ) as clinic:
+        clinic.sshd.admit(clinic.public)
+        wrong = clinic.visit()
+        assert_refused(wrong, "more-wanted")
+        clinic.take_at_server(wrong, r"printf")
+        assert_well(clinic.visit())
+
+
+# ---- forwarding ----
+
+def test_localhost_where_permitopen_says_127_0_0_1(clinic):
+    clinic.sshd.admit(
+        clinic.public,
+        f'restrict,port-forwarding,permitopen="{clinic.target}"')
+    port = clinic.broker.port
+    wrong = clinic.doctor("-i", clinic.key, "-b", f"localhost:{port}",
+                          clinic.dest)
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        4, "forwarding", "other-spelling"), wrong
+    assert f"lets this key go to 127.0.0.1:{port} and not to localhost:" \
+        f"{port}" in wrong.cause
+    # What lies behind is looked at by the spelling that is allowed.
+    assert wrong.states("message") == ["ok"]
+    words = re.search(r"kaya tunnel (.*?) \(ssh", wrong.remedy).group(1)
+    local = free_port()
+    with clinic.doctor.tunnel(*words.split(), "-L", local):
+        publish(local, "t", "through")
+    local = free_port()
+    words = re.search(r"-L 22883:(\S+)\)", wrong.remedy).group(1)
+    with peers.Process(
+            ["ssh", "-F", clinic.doctor.config, "-N", "-v", "-i", clinic.key,
+             "-L", f"{local}:{words}", "-p", clinic.sshd.port,
+             f"{clinic.user}@127.0.0.1"]) as ssh:
+        ssh.wait_for_log("Entering interactive session")
+        publish(local, "t", "through")
+
+
+@pytest.mark.parametrize("options", [
+    "restrict",
+    "no-port-forwarding",
+    'restrict,permitopen="{target}"',
+    'restrict,port-forwarding,permitopen="127.0.0.1:1"',
+])
+def test_a_line_that_lets_nothing_through(clinic, options):
+    clinic.sshd.admit(clinic.public, options.format(target=clinic.target))
+    wrong = clinic.visit()
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        4, "forwarding", "prohibited"), wrong
+    assert wrong.states("mqtt") == []
+    meant = re.search(r'permitopen="[^"]*"', wrong.remedy).group(0)
+    before = re.search(r"restrict,port-forwarding", wrong.remedy).group(0)
+    clinic.file.write_text(f"{before},{meant} {clinic.public}\n")
+    assert_well(clinic.visit())
+
+
+def test_a_server_that_forwards_nothing(tmp_path, home, doctor):
+    with Clinic(tmp_path, home, doctor, "AllowTcpForwarding no") as clinic:
+        clinic.sshd.admit(clinic.public)
+        wrong = clinic.visit()
+        assert wrong.code == "prohibited"
+        assert "AllowTcpForwarding" in wrong.cause
+
+
+def test_no_broker_behind(clinic):
+    clinic.sshd.admit(clinic.public)
+    wrong = clinic.doctor("-i", clinic.key, "-b", f"127.0.0.1:{free_port()}",
+                          clinic.dest)
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        3, "forwarding", "no-broker"), wrong
+    words = re.search(r"kaya tunnel (-b HOST:PORT .*)", wrong.remedy).group(1)
+    local = free_port()
+    with clinic.doctor.tunnel(
+            *words.replace("HOST:PORT", clinic.target).split(), "-L", local):
+        publish(local, "t", "through")
+
+
+def test_a_broker_that_listens_on_ipv6_only(clinic, tmp_path):
+    port = free_port()
+    config = tmp_path / "six.conf"
+    config.write_text(f"listener {port} ::1\nallow_anonymous true\n")
+    clinic.sshd.admit(clinic.public)
+    with peers.Process([peers.find("mosquitto"), "-v", "-c",
+                        config]) as broker:
+        broker.wait_for_log("running")
+        wrong = clinic.doctor("-i", clinic.key, "-b", f"127.0.0.1:{port}",
+                              clinic.dest)
+        assert (wrong.status, wrong.layer, wrong.code) == (
+            3, "forwarding", "broker-elsewhere"), wrong
+        local = free_port()
+        with clinic.doctor.tunnel(*wrong.remedy.split()[2:], "-L", local):
+            publish(local, "t", "through")

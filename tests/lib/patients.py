@@ -1,0 +1,181 @@
+"""patients: kaya doctor at work: what it says, and its remedy taken."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import pytest
+
+import peers
+from devices import home  # noqa: F401
+
+TOOLS = os.pathsep.join([str(peers.KAYA.parent), os.environ.get("PATH", ""),
+                         "/usr/sbin", "/sbin"])
+
+
+class Diagnosis:
+    """One visit: the exit status, the JSON, the first cause."""
+
+    def __init__(self, words, done):
+        self.words = words
+        self.status = done.returncode
+        self.stderr = done.stderr
+        assert done.stdout, done.stderr
+        self.json = json.loads(done.stdout)
+        assert self.json["status"] == self.status
+        for field in ("layer", "code", "cause", "remedy"):
+            setattr(self, field, self.json[field])
+
+    def seen(self, layer):
+        """What was seen at a layer; None where it was not looked at."""
+        for finding in self.json["findings"]:
+            if finding["layer"] == layer:
+                return finding["seen"]
+        return None
+
+    def states(self, layer):
+        return [finding["state"] for finding in self.json["findings"]
+                if finding["layer"] == layer]
+
+    def __repr__(self):
+        return (f"<{self.status} {self.layer} {self.code}: {self.cause}; "
+                f"remedy: {self.remedy}>")
+
+
+class Doctor:
+    """kaya doctor with a test's own ssh_config, as one would call it."""
+
+    def __init__(self, config, prefix=()):
+        self.config = config
+        self.prefix = list(prefix)
+        self.port = peers.free_port()
+
+    def command(self, *words):
+        return [*self.prefix, str(peers.KAYA), "doctor", "-F",
+                str(self.config), "-L", str(self.port), *map(str, words)]
+
+    def __call__(self, *words, **options):
+        words = self.command("--json", *words)
+        return Diagnosis(words, subprocess.run(
+            words, capture_output=True, text=True, timeout=120,
+            stdin=subprocess.DEVNULL, **options))
+
+    def text(self, *words):
+        return subprocess.run(
+            self.command(*words), capture_output=True, text=True,
+            timeout=120, stdin=subprocess.DEVNULL)
+
+    def take(self, diagnosis, pattern, swap=None, status=0):
+        """Type the command in the remedy that matches `pattern`.
+
+        `swap` are words in it that stand for the user's own, as FILE, or
+        that a test's server has elsewhere. It must end with `status`.
+        """
+        match = re.search(pattern, diagnosis.remedy)
+        assert match, f"{pattern!r} is not in {diagnosis.remedy!r}"
+        command = match.group(0)
+        for word, value in (swap or {}).items():
+            assert word in command, (word, command)
+            command = command.replace(word, str(value))
+        done = subprocess.run(
+            [*self.prefix, "sh", "-c", command], capture_output=True,
+            text=True, timeout=120, stdin=subprocess.DEVNULL,
+            env={**os.environ, "PATH": TOOLS})
+        assert done.returncode == status, (command, done.stdout, done.stderr)
+        return done
+
+    def tunnel(self, *words):
+        """kaya tunnel, up."""
+        tunnel = peers.Process([*self.prefix, peers.KAYA, "tunnel", *words])
+        tunnel.wait_for_log("event=up")
+        return tunnel
+
+
+@pytest.fixture
+def doctor(home):
+    return Doctor(home / ".ssh/config")
+
+
+class Clinic:
+    """A stock sshd that is known, a broker, a key that is let in nowhere."""
+
+    def __init__(self, tmp_path, home, doctor, lines="", users=None,
+                 broker_lines="", kind="ed25519", keys=None):
+        self.home = home
+        self.doctor = doctor
+        self.tmp_path = tmp_path
+        self.key = tmp_path / "device"
+        self.public = peers.make_key(self.key, kind)
+        self.broker = peers.Mosquitto(tmp_path / "broker", users,
+                                      broker_lines)
+        self.etc = tmp_path / "sshd"
+        (self.etc / "sshd_config.d").mkdir(parents=True)
+        (self.etc / "sshd_config.d").chmod(0o755)
+        try:
+            self.sshd = peers.Sshd(
+                self.etc, f"Include {self.etc}/sshd_config.d/*.conf\n{lines}")
+        except BaseException:
+            self.broker.stop()
+            raise
+        # ssh-keyscan would be one of MaxStartups' connections.
+        public = self.sshd.host_key.with_suffix(".pub").read_text()
+        (home / ".ssh/known_hosts").write_text(
+            f"[127.0.0.1]:{self.sshd.port} {public}")
+        self.user = self.sshd.user
+        self.file = keys or self.sshd.authorized_keys
+        self.sshd.authorized_keys = self.file
+        self.file.chmod(0o600)
+        self.target = f"127.0.0.1:{self.broker.port}"
+        self.dest = f"{self.user}@127.0.0.1:{self.sshd.port}"
+
+    def take_at_server(self, diagnosis, pattern, swap=None):
+        """A remedy in /etc/ssh, which this sshd has elsewhere."""
+        count = self.sshd.log().count("Server listening")
+        self.doctor.take(diagnosis, pattern + r".*?(?= && systemctl)", {
+            "/etc/ssh": self.etc, **(swap or {})})
+        assert "systemctl reload ssh" in diagnosis.remedy
+        self.sshd.signal(signal.SIGHUP)
+        peers.wait_until(
+            lambda: self.sshd.log().count("Server listening") > count,
+            "sshd has started over")
+
+    def visit(self, *words):
+        return self.doctor("-i", self.key, "-b", self.target, *words,
+                           self.dest)
+
+    def with_file(self, *words):
+        return self.visit("--server-file", self.file, *words)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.sshd.stop()
+        self.broker.stop()
+
+
+@pytest.fixture
+def clinic(tmp_path, home, doctor):
+    with Clinic(tmp_path, home, doctor) as clinic:
+        yield clinic
+
+
+@pytest.fixture
+def strict(home, doctor, tmp_path):
+    """Makes a Clinic whose file is one that StrictModes would read."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: a folder that nobody else can get at")
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="kaya-doctor-",
+                                           dir=os.path.expanduser("~root")))
+    keys = folder / "authorized_keys"
+    keys.touch(0o600)
+    yield lambda lines="", **options: Clinic(
+        tmp_path, home, doctor,
+        f"StrictModes yes\nAuthorizedKeysFile {keys}\n{lines}", keys=keys,
+        **options)
+    shutil.rmtree(folder)
