@@ -51,25 +51,26 @@ ssh_auth_on_service_request(struct ssh_conn *conn,
 		ssh_state_set(conn, SSH_STATE_AUTH);
 }
 
-static void
-send_failure(struct ssh_conn *conn)
+void
+ssh_auth_send_failure(struct ssh_conn *conn, enum ssh_success success)
 {
 	struct buf *out = ssh_packet_begin(conn, SSH_MSG_USERAUTH_FAILURE);
 
-	wire_put_cstring32(out, "publickey");
-	wire_put_u8(out, 0); /* no partial success */
+	wire_put_cstring32(
+	    out, conn->proven == NULL ? "publickey" : "keyboard-interactive");
+	wire_put_u8(out, success == SSH_SUCCESS_PARTIAL);
 	ssh_packet_end(conn, out);
 }
 
-/* A try that failed: not a mere question. */
-static void
-fail_try(struct ssh_conn *conn)
+/* A try that failed: not a mere probe. */
+void
+ssh_auth_fail_try(struct ssh_conn *conn)
 {
 	if (++conn->tries >= conn->setup->max_auth_tries)
 		ssh_conn_fail(conn, SSH_DISCONNECT_NO_MORE_AUTH_METHODS,
 		    "%u tries to authenticate failed", conn->tries);
 	else
-		send_failure(conn);
+		ssh_auth_send_failure(conn, SSH_SUCCESS_NONE);
 }
 
 /*
@@ -155,12 +156,15 @@ ssh_auth_on_request(struct ssh_conn *conn, const struct ssh_message *message,
 		ssh_conn_fail(conn, SSH_DISCONNECT_NO_MORE_AUTH_METHODS,
 		    "%u requests to authenticate, and none was good",
 		    SSH_AUTH_REQUESTS_MAX);
+	else if (conn->proven != NULL)
+		ssh_auth_question_on_request(conn, message,
+		    &(struct ssh_proven_request){user, method, body});
 	else if (span_is(method, "none"))
-		send_failure(conn);
+		ssh_auth_send_failure(conn, SSH_SUCCESS_NONE);
 	else if (span_is(method, "publickey") && user.len <= SSH_USER_MAX)
 		on_publickey(conn, message, event);
 	else
-		fail_try(conn);
+		ssh_auth_fail_try(conn);
 }
 
 static void
@@ -206,6 +210,33 @@ accept(struct ssh_conn *conn)
 	ssh_state_set(conn, SSH_STATE_OPEN);
 }
 
+/* From now on the key is one of two parts. */
+static enum ssh_auth_outcome
+prove(struct ssh_conn *conn, const struct ssh_question *question)
+{
+	conn->proven =
+	    ssh_proven_new(conn->auth->user, conn->auth->blob, question);
+	if (conn->proven == NULL) {
+		ssh_conn_break(conn, "out of memory");
+		return SSH_AUTH_REFUSED;
+	}
+	ssh_state_set(conn, SSH_STATE_AUTH);
+	ssh_auth_send_failure(conn, SSH_SUCCESS_PARTIAL);
+	return SSH_AUTH_PROVEN;
+}
+
+static void
+fail(struct ssh_conn *conn, enum ssh_auth_outcome outcome)
+{
+	ssh_state_set(conn, SSH_STATE_AUTH);
+	if (outcome == SSH_AUTH_SAID_SO)
+		send_pk_ok(conn, conn->auth);
+	else if (conn->auth->is_proof)
+		ssh_auth_fail_try(conn);
+	else
+		ssh_auth_send_failure(conn, SSH_SUCCESS_NONE);
+}
+
 enum ssh_auth_outcome
 ssh_conn_auth_answer(struct ssh_conn *conn, enum ssh_auth_answer answer,
     const struct ssh_auth_terms *terms, uint64_t now_ms)
@@ -217,21 +248,20 @@ ssh_conn_auth_answer(struct ssh_conn *conn, enum ssh_auth_answer answer,
 	if (conn->state == SSH_STATE_GONE)
 		return outcome;
 	assert(conn->state == SSH_STATE_ASKED);
+	if (auth == NULL) {
+		ssh_auth_question_refuse(conn);
+		return outcome;
+	}
 	/* Whatever the caller thinks of a key that cannot be used. */
-	if (answer == SSH_AUTH_ALLOW && auth->verdict == SSH_KEY_GOOD)
+	if (answer != SSH_AUTH_REFUSE && auth->verdict == SSH_KEY_GOOD)
 		outcome = auth->is_proof ? check_proof(auth, terms)
 					 : SSH_AUTH_SAID_SO;
-	if (outcome == SSH_AUTH_ACCEPTED) {
+	if (outcome == SSH_AUTH_ACCEPTED && answer == SSH_AUTH_QUESTION)
+		outcome = prove(conn, terms->question);
+	else if (outcome == SSH_AUTH_ACCEPTED)
 		accept(conn);
-	} else {
-		ssh_state_set(conn, SSH_STATE_AUTH);
-		if (outcome == SSH_AUTH_SAID_SO)
-			send_pk_ok(conn, auth);
-		else if (auth->is_proof)
-			fail_try(conn);
-		else
-			send_failure(conn);
-	}
+	else
+		fail(conn, outcome);
 	forget_request(conn);
 	return outcome;
 }

@@ -18,6 +18,7 @@ ssh_setup_init(struct ssh_setup *setup)
 	    .max_channels = 16,
 	    .max_auth_tries = 6,
 	    .login_grace_ms = 60 * 1000,
+	    .question_ms = 120 * 1000,
 	    .rekey_bytes = UINT64_C(1) << 30,
 	    .rekey_ms = UINT64_C(60) * 60 * 1000,
 	    .output_max = 512 * 1024,
@@ -38,11 +39,14 @@ static const struct {
     [SSH_STATE_ECDH_INIT] = {"waiting for KEX_ECDH_INIT", TO(SIGNING)},
     [SSH_STATE_SIGNING] = {"host key signs", TO(NEWKEYS)},
     [SSH_STATE_NEWKEYS] = {"waiting for NEWKEYS",
-	TO(SERVICE) | TO(AUTH) | TO(OPEN)},
+	TO(SERVICE) | TO(AUTH) | TO(QUESTION) | TO(OPEN)},
     [SSH_STATE_SERVICE] = {"waiting for SERVICE_REQUEST",
 	TO(AUTH) | TO(ECDH_INIT)},
-    [SSH_STATE_AUTH] = {"authentication", TO(ASKED) | TO(ECDH_INIT)},
-    [SSH_STATE_ASKED] = {"key is judged", TO(AUTH) | TO(OPEN)},
+    [SSH_STATE_AUTH] = {"authentication",
+	TO(ASKED) | TO(QUESTION) | TO(ECDH_INIT)},
+    [SSH_STATE_ASKED] = {"key or reply is judged", TO(AUTH) | TO(OPEN)},
+    [SSH_STATE_QUESTION] = {"waiting for a reply",
+	TO(AUTH) | TO(ASKED) | TO(ECDH_INIT)},
     [SSH_STATE_OPEN] = {"open", TO(ECDH_INIT)},
     [SSH_STATE_GONE] = {"gone", 0},
 };
@@ -154,7 +158,8 @@ ssh_conn_new(
 	conn->setup = setup;
 	conn->engine = engine;
 	conn->now_ms = now_ms;
-	conn->deadline_ms = now_ms + setup->login_grace_ms;
+	conn->grace_ms = setup->login_grace_ms;
+	conn->deadline_ms = now_ms + conn->grace_ms;
 	buf_init(&conn->output, setup->output_max);
 	ssh_version_send(conn);
 	ssh_exchange_start(conn);
@@ -173,6 +178,7 @@ ssh_conn_free(struct ssh_conn *conn)
 	buf_fini(&conn->output);
 	ssh_exchange_free(conn->exchange);
 	ssh_auth_free(conn->auth);
+	ssh_proven_free(conn->proven);
 	free(conn->channels);
 	free(conn->client_version);
 	free(conn->why);
@@ -257,7 +263,7 @@ ssh_conn_on_deadline(struct ssh_conn *conn, uint64_t now_ms)
 	if (!conn->is_accepted)
 		ssh_conn_fail(conn, SSH_DISCONNECT_BY_APPLICATION,
 		    "not authenticated within %u s (state: %s)",
-		    conn->setup->login_grace_ms / 1000,
+		    (unsigned)(conn->grace_ms / 1000),
 		    ssh_state_name(conn->state));
 	else if (conn->exchange != NULL)
 		ssh_conn_fail(conn, SSH_DISCONNECT_KEY_EXCHANGE_FAILED,

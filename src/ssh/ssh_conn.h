@@ -64,6 +64,7 @@ struct ssh_setup {
 	uint32_t max_auth_tries; /* signed or unknown-method requests */
 	uint32_t login_grace_ms; /* from ssh_conn_new to ACCEPTED; later also
 				  * for each key exchange */
+	uint32_t question_ms; /* from the first question on, if that is later */
 	uint64_t rekey_bytes; /* either way; 0: never by bytes */
 	uint64_t rekey_ms; /* 0: never by time */
 	/*
@@ -101,6 +102,12 @@ enum ssh_event_kind {
 	SSH_EVENT_AUTH,
 	/* The user has proven the key that was allowed. */
 	SSH_EVENT_ACCEPTED,
+	/*
+	 * The user, who has proven a key, has answered the question.  It lets
+	 * nobody in: refuse it by ssh_conn_auth_answer, and the user may be
+	 * asked again; or end the connection. Input waits.
+	 */
+	SSH_EVENT_REPLY,
 	/* A direct-tcpip is asked for; answer by ssh_conn_open_*, now or later.
 	 */
 	SSH_EVENT_OPEN,
@@ -147,6 +154,10 @@ struct ssh_event {
 						       * whatever the answer */
 		} auth;
 		struct {
+			struct span blob; /* the key that was proven */
+			struct span text; /* a secret: wiped by the answer */
+		} reply;
+		struct {
 			struct span host;
 			uint32_t port;
 			struct span originator;
@@ -187,35 +198,59 @@ void ssh_conn_on_deadline(struct ssh_conn *conn, uint64_t now_ms);
  */
 struct buf *ssh_conn_output(struct ssh_conn *conn);
 
-/* Whether input waits for an answer (SIGN or AUTH). */
+/* Whether input waits for an answer (SIGN, AUTH or REPLY). */
 bool ssh_conn_is_waiting(const struct ssh_conn *conn);
 
 /* `signature`: the blob by ssh_host_key_sign.  An empty one: it failed. */
 void ssh_conn_signed(
     struct ssh_conn *conn, struct span signature, uint64_t now_ms);
 
-enum ssh_auth_answer { SSH_AUTH_ALLOW, SSH_AUTH_REFUSE };
+enum ssh_auth_answer {
+	SSH_AUTH_ALLOW,
+	SSH_AUTH_REFUSE,
+	/*
+	 * The key counts as a part (RFC 4252 section 5.1): once it is proven,
+	 * the user may ask to be asked the terms' question, and nothing else.
+	 * Such a connection never gets as far as ACCEPTED.
+	 */
+	SSH_AUTH_QUESTION
+};
+/* One question by keyboard-interactive (RFC 4256 section 3.2). */
+enum ssh_question_echo { SSH_QUESTION_HIDDEN, SSH_QUESTION_ECHOED };
+struct ssh_question {
+	const char *name;
+	const char *instruction;
+	const char *prompt;
+	enum ssh_question_echo echo;
+};
 struct ssh_auth_terms {
 	bool no_touch_required; /* sk keys: as authorized_keys says */
 	bool verify_required;
+	/* Of SSH_AUTH_QUESTION for a proof; its texts are copied. */
+	const struct ssh_question *question;
 };
 /* What came of it, for the log. */
 enum ssh_auth_outcome {
 	SSH_AUTH_ACCEPTED, /* SSH_EVENT_ACCEPTED follows */
-	SSH_AUTH_SAID_SO, /* a question, no proof: it may be tried */
+	SSH_AUTH_SAID_SO, /* a probe, no proof: it may be tried */
+	SSH_AUTH_PROVEN, /* SSH_AUTH_QUESTION: the question may be asked for */
 	SSH_AUTH_REFUSED, /* as answered, or by the event's verdict */
 	SSH_AUTH_BAD_SIGNATURE,
 	SSH_AUTH_NOT_TOUCHED, /* the token's user was not there */
 	SSH_AUTH_NOT_VERIFIED /* neither PIN nor fingerprint at the token */
 };
-/* `terms` may be NULL (the defaults: touch, no verification). */
+/*
+ * `terms` may be NULL (the defaults: touch, no verification).  A REPLY is
+ * always REFUSED.
+ */
 enum ssh_auth_outcome ssh_conn_auth_answer(struct ssh_conn *conn,
     enum ssh_auth_answer answer, const struct ssh_auth_terms *terms,
     uint64_t now_ms);
 
 /*
- * A text for the user while authenticating (RFC 4252 5.4): while an AUTH is to
- * be answered, or after it was refused.  At any other time nothing is sent.
+ * A text for the user while authenticating (RFC 4252 5.4): while an AUTH or a
+ * REPLY is to be answered, or after it was refused.  At any other time nothing
+ * is sent.
  */
 void ssh_conn_banner(struct ssh_conn *conn, const char *text);
 

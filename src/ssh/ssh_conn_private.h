@@ -11,6 +11,7 @@
  *	ssh_kexinit   the offer, and what comes of two offers
  *	ssh_exchange  key exchange from KEXINIT to NEWKEYS, first and later ones
  *	ssh_auth      the service request and the user's key
+ *	ssh_auth_question   what is asked of a user whose key is proven
  *	ssh_channel   channels: open, EOF, close, requests
  *	ssh_channel_data   their data and windows
  *	ssh_global    global requests
@@ -37,6 +38,8 @@ enum ssh_message_number {
 	SSH_MSG_USERAUTH_SUCCESS = 52,
 	SSH_MSG_USERAUTH_BANNER = 53,
 	SSH_MSG_USERAUTH_PK_OK = 60,
+	SSH_MSG_USERAUTH_INFO_REQUEST = 60, /* RFC 4256: with that method */
+	SSH_MSG_USERAUTH_INFO_RESPONSE = 61,
 	SSH_MSG_GLOBAL_REQUEST = 80,
 	SSH_MSG_REQUEST_SUCCESS = 81,
 	SSH_MSG_REQUEST_FAILURE = 82,
@@ -65,7 +68,8 @@ enum ssh_state {
 	SSH_STATE_NEWKEYS,
 	SSH_STATE_SERVICE, /* SERVICE_REQUEST */
 	SSH_STATE_AUTH, /* USERAUTH_REQUEST */
-	SSH_STATE_ASKED, /* nothing: the caller judges a key */
+	SSH_STATE_ASKED, /* nothing: the caller judges a key, or a reply */
+	SSH_STATE_QUESTION, /* USERAUTH_INFO_RESPONSE */
 	SSH_STATE_OPEN, /* channels */
 	SSH_STATE_GONE,
 	SSH_STATE_COUNT
@@ -128,6 +132,7 @@ struct ssh_channel {
 };
 
 struct ssh_auth; /* of ssh_auth.c: the request that is being judged */
+struct ssh_proven; /* of ssh_auth_question.c */
 
 struct ssh_conn {
 	const struct ssh_setup *setup;
@@ -137,7 +142,8 @@ struct ssh_conn {
 	struct ssh_direction in, out;
 	char *client_version; /* NULL before it came */
 	struct ssh_exchange *exchange; /* NULL where none goes on */
-	struct ssh_auth *auth; /* NULL but in SSH_STATE_ASKED */
+	struct ssh_auth *auth; /* NULL but in SSH_STATE_ASKED, for a key */
+	struct ssh_proven *proven; /* NULL but where a key counts as a part */
 	struct ssh_channel *channels;
 	uint32_t channel_room; /* of `channels` */
 	uint32_t channel_count; /* not free */
@@ -149,6 +155,7 @@ struct ssh_conn {
 	uint32_t packet_length; /* of the packet that is half there; or 0 */
 	uint32_t key_exchanges;
 	uint32_t keepalives; /* not yet answered */
+	uint32_t grace_ms; /* to be let in, from the beginning */
 	uint32_t tries; /* that failed */
 	uint32_t auth_requests;
 	uint8_t session_id[SSH_KEX_HASH_BYTES];
@@ -264,6 +271,31 @@ ssh_handler_fn ssh_exchange_on_newkeys;
 void ssh_auth_free(struct ssh_auth *auth);
 ssh_handler_fn ssh_auth_on_service_request;
 ssh_handler_fn ssh_auth_on_request;
+
+/* USERAUTH_FAILURE, with the one method that can go on. */
+enum ssh_success { SSH_SUCCESS_NONE, SSH_SUCCESS_PARTIAL };
+void ssh_auth_send_failure(struct ssh_conn *conn, enum ssh_success success);
+/* The same after a try, which counts: the last one ends the connection. */
+void ssh_auth_fail_try(struct ssh_conn *conn);
+
+/* ---- ssh_auth_question ---- */
+
+/* A key that is proven, to be completed by a question.  NULL: no memory. */
+struct ssh_proven *ssh_proven_new(
+    struct span user, struct span blob, const struct ssh_question *question);
+/* NULL is fine. */
+void ssh_proven_free(struct ssh_proven *proven);
+
+/* A request where conn->proven is set, behind its method's name. */
+struct ssh_proven_request {
+	struct span user, method, rest;
+};
+void ssh_auth_question_on_request(struct ssh_conn *conn,
+    const struct ssh_message *message,
+    const struct ssh_proven_request *request);
+ssh_handler_fn ssh_auth_question_on_response;
+/* The caller does not take the reply. */
+void ssh_auth_question_refuse(struct ssh_conn *conn);
 
 /* ---- ssh_channel ---- */
 

@@ -4,7 +4,7 @@
 
 #define IN(state)     (1u << SSH_STATE_##state)
 #define IN_EVERY      (~0u)
-#define IN_AFTER_KEYS (IN(SERVICE) | IN(AUTH) | IN(OPEN))
+#define IN_AFTER_KEYS (IN(SERVICE) | IN(AUTH) | IN(QUESTION) | IN(OPEN))
 #define NEVER	      0u
 /*
  * A later exchange, channels being open.  Between a peer's KEXINIT and NEWKEYS
@@ -57,9 +57,10 @@ static const struct row rows[] = {
     [SSH_MSG_DEBUG] = {"DEBUG", on_noise, IN_EVERY},
     /* paramiko asks again before each try. */
     [SSH_MSG_SERVICE_REQUEST] = {"SERVICE_REQUEST", ssh_auth_on_service_request,
-	IN(SERVICE) | IN(AUTH)},
+	IN(SERVICE) | IN(AUTH) | IN(QUESTION)},
     [SSH_MSG_SERVICE_ACCEPT] = {"SERVICE_ACCEPT", NULL, NEVER},
-    [SSH_MSG_EXT_INFO] = {"EXT_INFO", on_noise, IN(SERVICE) | IN(AUTH)},
+    [SSH_MSG_EXT_INFO] = {"EXT_INFO", on_noise,
+	IN(SERVICE) | IN(AUTH) | IN(QUESTION)},
     [SSH_MSG_KEXINIT] = {"KEXINIT", ssh_exchange_on_kexinit,
 	IN(KEXINIT) | IN_AFTER_KEYS},
     [SSH_MSG_NEWKEYS] = {"NEWKEYS", ssh_exchange_on_newkeys, IN(NEWKEYS)},
@@ -68,11 +69,13 @@ static const struct row rows[] = {
     [SSH_MSG_KEX_ECDH_REPLY] = {"KEX_ECDH_REPLY", NULL, NEVER},
     /* In OPEN it is ignored (RFC 4252 section 5.1). */
     [SSH_MSG_USERAUTH_REQUEST] = {"USERAUTH_REQUEST", ssh_auth_on_request,
-	IN(AUTH) | IN(OPEN)},
+	IN(AUTH) | IN(QUESTION) | IN(OPEN)},
     [SSH_MSG_USERAUTH_FAILURE] = {"USERAUTH_FAILURE", NULL, NEVER},
     [SSH_MSG_USERAUTH_SUCCESS] = {"USERAUTH_SUCCESS", NULL, NEVER},
     [SSH_MSG_USERAUTH_BANNER] = {"USERAUTH_BANNER", NULL, NEVER},
     [SSH_MSG_USERAUTH_PK_OK] = {"USERAUTH_PK_OK", NULL, NEVER},
+    [SSH_MSG_USERAUTH_INFO_RESPONSE] = {"USERAUTH_INFO_RESPONSE",
+	ssh_auth_question_on_response, IN(QUESTION)},
     [SSH_MSG_GLOBAL_REQUEST] = {"GLOBAL_REQUEST", ssh_global_on_request,
 	IN_OPEN},
     [SSH_MSG_REQUEST_SUCCESS] = {"REQUEST_SUCCESS", ssh_global_on_reply,

@@ -64,6 +64,10 @@ listen(struct run *r)
 	uint8_t number;
 
 	while ((number = peer_read(&r->p)) != 0) {
+		/* Who was told of a part is never let in. */
+		if (number == SSH_MSG_USERAUTH_SUCCESS &&
+		    r->p.conn->proven != NULL)
+			abort();
 		if (r->has_disconnected ||
 		    (r->holds && !may_be_said_while_keys_change(number)))
 			abort();
@@ -226,13 +230,12 @@ end_channel(struct run *r)
 static void
 answer_what_waits(struct run *r)
 {
-	static const struct ssh_auth_terms terms;
 	struct buf signature;
 
 	if (r->p.conn->state == SSH_STATE_ASKED) {
 		ssh_conn_auth_answer(r->p.conn,
-		    take(r) % 4 != 0 ? SSH_AUTH_ALLOW : SSH_AUTH_REFUSE, &terms,
-		    r->p.now_ms);
+		    take(r) % 4 != 0 ? r->p.answer : SSH_AUTH_REFUSE,
+		    &r->p.terms, r->p.now_ms);
 	} else if (r->p.conn->state == SSH_STATE_SIGNING) {
 		buf_init(&signature, 1000);
 		peer_put_signature(r->p.host_pkey,
@@ -294,6 +297,33 @@ send_auth(struct run *r)
 	    &(struct peer_proof){.is_probe = kind & 1, .is_damaged = kind & 2});
 }
 
+/* From now on a key is one of two parts, or all of it again. */
+static void
+change_parts(struct run *r)
+{
+	static const struct ssh_question question = {
+	    .name = "", .instruction = "fuzz", .prompt = "code: "};
+
+	r->p.terms.question = &question;
+	r->p.answer = take(r) % 4 == 0 ? SSH_AUTH_ALLOW : SSH_AUTH_QUESTION;
+}
+
+static void
+ask_for_question(struct run *r)
+{
+	peer_ask_for_question(&r->p, take(r) % 8 == 0 ? "enroll" : "dan");
+}
+
+static void
+send_reply(struct run *r)
+{
+	struct buf *out = peer_begin(&r->p, SSH_MSG_USERAUTH_INFO_RESPONSE);
+
+	wire_put_u32(out, take(r) % 8 == 0 ? take(r) : 1);
+	wire_put_string32(out, take_some(r));
+	peer_send_it(&r->p);
+}
+
 static void (*const deeds[])(struct run *r) = {
     say_any,
     say_kexinit,
@@ -310,6 +340,9 @@ static void (*const deeds[])(struct run *r) = {
     pass_time,
     ask,
     damage_stream,
+    change_parts,
+    ask_for_question,
+    send_reply,
 };
 enum { DEEDS = sizeof deeds / sizeof deeds[0] };
 

@@ -168,6 +168,11 @@ note_event(struct peer *p, const struct ssh_event *event)
 		note->is_proof = event->auth.is_proof;
 		(void)span_to_str(
 		    event->auth.user, note->text, sizeof note->text);
+	} else if (event->kind == SSH_EVENT_REPLY) {
+		assert_true(
+		    span_equal(event->reply.blob, buf_span(&p->user_blob)));
+		(void)span_to_str(
+		    event->reply.text, note->text, sizeof note->text);
 	}
 }
 
@@ -189,6 +194,7 @@ on_event(struct peer *p, const struct ssh_event *event)
 		buf_fini(&signature);
 		break;
 	case SSH_EVENT_AUTH:
+	case SSH_EVENT_REPLY:
 		if (p->is_slow_judge)
 			break;
 		enter(p);

@@ -41,7 +41,7 @@ struct peer_event {
 	uint32_t reason; /* GONE */
 	bool by_peer;
 	bool is_proof; /* AUTH */
-	/* GONE: why; SIGN: algorithm; OPEN: host; AUTH: user */
+	/* GONE: why; SIGN: algorithm; OPEN: host; AUTH: user; REPLY: text */
 	char text[160];
 };
 
@@ -59,7 +59,7 @@ struct peer {
 	enum ssh_auth_answer answer;
 	struct ssh_auth_terms terms;
 	bool is_slow_signer; /* SIGN is left to the test */
-	bool is_slow_judge; /* AUTH is left to the test */
+	bool is_slow_judge; /* AUTH and REPLY are left to the test */
 	bool is_slow_opener; /* OPEN is left to the test */
 	bool is_slow_reader; /* DATA is not given back */
 	size_t chunk; /* bytes handed over at once; 0: all */
@@ -184,6 +184,18 @@ struct peer_proof {
 	bool is_damaged; /* a bit of the signature is turned round */
 };
 void peer_send_auth(struct peer *p, const struct peer_proof *proof);
+
+/*
+ * As the user `enroll` prove the key, which counts as a part: the server is
+ * told to ask PEER_PROMPT, and has said that it goes on by that.
+ */
+#define PEER_PROMPT "Invitation code: "
+void peer_prove_part(struct peer *p);
+/* A USERAUTH_REQUEST for keyboard-interactive. */
+void peer_ask_for_question(struct peer *p, const char *user);
+/* And the question is read. */
+void peer_to_question(struct peer *p);
+void peer_send_reply(struct peer *p, const char *reply);
 
 /* The client's channel id is 100 + the server's. */
 struct peer_open {

@@ -151,6 +151,61 @@ peer_login(struct peer *p)
 	assert_int_equal(peer_count(p, SSH_EVENT_ACCEPTED), 1);
 }
 
+/* ---- a question ---- */
+
+void
+peer_prove_part(struct peer *p)
+{
+	static const struct ssh_question question = {.name = "kaya",
+	    .instruction = "The key SHA256:... is about to be let in.",
+	    .prompt = PEER_PROMPT};
+	struct span body, methods;
+	uint8_t partial;
+
+	p->answer = SSH_AUTH_QUESTION;
+	p->terms.question = &question;
+	peer_to_auth(p);
+	peer_send_auth(p, &(struct peer_proof){.user = "enroll"});
+	body = peer_expect(p, SSH_MSG_USERAUTH_FAILURE);
+	assert_true(wire_take_string32(&body, &methods));
+	assert_true(wire_take_u8(&body, &partial));
+	assert_int_equal(body.len, 0);
+	assert_true(span_is(methods, "keyboard-interactive"));
+	assert_int_equal(partial, 1);
+	peer_expect_silence(p);
+}
+
+void
+peer_ask_for_question(struct peer *p, const char *user)
+{
+	struct buf *out = peer_begin(p, SSH_MSG_USERAUTH_REQUEST);
+
+	wire_put_cstring32(out, user);
+	wire_put_cstring32(out, "ssh-connection");
+	wire_put_cstring32(out, "keyboard-interactive");
+	wire_put_cstring32(out, "");
+	wire_put_cstring32(out, "");
+	peer_send_it(p);
+}
+
+void
+peer_to_question(struct peer *p)
+{
+	peer_prove_part(p);
+	peer_ask_for_question(p, "enroll");
+	peer_expect(p, SSH_MSG_USERAUTH_INFO_REQUEST);
+}
+
+void
+peer_send_reply(struct peer *p, const char *reply)
+{
+	struct buf *out = peer_begin(p, SSH_MSG_USERAUTH_INFO_RESPONSE);
+
+	wire_put_u32(out, 1);
+	wire_put_cstring32(out, reply);
+	peer_send_it(p);
+}
+
 /* ---- channels ---- */
 
 void

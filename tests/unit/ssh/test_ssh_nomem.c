@@ -113,6 +113,14 @@ whole_session(struct peer *p)
 }
 
 static void
+whole_question(struct peer *p)
+{
+	peer_to_question(p);
+	peer_send_reply(p, "a code");
+	peer_expect(p, SSH_MSG_USERAUTH_FAILURE);
+}
+
+static void
 check_end(const struct peer *p)
 {
 	const struct peer_event *gone = peer_event(p, SSH_EVENT_GONE);
@@ -125,7 +133,7 @@ check_end(const struct peer *p)
 }
 
 static size_t
-fail_one_after_the_other(bool for_ever)
+fail_one_after_the_other(void (*talk)(struct peer *p), bool for_ever)
 {
 	size_t at = 0;
 	bool is_through;
@@ -137,7 +145,7 @@ fail_one_after_the_other(bool for_ever)
 		p.enter = enter;
 		p.leave = leave;
 		start_failing(++at, for_ever);
-		is_through = peer_try(&p, whole_session);
+		is_through = peer_try(&p, talk);
 		leave();
 		if (!is_through)
 			check_end(&p);
@@ -153,13 +161,15 @@ fail_one_after_the_other(bool for_ever)
 static void
 test_an_allocation_that_fails_ends_one_connection_at_most(void **state)
 {
-	assert_true(fail_one_after_the_other(false) > 20);
+	assert_true(fail_one_after_the_other(whole_session, false) > 20);
+	assert_true(fail_one_after_the_other(whole_question, false) > 10);
 }
 
 static void
 test_no_memory_at_all_ends_it_too(void **state)
 {
-	assert_true(fail_one_after_the_other(true) > 20);
+	assert_true(fail_one_after_the_other(whole_session, true) > 20);
+	assert_true(fail_one_after_the_other(whole_question, true) > 10);
 }
 
 static void

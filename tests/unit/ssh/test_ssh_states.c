@@ -104,10 +104,19 @@ to_second_ecdh_in_auth(struct peer *p)
 	peer_expect(p, SSH_MSG_KEXINIT);
 }
 
+static void
+to_second_ecdh_in_question(struct peer *p)
+{
+	peer_to_question(p);
+	peer_say_kexinit(p);
+	peer_run(p);
+	peer_expect(p, SSH_MSG_KEXINIT);
+}
+
 /* ---- what is expected ---- */
 
 static const uint8_t known[] = {1, 2, 3, 4, 5, 6, 7, 20, 21, 30, 31, 50, 51, 52,
-    53, 60, 80, 81, 82, 90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 100, 0};
+    53, 60, 61, 80, 81, 82, 90, 91, 92, 93, 94, 95, 96, 97, 98, 99, 100, 0};
 
 #define PLAIN "curve25519-sha256,ext-info-c"
 
@@ -127,6 +136,12 @@ static const struct {
     {"service", peer_handshake, NULL, UNKNOWN, {1, 2, 3, 4, 5, 7, 20}},
     {"auth", peer_to_auth, NULL, UNKNOWN, {1, 2, 3, 4, 5, 7, 20, 50}},
     {"ECDH_INIT in auth", to_second_ecdh_in_auth, NULL, UNKNOWN,
+	{1, 2, 3, 4, 30}},
+    {"key proven as a part", peer_prove_part, NULL, UNKNOWN,
+	{1, 2, 3, 4, 5, 7, 20, 50}},
+    {"question", peer_to_question, NULL, UNKNOWN,
+	{1, 2, 3, 4, 5, 7, 20, 50, 61}},
+    {"ECDH_INIT in question", to_second_ecdh_in_question, NULL, UNKNOWN,
 	{1, 2, 3, 4, 30}},
     {"open", to_open, NULL, UNKNOWN,
 	{1, 2, 3, 4, 20, 50, 80, 90, 93, 94, 95, 96, 97, 98}},
@@ -186,9 +201,14 @@ put_body(struct peer *p, uint8_t number, struct buf *out)
 		wire_put_string32(out, span_of(share, sizeof share));
 		break;
 	case SSH_MSG_USERAUTH_REQUEST:
-		wire_put_cstring32(out, "dan");
+		wire_put_cstring32(
+		    out, p->answer == SSH_AUTH_QUESTION ? "enroll" : "dan");
 		wire_put_cstring32(out, "ssh-connection");
 		wire_put_cstring32(out, "none");
+		break;
+	case SSH_MSG_USERAUTH_INFO_RESPONSE:
+		wire_put_u32(out, 1);
+		wire_put_cstring32(out, "a code");
 		break;
 	case SSH_MSG_GLOBAL_REQUEST:
 		wire_put_cstring32(out, "x@y");
