@@ -14,6 +14,7 @@ enum {
 	FILE_MAX_BYTES = 512 << 20, /* as kayad has it */
 	CHUNK_BYTES = 64 << 10,
 	LOCK_PATIENCE_MS = 10000,
+	LOCK_AT_ONCE_MS = 200, /* another kaya holds it for some ms */
 	LOCK_PAUSE_MS = 20
 };
 
@@ -232,7 +233,8 @@ resolve_missing(const char *path, struct err *err)
 
 /* flock(2) on the folder: it stays, while the files in it are replaced. */
 static int
-lock_folder(struct keys_files *files, const char *folder, struct err *err)
+lock_folder(struct keys_files *files, const char *folder, int patience_ms,
+    struct err *err)
 {
 	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -244,7 +246,7 @@ lock_folder(struct keys_files *files, const char *folder, struct err *err)
 		/* A file system without locks: replacing looks for changes. */
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			break;
-		if (ms >= LOCK_PATIENCE_MS) {
+		if (ms >= patience_ms) {
 			close(fd);
 			err_set(err, ERR_FAILED,
 			    "another program holds the lock on %s", folder);
@@ -258,18 +260,23 @@ lock_folder(struct keys_files *files, const char *folder, struct err *err)
 }
 
 static int
-open_for_change(struct keys_files *files, char *target, struct err *err)
+open_for_change(struct keys_files *files, char *target,
+    enum keys_files_purpose purpose, struct err *err)
 {
 	char *folder;
 	struct keys_file *file;
-	int result;
+	int result = 0;
 
 	folder = files->is_folder ? strdup(target) : folder_of(target, NULL);
 	if (folder == NULL) {
 		free(target);
 		return nomem(err);
 	}
-	result = lock_folder(files, folder, err);
+	if (purpose != KEYS_FILES_OWN)
+		result = lock_folder(files, folder,
+		    purpose == KEYS_FILES_CHANGE ? LOCK_PATIENCE_MS
+						 : LOCK_AT_ONCE_MS,
+		    err);
 	if (result != 0 || files->is_folder) {
 		free(target);
 		free(folder);
@@ -325,13 +332,13 @@ keys_files_open(struct keys_files *files, const char *path,
 	} else {
 		target = realpath(path, NULL);
 		if (target == NULL && errno == ENOENT &&
-		    purpose == KEYS_FILES_CHANGE)
+		    purpose != KEYS_FILES_READ)
 			target = resolve_missing(path, err);
 		else if (target == NULL)
 			cannot(err, "read", path);
 		result = target == NULL ? -1
-			 : purpose == KEYS_FILES_CHANGE
-			     ? open_for_change(files, target, err)
+			 : purpose != KEYS_FILES_READ
+			     ? open_for_change(files, target, purpose, err)
 			     : open_for_reading(files, target, err);
 	}
 	if (result != 0)

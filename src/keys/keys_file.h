@@ -34,7 +34,11 @@ enum keys_files_purpose {
 	KEYS_FILES_READ,
 	/* Holds a lock against another kaya until keys_files_close, and takes
 	 * a file that is missing for an empty one. */
-	KEYS_FILES_CHANGE
+	KEYS_FILES_CHANGE,
+	/* The same, for who cannot wait: -1 where another holds the lock. */
+	KEYS_FILES_CHANGE_AT_ONCE,
+	/* The same without a lock, for files that nobody else changes. */
+	KEYS_FILES_OWN
 };
 
 /*
