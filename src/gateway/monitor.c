@@ -59,6 +59,14 @@ send_one(int fd, const struct monitor_message *message, int pass_fd)
 	return SENT;
 }
 
+/* It may have held a code. */
+static void
+forget(struct monitor_unsent *unsent)
+{
+	explicit_bzero(unsent->message.payload, unsent->message.len);
+	free(unsent);
+}
+
 static void
 send_unsent(struct monitor *monitor)
 {
@@ -71,7 +79,7 @@ send_unsent(struct monitor *monitor)
 		if (first->pass_fd >= 0)
 			close(first->pass_fd);
 		monitor->unsent = first->next;
-		free(first);
+		forget(first);
 	}
 	monitor->last = &monitor->unsent;
 	loop_watch_want(&monitor->watch, LOOP_READABLE);
@@ -132,6 +140,7 @@ on_ready(void *arg, unsigned ready)
 			return;
 		}
 		monitor->fn(monitor->arg, &message, passed_fd);
+		explicit_bzero(message.payload, message.len);
 	}
 }
 
@@ -160,7 +169,7 @@ monitor_stop(struct monitor *monitor)
 		monitor->unsent = first->next;
 		if (first->pass_fd >= 0)
 			close(first->pass_fd);
-		free(first);
+		forget(first);
 	}
 }
 
@@ -169,28 +178,34 @@ monitor_send(struct monitor *monitor, enum monitor_op op, int32_t value,
     uint64_t ticket, struct span payload, int pass_fd)
 {
 	struct monitor_unsent *unsent;
-	struct monitor_message message = {
-	    .op = op,
-	    .value = value,
-	    .ticket = ticket,
-	    .len = (uint32_t)payload.len,
-	};
+	struct monitor_message message;
+	enum sent sent = SENT_LATER;
 
 	assert(payload.len <= MONITOR_PAYLOAD_MAX);
+	message.op = op;
+	message.value = value;
+	message.ticket = ticket;
+	message.len = (uint32_t)payload.len;
 	if (payload.len > 0)
 		memcpy(message.payload, payload.data, payload.len);
-	if (monitor->unsent == NULL &&
-	    send_one(monitor->fd, &message, pass_fd) == SENT) {
+	if (monitor->unsent == NULL)
+		sent = send_one(monitor->fd, &message, pass_fd);
+	if (sent == SENT) {
 		if (pass_fd >= 0)
 			close(pass_fd);
-		return;
+	} else {
+		/* No longer than it is: thousands may wait. */
+		unsent = malloc(offsetof(struct monitor_unsent, message) +
+				size_of(&message));
+		if (unsent == NULL)
+			abort(); /* neither process can go on without the other
+				  */
+		unsent->next = NULL;
+		unsent->pass_fd = pass_fd;
+		memcpy(&unsent->message, &message, size_of(&message));
+		*monitor->last = unsent;
+		monitor->last = &unsent->next;
+		loop_watch_want(&monitor->watch, LOOP_READABLE | LOOP_WRITABLE);
 	}
-	unsent = malloc(sizeof *unsent);
-	if (unsent == NULL)
-		abort(); /* neither process can go on without the other */
-	*unsent =
-	    (struct monitor_unsent){.pass_fd = pass_fd, .message = message};
-	*monitor->last = unsent;
-	monitor->last = &unsent->next;
-	loop_watch_want(&monitor->watch, LOOP_READABLE | LOOP_WRITABLE);
+	explicit_bzero(message.payload, payload.len);
 }

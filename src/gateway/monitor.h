@@ -28,6 +28,13 @@
 	/* parent: value = index of the broker, or -1; the descriptor, or */   \
 	/* payload = why there is none */                                      \
 	X(MONITOR_CONNECTED)                                                   \
+	/* child: who has proven a key asks to be let in by a code; payload */ \
+	/* = string32 of the address, the code (28 bytes: its secret, its */   \
+	/* host), the key's blob */                                            \
+	X(MONITOR_ENROLL)                                                      \
+	/* parent: value = enum monitor_enrolled; payload = a sentence for */  \
+	/* the user */                                                         \
+	X(MONITOR_ENROLLED)                                                    \
 	/* parent to control: a descriptor of a sealed memfd (snapshot.h) */   \
 	X(MONITOR_SNAPSHOT)                                                    \
 	/* control: the snapshot of generation `ticket` is in force (value 0), \
@@ -48,7 +55,14 @@ enum monitor_op {
 	    MONITOR_OPS_COUNT
 };
 
-enum { MONITOR_PAYLOAD_MAX = 1024 };
+enum monitor_enrolled {
+	MONITOR_ENROLLED_IN, /* the key is in force */
+	MONITOR_ENROLLED_WRONG_CODE, /* another one may be tried */
+	MONITOR_ENROLLED_REFUSED /* for another reason */
+};
+
+/* Room for the largest key (PUBKEY_MAX_BYTES) and what is said of it. */
+enum { MONITOR_PAYLOAD_MAX = 4096 + 128 };
 
 struct monitor_message {
 	uint32_t op; /* enum monitor_op */
@@ -92,7 +106,8 @@ void monitor_stop(struct monitor *monitor);
 /*
  * Send a message, with `pass_fd` (-1: none), which is closed here in any case.
  * Waits in a queue where the socket is full.  A failure is the end of the
- * other process, which the callback tells of.
+ * other process, which the callback tells of.  No copy of the payload is left
+ * in this process.
  */
 void monitor_send(struct monitor *monitor, enum monitor_op op, int32_t value,
     uint64_t ticket, struct span payload, int pass_fd);

@@ -325,6 +325,7 @@ wind_up(struct parent *parent)
 	parent_stop_brokers(&parent->brokers);
 	parent_stop_brokers(&parent->pending_brokers);
 	parent_drop_early(parent);
+	parent_drop_enrolments(parent);
 	if (parent->has_pending)
 		settings_fini(&parent->pending);
 	key_files_watch_free(parent->watch);

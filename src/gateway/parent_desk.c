@@ -146,4 +146,6 @@ parent_on_desk(void *arg, const struct monitor_message *message, int fd)
 		sign(desk, message);
 	else if (message->op == MONITOR_CONNECT)
 		start_connect(desk, message);
+	else if (message->op == MONITOR_ENROLL)
+		parent_enroll(desk, message);
 }

@@ -7,6 +7,8 @@
  *	parent          beginning, signals, end
  *	parent_reload   configuration and keys, read and put in force
  *	parent_desk     what the child asks for: signatures, connections
+ *	parent_enroll   a key that comes in by a code
+ *	parent_invite   those codes: made, listed, cancelled
  *	parent_status   the control socket
  */
 
@@ -25,6 +27,7 @@ enum { PARENT_SIGNALS = 4 };
 
 struct parent;
 struct errand;
+struct enrolment;
 
 /* The parent's end of one thread's pair. */
 struct desk {
@@ -67,6 +70,7 @@ struct parent {
 	uint64_t in_force;
 	uint64_t brokers_since; /* the generation that they came with */
 	struct errand *early; /* asked by a snapshot not in force here */
+	struct enrolment *enrolments; /* keys that wait to be in force */
 	struct settings pending; /* sent, not yet in force */
 	bool has_pending;
 	bool must_reload; /* once it is in force, or refused */
@@ -114,6 +118,25 @@ void parent_on_desk(void *arg, const struct monitor_message *message, int fd);
 /* Do what waited for the snapshot that is in force now; or forget it. */
 void parent_run_early(struct parent *parent);
 void parent_drop_early(struct parent *parent);
+
+/* ---- parent_enroll ---- */
+
+/* Somebody gives a code for a key (MONITOR_ENROLL). */
+void parent_enroll(struct desk *desk, const struct monitor_message *message);
+
+/* Tell those whose keys are in force, or will not be. */
+void parent_settle_enrolments(struct parent *parent);
+void parent_drop_enrolments(struct parent *parent);
+
+/* ---- parent_invite: requests at the control socket ---- */
+
+/* `rest`: what stands behind the request's first word. */
+typedef void parent_request_fn(
+    struct parent *parent, struct span rest, struct control_client *client);
+
+parent_request_fn parent_invite; /* NAME SECONDS ROLE|- one|more */
+parent_request_fn parent_list_invitations;
+parent_request_fn parent_cancel_invitation; /* NAME */
 
 /* ---- parent_status ---- */
 

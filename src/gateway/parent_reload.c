@@ -326,4 +326,5 @@ parent_on_in_force(struct parent *parent, const struct monitor_message *message)
 	}
 	if (parent->must_reload)
 		parent_reload(parent);
+	parent_settle_enrolments(parent);
 }

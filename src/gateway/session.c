@@ -69,11 +69,12 @@ session_set_state(struct session *session, enum session_state state)
 		log_end(&line);
 	}
 	if (session->state == SESSION_HANDSHAKE) {
-		if (session->due_ms != 0)
+		if (session->is_late)
 			worker_drop_late(session->worker);
 		else
 			worker_left_unauthenticated(
 			    session->worker, session->source);
+		session->is_late = false;
 		session->source = UINT32_MAX;
 	}
 	if (session->state == SESSION_OPEN)
@@ -99,6 +100,7 @@ free_session(void *arg)
 	free(session->held);
 	free(session->who.identity);
 	free(session->said);
+	free(session->sentence);
 	*session->link = session->next;
 	if (session->next != NULL)
 		session->next->link = session->link;
@@ -244,7 +246,8 @@ session_on_deadline(struct session *session)
 	if (session->due_ms != 0 && now >= session->due_ms) {
 		if (session->state == SESSION_HANDSHAKE) {
 			session_tell_refusal(session);
-			session_resume(session);
+			if (session->state == SESSION_HANDSHAKE)
+				session_resume(session);
 			return;
 		}
 		session->why = "its key came again, and it gave no sign of "

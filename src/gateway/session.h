@@ -59,12 +59,15 @@ struct session {
 	uint32_t source;
 	uint8_t state; /* enum session_state */
 	uint8_t unanswered; /* keepalives */
+	uint8_t codes; /* that were wrong */
+	bool is_late; /* HANDSHAKE: it takes nobody's place (worker.h) */
 	bool is_turning; /* inside session_turn: no flush from below */
 	struct session_who who;
 	struct roster_node roster; /* while OPEN */
 	uint32_t entry; /* of the keyring in force */
 	const char *why; /* it ended; a constant */
 	char *said; /* the same from the conn, or NULL */
+	char *sentence; /* of a code's refusal, told late; or NULL */
 	uint8_t code; /* of the DISCONNECT, 0: none */
 	bool by_peer;
 };
@@ -82,6 +85,10 @@ bool session_is_quiet(const struct session *session);
 
 /* The parent's answer to a signature asked for by this session. */
 void session_on_signed(struct session *session, struct span signature);
+
+/* The parent's answer to a code, with a sentence for the user. */
+void session_on_enrolled(
+    struct session *session, enum monitor_enrolled outcome, struct span said);
 
 /* A new snapshot is in force: its key may have been taken out. */
 void session_on_snapshot(struct session *session, struct snapshot *snapshot);

@@ -41,9 +41,8 @@ end_refusal(const struct session *session, struct log_line *line,
 	log_end(line);
 }
 
-/* Count a refusal of this key; how late it is to be told. */
-static uint64_t
-count_refusal(
+uint64_t
+session_count_refusal(
     struct session *session, const uint8_t digest[PUBKEY_DIGEST_BYTES])
 {
 	const struct settings_limits *limits = &session->setup->settings.limits;
@@ -66,13 +65,14 @@ begin_waiting(struct session *session, const struct ssh_event *event)
 	uint64_t wait_ms;
 
 	pubkey_digest(event->auth.blob, digest);
-	wait_ms = count_refusal(session, digest);
+	wait_ms = session_count_refusal(session, digest);
 	left_ms = session->late_ms < left_ms ? left_ms - session->late_ms : 0;
 	if (wait_ms > left_ms)
 		wait_ms = left_ms;
 	if (wait_ms == 0 ||
 	    !worker_begin_late(session->worker, session->source))
 		return 0;
+	session->is_late = true;
 	session->late_ms += (uint32_t)wait_ms;
 	session->due_ms = worker_now_ms(session->worker) + wait_ms;
 	return wait_ms;
@@ -81,7 +81,13 @@ begin_waiting(struct session *session, const struct ssh_event *event)
 void
 session_tell_refusal(struct session *session)
 {
+	/* Only who is asked for a code stays late. */
+	if (session->codes > 0) {
+		session_enroll_tell_refusal(session);
+		return;
+	}
 	session->due_ms = 0;
+	session->is_late = false;
 	worker_end_late(session->worker, session->source);
 	ssh_conn_auth_answer(session->conn, SSH_AUTH_REFUSE, NULL,
 	    worker_now_ms(session->worker));
@@ -151,6 +157,10 @@ session_on_auth(struct session *session, const struct ssh_event *event)
 	struct ssh_auth_terms terms;
 	struct log_line line;
 
+	if (session_is_for_enrolling(event->auth.user)) {
+		session_enroll_on_auth(session, event);
+		return;
+	}
 	terms = (struct ssh_auth_terms){
 	    .no_touch_required = !verdict.touch_required,
 	    .verify_required = verdict.verify_required,
@@ -171,7 +181,7 @@ session_on_auth(struct session *session, const struct ssh_event *event)
 	if (outcome == SSH_AUTH_ACCEPTED || outcome == SSH_AUTH_SAID_SO)
 		return;
 	if (outcome == SSH_AUTH_BAD_SIGNATURE)
-		count_refusal(session, session->who.key);
+		(void)session_count_refusal(session, session->who.key);
 	end_refusal(session, is_begun ? &line : NULL,
 	    why != NULL ? why : faults[outcome], 0);
 }

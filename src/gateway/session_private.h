@@ -7,6 +7,7 @@
  *	session          states, deadlines, writing, beginning and end
  *	session_turn     reading, and what comes of it
  *	session_auth     who is let in
+ *	session_enroll   who wants to be, by a code
  *	session_report   the log's and the status's view of it
  */
 
@@ -29,6 +30,21 @@ void session_on_auth(struct session *session, const struct ssh_event *event);
 
 /* The time has come to tell the refusal that waits. */
 void session_tell_refusal(struct session *session);
+
+/* Count a refusal of this key; how late it is to be told. */
+uint64_t session_count_refusal(
+    struct session *session, const uint8_t digest[PUBKEY_DIGEST_BYTES]);
+
+/* Whether it is the user who comes to have a key let in. */
+bool session_is_for_enrolling(struct span user);
+
+/* The same as session_on_auth and session_tell_refusal, for that user. */
+void session_enroll_on_auth(
+    struct session *session, const struct ssh_event *event);
+void session_enroll_tell_refusal(struct session *session);
+
+/* A code was typed (SSH_EVENT_REPLY). */
+void session_on_reply(struct session *session, const struct ssh_event *event);
 
 /* The key was proven (SSH_EVENT_ACCEPTED). */
 void session_on_accepted(struct session *session);

@@ -69,7 +69,9 @@ on_event(struct session *session, const struct ssh_event *event)
 	switch (event->kind) {
 	case SSH_EVENT_NONE:
 	case SSH_EVENT_ALIVE:
-	case SSH_EVENT_REPLY: /* nobody is asked */
+		break;
+	case SSH_EVENT_REPLY:
+		session_on_reply(session, event);
 		break;
 	case SSH_EVENT_SIGN:
 		on_sign(session, event);

@@ -271,6 +271,10 @@ on_monitor(void *arg, const struct monitor_message *message, int fd)
 	if (asker != NULL && message->op == MONITOR_SIGNED) {
 		session_on_signed(
 		    asker, span_of(message->payload, message->len));
+	} else if (asker != NULL && message->op == MONITOR_ENROLLED) {
+		session_on_enrolled(asker,
+		    (enum monitor_enrolled)message->value,
+		    span_of(message->payload, message->len));
 	} else if (asker != NULL && message->op == MONITOR_CONNECTED) {
 		pipe_on_connected(asker, message->value, fd,
 		    span_of(message->payload, message->len));

@@ -49,7 +49,7 @@ free_client(void *arg)
 {
 	struct control_client *client = arg;
 
-	buf_fini(&client->out);
+	buf_fini_wipe(&client->out); /* it may have held a code */
 	loop_timer_free(client->timer);
 	free(client);
 }
