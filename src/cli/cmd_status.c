@@ -1,56 +1,22 @@
 #include "commands.h"
 
+#include "control_ask.h"
 #include "dest.h"
 #include "runtime.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-enum { ANSWER_S = 5 };
 
 static const struct cmd_option options[] = {
     {CMD_STATE, "state", "DIR", "a gateway's state folder (kayad --state)"},
     {CMD_JSON, "json", NULL, "a JSON array, one object a program"},
     {0},
 };
-
-/*
- * One question, one answer; NULL where nobody answers, with errno ECONNREFUSED
- * where nobody is there any more.
- */
-static json_t *
-ask(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const struct timeval patience = {.tv_sec = ANSWER_S};
-	json_t *answer = NULL;
-	json_error_t error;
-	int fd, why = 0;
-
-	if (strlen(path) >= sizeof address.sun_path)
-		return NULL;
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-	if (fd < 0)
-		return NULL;
-	if (connect(fd, (void *)&address, sizeof address) != 0)
-		why = errno;
-	else if (send(fd, "status\n", 7, MSG_NOSIGNAL) == 7)
-		answer = json_loadfd(fd, 0, &error);
-	close(fd);
-	errno = why;
-	return answer;
-}
 
 static void
 ask_tunnels_in(const char *dir, json_t *answers)
@@ -64,7 +30,7 @@ ask_tunnels_in(const char *dir, json_t *answers)
 		if (strncmp(entry->d_name, "tunnel-", 7) != 0)
 			continue;
 		snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
-		answer = ask(path);
+		answer = control_ask(path, "status");
 		if (answer != NULL)
 			json_array_append_new(answers, answer);
 		else if (errno == ECONNREFUSED)
@@ -86,27 +52,15 @@ ask_tunnels(json_t *answers)
 }
 
 static void
-ask_gateway(json_t *answers, const char *state_dir)
+ask_gateways(json_t *answers, const char *state_dir)
 {
-	char path[512], home[400];
-	const char *const dirs[] = {state_dir, "/var/lib/kayad", home};
-	const char *xdg = getenv("XDG_STATE_HOME"), *user = getenv("HOME");
-	json_t *answer;
+	char path[CONTROL_PATH_MAX];
 
-	if (xdg != NULL && xdg[0] == '/')
-		snprintf(home, sizeof home, "%s/kayad", xdg);
-	else
-		snprintf(home, sizeof home, "%s/.local/state/kayad",
-		    user != NULL ? user : "");
-	for (size_t i = 0; i < 3; i++) {
-		if (dirs[i] == NULL)
-			continue;
-		snprintf(path, sizeof path, "%s/control.sock", dirs[i]);
-		answer = ask(path);
+	for (size_t i = 0; control_place(i, state_dir, path); i++) {
+		json_t *answer = control_ask(path, "status");
+
 		if (answer != NULL)
 			json_array_append_new(answers, answer);
-		if (state_dir != NULL)
-			return;
 	}
 }
 
@@ -180,7 +134,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 		return cmd_misuse(cmd, "unexpected word \"%s\"", argv[optind]);
 	answers = json_array();
 	ask_tunnels(answers);
-	ask_gateway(answers, state_dir);
+	ask_gateways(answers, state_dir);
 	if (as_json) {
 		json_dumpf(answers, stdout, JSON_INDENT(2));
 		putchar('\n');

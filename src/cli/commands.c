@@ -8,5 +8,6 @@ const struct cmd *const cmds[] = {
     &cmd_keys,
     &cmd_doctor,
     &cmd_enroll,
+    &cmd_invite,
     NULL,
 };

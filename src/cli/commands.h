@@ -12,5 +12,6 @@ extern const struct cmd cmd_status;
 extern const struct cmd cmd_keys;
 extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_enroll;
+extern const struct cmd cmd_invite;
 
 #endif

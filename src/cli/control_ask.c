@@ -1,0 +1,138 @@
+#include "control_ask.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { ANSWER_S = 5, REQUEST_MAX = 512 };
+
+json_t *
+control_ask(const char *path, const char *request)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const struct timeval patience = {.tv_sec = ANSWER_S};
+	char line[REQUEST_MAX];
+	json_t *answer = NULL;
+	json_error_t error;
+	int fd, why = 0;
+	size_t len;
+
+	if (strlen(path) >= sizeof address.sun_path)
+		return NULL;
+	strcpy(address.sun_path, path);
+	len = (size_t)snprintf(line, sizeof line, "%s\n", request);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || len >= sizeof line)
+		goto done;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	if (connect(fd, (void *)&address, sizeof address) != 0)
+		why = errno;
+	else if (send(fd, line, len, MSG_NOSIGNAL) == (ssize_t)len)
+		answer = json_loadfd(fd, 0, &error);
+done:
+	if (fd >= 0)
+		close(fd);
+	errno = why;
+	return answer;
+}
+
+bool
+control_place(size_t i, const char *state_dir, char path[CONTROL_PATH_MAX])
+{
+	const char *xdg = getenv("XDG_STATE_HOME"), *user = getenv("HOME");
+	const bool has_xdg = xdg != NULL && xdg[0] == '/';
+
+	if (i >= (state_dir != NULL ? 1 : 2))
+		return false;
+	if (state_dir != NULL)
+		snprintf(path, CONTROL_PATH_MAX, "%s/control.sock", state_dir);
+	else if (i == 0)
+		strcpy(path, "/var/lib/kayad/control.sock");
+	else
+		snprintf(path, CONTROL_PATH_MAX, "%s%s/kayad/control.sock",
+		    has_xdg	   ? xdg
+		    : user != NULL ? user
+				   : "",
+		    has_xdg ? "" : "/.local/state");
+	return true;
+}
+
+/* ---- the gateway ---- */
+
+static int
+refuse(int why, const char *path, const char *state_dir, struct err *err)
+{
+	if (why == EACCES || why == EPERM) {
+		err_set(err, ERR_REFUSED, "the kayad at %s is another user's",
+		    path);
+		return err_hint(err, "run it as kayad's user, or as root");
+	}
+	err_set(err, ERR_UNREACHABLE, "no kayad answers%s%s",
+	    state_dir != NULL ? " at " : "", state_dir != NULL ? path : "");
+	return err_hint(
+	    err, state_dir != NULL
+		     ? "start it, or name the folder that it keeps its state in"
+		     : "start it, or name its state folder: --state DIR");
+}
+
+static enum err_code
+code_of(const char *name)
+{
+	for (enum err_code code = 0; code < ERR_CODES_COUNT; code++)
+		if (name != NULL && strcmp(err_name(code), name) == 0)
+			return code;
+	return ERR_FAILED;
+}
+
+static const char *
+text_of(const json_t *answer, const char *key)
+{
+	const char *text = json_string_value(json_object_get(answer, key));
+
+	return text == NULL ? "" : text;
+}
+
+/* What it says that it could not do. */
+static int
+take_error(const json_t *answer, struct err *err)
+{
+	if (json_object_get(answer, "error") == NULL)
+		return 0;
+	err_set(err, code_of(text_of(answer, "code")), "%s",
+	    text_of(answer, "error"));
+	if (text_of(answer, "where")[0] != '\0')
+		err_where(err, "%s", text_of(answer, "where"));
+	if (text_of(answer, "hint")[0] != '\0')
+		err_hint(err, "%s", text_of(answer, "hint"));
+	return -1;
+}
+
+json_t *
+control_ask_gateway(const char *state_dir, const char *request, struct err *err)
+{
+	char path[CONTROL_PATH_MAX];
+	json_t *answer = NULL;
+	int why = 0;
+
+	for (size_t i = 0; control_place(i, state_dir, path); i++) {
+		answer = control_ask(path, request);
+		if (answer != NULL)
+			break;
+		/* One that is there and may not be asked counts for more. */
+		if (errno == EACCES || errno == EPERM) {
+			why = errno;
+			refuse(why, path, state_dir, err);
+		}
+	}
+	if (answer == NULL && why == 0)
+		refuse(0, path, state_dir, err);
+	if (answer == NULL || take_error(answer, err) == 0)
+		return answer;
+	json_decref(answer);
+	return NULL;
+}
