@@ -2,13 +2,14 @@
 
 #include "doctor.h"
 #include "doctor_command.h"
+#include "doctor_compare.h"
 #include "str.h"
 
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_SERVER_FILE = CMD_OWN, OPTION_IDLE };
+enum { OPTION_SERVER_FILE = CMD_OWN, OPTION_IDLE, OPTION_COMPARE };
 
 enum { IDLE_MAX_S = 24 * 3600 };
 
@@ -24,6 +25,9 @@ static const struct cmd_option options[] = {
     {OPTION_IDLE, "idle", "DURATION",
 	"let links idle for so long (90s, 10m, 1h), to find out when the "
 	"network forgets them"},
+    {OPTION_COMPARE, "compare", NULL,
+	"say what differs between two ssh commands or aliases, and which key "
+	"lets each of them in"},
     {'L', NULL, "FORWARD", "where clients will connect (22883)"},
     CMD_LINK_LETTERS,
     {CMD_JSON, "json", NULL, "a JSON object in place of text"},
@@ -63,6 +67,7 @@ struct wanted {
 	struct doctor_options doctor;
 	struct cmd_broker broker;
 	bool as_json;
+	bool compares;
 };
 
 /* 0, or an exit status where it was told. */
@@ -97,6 +102,9 @@ take_option(struct cmd_reader *reader, int id, struct wanted *wanted)
 			return cmd_misuse(reader->cmd,
 			    "--idle \"%s\" is no duration: write 90s, 10m, 1h",
 			    reader->argument);
+		break;
+	case OPTION_COMPARE:
+		wanted->compares = true;
 		break;
 	case CMD_JSON:
 		wanted->as_json = true;
@@ -136,6 +144,33 @@ examine(const struct cmd *cmd, struct wanted *wanted, const char *const *words)
 	return status;
 }
 
+static int
+compare(
+    const struct cmd *cmd, const struct wanted *wanted, int argc, char **argv)
+{
+	char broker[300];
+	struct doctor_compare_options how = {
+	    .state_dir = wanted->doctor.link.state_dir,
+	    .ssh_config = wanted->doctor.link.ssh_config,
+	    .server_file = wanted->doctor.server_file,
+	    .broker = broker,
+	    .form = wanted->as_json ? FINDINGS_AS_JSON : FINDINGS_AS_TEXT};
+	bool v6 = strchr(wanted->broker.host, ':') != NULL;
+	struct err err = ERR_INIT;
+	int status = 0;
+
+	if (optind + 2 != argc)
+		return cmd_misuse(cmd,
+		    "--compare takes two: a command in quotes, or an alias");
+	snprintf(broker, sizeof broker, "%s%s%s:%u", v6 ? "[" : "",
+	    wanted->broker.host, v6 ? "]" : "", wanted->broker.port);
+	how.first = argv[optind];
+	how.second = argv[optind + 1];
+	if (doctor_compare_run(&how, stdout, &status, &err) != 0)
+		return cmd_complain(&err);
+	return status;
+}
+
 /* ---- what is asked for ---- */
 
 enum mode {
@@ -169,6 +204,8 @@ run(const struct cmd *cmd, int argc, char **argv)
 		if (status != 0)
 			return status;
 	}
+	if (wanted.compares)
+		return compare(cmd, &wanted, argc, argv);
 	switch (mode_of(argc, argv)) {
 	case MODE_DEST:
 		wanted.doctor.link.dest = argv[optind];
@@ -192,6 +229,8 @@ static const char *const synopses[] = {
     "[--idle DURATION] [--json] DEST",
     "[-b HOST:PORT] [-u USER -P PASSWORD] [--server-file FILE] [--json] -- "
     "ssh [OPTION]... DEST",
+    "[-b HOST:PORT] [-F FILE] [--server-file FILE] [--json] --compare "
+    "'ssh ...'|ALIAS 'ssh ...'|ALIAS",
     NULL};
 
 const struct cmd cmd_doctor = {
@@ -219,6 +258,17 @@ const struct cmd cmd_doctor = {
 	"prints the corrected command, and walks the way by its settings:\n"
 	"\n"
 	"    kaya doctor -- ssh -f -L 22883:localhost:1883 dan@broker -i key\n"
+	"\n"
+	"With --compare it says what differs between two ways to a server, "
+	"each a\n"
+	"command in quotes, an alias or a DEST: the settings, the gravest "
+	"first,\n"
+	"which key lets each of them in, hence which line of authorized_keys, "
+	"and\n"
+	"why one works where the other fails:\n"
+	"\n"
+	"    kaya doctor --compare 'ssh -N -L 22883:localhost:1883 dan@broker' "
+	"field\n"
 	"\n"
 	"Exit status: 0 all is well, 1 failed, 2 wrong usage, 3 not "
 	"reachable,\n"

@@ -4,6 +4,7 @@
 #include "program.h"
 #include "shell_words.h"
 #include "ssh_says.h"
+#include "ssh_settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -230,4 +231,26 @@ void
 command_given_fini(struct command_given *given)
 {
 	arena_fini(&given->arena);
+}
+
+/* What acts is left out, but -f, which does nothing where -G stands. */
+void
+command_given_refused(const struct command_given *given, char *why, size_t size)
+{
+	struct command_line line = given->line;
+	struct command_words words;
+	struct ssh_settings settings;
+
+	why[0] = '\0';
+	if (given->result != COMMAND_LINE_GOOD ||
+	    !command_line_words(&line, COMMAND_LINE_NO_PROGRAM, &words))
+		return;
+	if (command_line_option(&line, 'f', NULL) != NULL &&
+	    words.count + 2 < COMMAND_LINE_WORDS_MAX) {
+		memmove(words.words + 1, words.words,
+		    (words.count + 1) * sizeof words.words[0]);
+		words.words[0] = "-f";
+	}
+	ssh_settings_ask(&settings, words.words, why, size);
+	ssh_settings_fini(&settings);
 }

@@ -38,6 +38,13 @@ int command_given_read(struct command_given *given, const char *const *words,
     const struct command_given_options *options, struct err *err);
 void command_given_fini(struct command_given *given);
 
+/*
+ * What `ssh -G` says against the line as it is, -f included; "" where it says
+ * nothing, or the line could not be read.
+ */
+void command_given_refused(
+    const struct command_given *given, char *why, size_t size);
+
 /* What -P means to the ssh that is installed here. */
 enum command_line_dialect command_given_dialect(void);
 

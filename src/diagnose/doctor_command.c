@@ -153,27 +153,6 @@ tell_refused(struct command_case *c, const char *said)
 	return mended;
 }
 
-/* `ssh -G` of the command as it is: only what it says against it counts. */
-static void
-ask_as_it_is(struct command_case *c)
-{
-	struct command_line line = c->given->line;
-	struct command_words words;
-	struct ssh_settings settings;
-
-	/* What acts is left out, -f alone does nothing where -G stands. */
-	if (!command_line_words(&line, COMMAND_LINE_NO_PROGRAM, &words))
-		return;
-	if (command_line_option(&line, 'f', NULL) != NULL &&
-	    words.count + 2 < COMMAND_LINE_WORDS_MAX) {
-		memmove(words.words + 1, words.words,
-		    (words.count + 1) * sizeof words.words[0]);
-		words.words[0] = "-f";
-	}
-	ssh_settings_ask(&settings, words.words, c->refused, sizeof c->refused);
-	ssh_settings_fini(&settings);
-}
-
 static bool
 ask_mended(struct command_case *c)
 {
@@ -440,7 +419,7 @@ look_at_command(struct command_case *c)
 	run_checks(c, command_word_checks);
 	if (c->unreadable)
 		return;
-	ask_as_it_is(c);
+	command_given_refused(c->given, c->refused, sizeof c->refused);
 	if (!ask_mended(c))
 		return;
 	gather_forwards(c);

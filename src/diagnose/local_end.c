@@ -57,3 +57,20 @@ local_end_probe(struct local_end *end)
 		holder_of((const struct sockaddr *)&end->name, end->holder,
 		    sizeof end->holder);
 }
+
+bool
+local_end_is_here(const char *digits)
+{
+	struct local_end end;
+	bool here = false;
+	int fd;
+
+	if (!local_end_set(&end, digits, 0))
+		return false;
+	fd = socket(end.name.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		here = bind(fd, (struct sockaddr *)&end.name, end.len) == 0;
+		close(fd);
+	}
+	return here;
+}

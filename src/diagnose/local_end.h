@@ -24,4 +24,7 @@ bool local_end_set(struct local_end *end, const char *digits, uint16_t port);
  */
 void local_end_probe(struct local_end *end);
 
+/* Whether an address in digits is this machine's own: one could bind it. */
+bool local_end_is_here(const char *digits);
+
 #endif
