@@ -50,3 +50,13 @@ json_put_str(struct buf *out, const char *text)
 	else
 		json_put_string(out, span_of_str(text));
 }
+
+void
+json_put_member(
+    struct buf *out, const char *before, const char *name, const char *value)
+{
+	buf_append_str(out, before);
+	json_put_str(out, name);
+	buf_append_str(out, ": ");
+	json_put_str(out, value != NULL && value[0] != '\0' ? value : NULL);
+}

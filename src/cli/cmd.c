@@ -299,3 +299,27 @@ cmd_take_broker(const struct cmd_reader *reader, struct cmd_broker *broker)
 		broker->port = 1883;
 	return 0;
 }
+
+int
+cmd_take_duration(const struct cmd_reader *reader, uint64_t max_s, uint64_t *ms)
+{
+	static const struct {
+		char letter;
+		uint64_t s;
+	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}};
+	const char *text = reader->argument;
+	size_t len = strlen(text);
+	uint64_t unit = 1, number;
+
+	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+		if (len > 1 && text[len - 1] == units[i].letter) {
+			unit = units[i].s;
+			len--;
+			break;
+		}
+	if (!str_to_u64(span_of(text, len), 1, max_s / unit, &number))
+		return cmd_misuse(reader->cmd,
+		    "\"%s\" is no duration: write 90s, 10m, 1h", text);
+	*ms = number * unit * 1000;
+	return 0;
+}

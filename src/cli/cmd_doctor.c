@@ -3,7 +3,6 @@
 #include "doctor.h"
 #include "doctor_command.h"
 #include "doctor_compare.h"
-#include "str.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -38,29 +37,6 @@ static const struct cmd_option options[] = {
     CMD_LINK_LONG,
     {0},
 };
-
-/* "90", "90s", "10m", "1h". */
-static bool
-read_duration(const char *text, uint64_t *ms)
-{
-	static const struct {
-		char letter;
-		uint64_t s;
-	} units[] = {{'s', 1}, {'m', 60}, {'h', 3600}};
-	size_t len = strlen(text);
-	uint64_t unit = 1, number;
-
-	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-		if (len > 1 && text[len - 1] == units[i].letter) {
-			unit = units[i].s;
-			len--;
-			break;
-		}
-	if (!str_to_u64(span_of(text, len), 1, IDLE_MAX_S / unit, &number))
-		return false;
-	*ms = number * unit * 1000;
-	return true;
-}
 
 /* What the command line says. */
 struct wanted {
@@ -98,11 +74,8 @@ take_option(struct cmd_reader *reader, int id, struct wanted *wanted)
 		wanted->doctor.server_file = reader->argument;
 		break;
 	case OPTION_IDLE:
-		if (!read_duration(reader->argument, &wanted->doctor.idle_ms))
-			return cmd_misuse(reader->cmd,
-			    "--idle \"%s\" is no duration: write 90s, 10m, 1h",
-			    reader->argument);
-		break;
+		return cmd_take_duration(
+		    reader, IDLE_MAX_S, &wanted->doctor.idle_ms);
 	case OPTION_COMPARE:
 		wanted->compares = true;
 		break;

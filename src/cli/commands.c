@@ -7,6 +7,7 @@ const struct cmd *const cmds[] = {
     &cmd_status,
     &cmd_keys,
     &cmd_doctor,
+    &cmd_survey,
     &cmd_enroll,
     &cmd_invite,
     NULL,

@@ -11,6 +11,7 @@ extern const struct cmd cmd_sub;
 extern const struct cmd cmd_status;
 extern const struct cmd cmd_keys;
 extern const struct cmd cmd_doctor;
+extern const struct cmd cmd_survey;
 extern const struct cmd cmd_enroll;
 extern const struct cmd cmd_invite;
 

@@ -106,28 +106,15 @@ findings_first(const struct findings *findings)
 
 /* ---- as JSON ---- */
 
-static void
-put_word(
-    struct buf *out, const char *before, const char *name, const char *value)
+void
+finding_put_json(struct buf *out, const struct finding *finding)
 {
-	buf_append_str(out, before);
-	json_put_str(out, name);
-	buf_append_str(out, ": ");
-	if (value == NULL || value[0] == '\0')
-		buf_append_str(out, "null");
-	else
-		json_put_str(out, value);
-}
-
-static void
-put_finding(struct buf *out, const struct finding *finding)
-{
-	put_word(out, "    {", "layer", finding->layer);
-	put_word(out, ", ", "state", finding_state_name(finding->state));
-	put_word(out, ", ", "code", finding->code);
-	put_word(out, ",\n     ", "seen", finding->seen);
-	put_word(out, ",\n     ", "cause", finding->cause);
-	put_word(out, ",\n     ", "remedy", finding->remedy);
+	json_put_member(out, "    {", "layer", finding->layer);
+	json_put_member(out, ", ", "state", finding_state_name(finding->state));
+	json_put_member(out, ", ", "code", finding->code);
+	json_put_member(out, ",\n     ", "seen", finding->seen);
+	json_put_member(out, ",\n     ", "cause", finding->cause);
+	json_put_member(out, ",\n     ", "remedy", finding->remedy);
 	buf_append_str(out, "}");
 }
 
@@ -145,13 +132,13 @@ print_json(struct findings *findings, int status)
 	snprintf(head, sizeof head, "{\"ok\": %s, \"status\": %d",
 	    status == 0 ? "true" : "false", status);
 	buf_append_str(&out, head);
-	put_word(&out, ", ", "layer", first->layer);
-	put_word(&out, ", ", "code", first->code);
-	put_word(&out, ",\n ", "cause", first->cause);
-	put_word(&out, ",\n ", "remedy", first->remedy);
+	json_put_member(&out, ", ", "layer", first->layer);
+	json_put_member(&out, ", ", "code", first->code);
+	json_put_member(&out, ",\n ", "cause", first->cause);
+	json_put_member(&out, ",\n ", "remedy", first->remedy);
 	buf_append_str(&out, ",\n \"findings\": [\n");
 	for (size_t i = 0; i < findings->count; i++) {
-		put_finding(&out, &findings->items[i]);
+		finding_put_json(&out, &findings->items[i]);
 		buf_append_str(&out, i + 1 < findings->count ? ",\n" : "\n");
 	}
 	buf_append_str(&out, "]}\n");

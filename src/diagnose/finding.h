@@ -40,6 +40,10 @@ struct finding {
 	char remedy[FINDING_TEXT]; /* a command to type, if there is one */
 };
 
+/* Append it as a JSON object, on lines that are indented by four. */
+struct buf;
+void finding_put_json(struct buf *out, const struct finding *finding);
+
 enum findings_form { FINDINGS_AS_TEXT, FINDINGS_AS_JSON };
 
 /* Which causes are told: the first one at the end, or each below its line. */

@@ -51,6 +51,21 @@ test_no_text_is_null(void **state)
 	buf_fini(&out);
 }
 
+static void
+test_a_member_without_a_value_is_null(void **state)
+{
+	static const char wanted[] = "{\"a\": \"1\", \"b\": null, \"c\": null";
+	struct buf out;
+
+	buf_init(&out, 64);
+	json_put_member(&out, "{", "a", "1");
+	json_put_member(&out, ", ", "b", "");
+	json_put_member(&out, ", ", "c", NULL);
+	assert_int_equal(buf_len(&out), strlen(wanted));
+	assert_memory_equal(buf_span(&out).data, wanted, strlen(wanted));
+	buf_fini(&out);
+}
+
 int
 main(void)
 {
@@ -59,6 +74,7 @@ main(void)
 	    cmocka_unit_test(test_quotes_backslashes_and_controls_are_escaped),
 	    cmocka_unit_test(test_what_is_no_utf_8_is_replaced_byte_by_byte),
 	    cmocka_unit_test(test_no_text_is_null),
+	    cmocka_unit_test(test_a_member_without_a_value_is_null),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
