@@ -81,10 +81,8 @@ hex_value(uint8_t digit)
 }
 
 static bool
-take_hash(struct span *line, uint8_t hash[PUBKEY_DIGEST_BYTES])
+read_hash(struct span word, uint8_t hash[PUBKEY_DIGEST_BYTES])
 {
-	struct span word = take_word(line);
-
 	if (word.len != 2 * PUBKEY_DIGEST_BYTES)
 		return false;
 	for (size_t i = 0; i < PUBKEY_DIGEST_BYTES; i++) {
@@ -109,14 +107,14 @@ parse_line(struct span line, struct invitation *item)
 	    !take_name(&line, item->name) || !take_name(&line, item->role) ||
 	    !str_to_u64(take_word(&line), 0, UNTIL_MAX, &until) ||
 	    !take_choice(&line, keys, 2, &count) ||
-	    !take_hash(&line, item->hash))
+	    !read_hash(line, item->hash))
 		return false;
 	if (strcmp(item->role, "-") == 0)
 		item->role[0] = '\0';
 	item->state = state;
 	item->keys = count;
 	item->until_s = (int64_t)until;
-	return line.len == 0;
+	return true;
 }
 
 static struct invitation *

@@ -56,9 +56,9 @@ enum monitor_op {
 };
 
 enum monitor_enrolled {
-	MONITOR_ENROLLED_IN, /* the key is in force */
+	MONITOR_ENROLLED_REFUSED,
 	MONITOR_ENROLLED_WRONG_CODE, /* another one may be tried */
-	MONITOR_ENROLLED_REFUSED /* for another reason */
+	MONITOR_ENROLLED_IN /* the key is in force */
 };
 
 /* Room for the largest key (PUBKEY_MAX_BYTES) and what is said of it. */

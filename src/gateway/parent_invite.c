@@ -116,6 +116,8 @@ check_keys(
 		    "a file whose name begins with a dot is not read in %s",
 		    path);
 		result = err_hint(err, "choose a name that does not");
+	} else if (!files.is_folder) {
+		result = keys_file_check(&files.items[0], err);
 	}
 	for (size_t i = 0;
 	     result == 0 && wish->keys == INVITATION_ONE_KEY && i < files.count;

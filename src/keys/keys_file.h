@@ -59,6 +59,12 @@ struct keys_file *keys_files_entry(
     struct keys_files *files, const char *name, struct err *err);
 
 /*
+ * Whether others than its owner could write the file anyway, which
+ * keys_file_replace refuses: -1 and `err`.
+ */
+int keys_file_check(const struct keys_file *file, struct err *err);
+
+/*
  * Put `bytes` in the place of what the file was when it was read, with its
  * owner and mode (a new one: 0600, and by root's hand its folder's owner).
  * Refused where others than its owner could write it anyway, through a

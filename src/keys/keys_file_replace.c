@@ -280,19 +280,27 @@ end(struct replacement *r, int result)
 }
 
 int
+keys_file_check(const struct keys_file *file, struct err *err)
+{
+	struct err risk = ERR_INIT;
+
+	keys_file_risks(file, refuse_risk, &risk);
+	if (risk.code == ERR_NONE)
+		return 0;
+	if (err != NULL)
+		*err = risk;
+	return -1;
+}
+
+int
 keys_file_replace(
     const struct keys_file *file, struct span bytes, struct err *err)
 {
-	struct err risk = ERR_INIT;
 	struct replacement r;
 	int result;
 
-	keys_file_risks(file, refuse_risk, &risk);
-	if (risk.code != ERR_NONE) {
-		if (err != NULL)
-			*err = risk;
+	if (keys_file_check(file, err) != 0)
 		return -1;
-	}
 	result = begin(&r, file, NULL, err);
 	if (result == 0)
 		result = write_temp(&r, bytes, err);
