@@ -1,5 +1,7 @@
 #include "key_files.h"
 
+#include "clock.h"
+
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
@@ -16,6 +18,7 @@ enum {
 	FILE_MAX_BYTES = 512 << 20,
 	HOST_KEY_MAX_BYTES = 64 << 10,
 	SETTLE_MS = 100,
+	SETTLE_MAX_MS = 400, /* a folder that never rests is read, too */
 };
 
 enum who_may { OTHERS_MAY_NOT_WRITE, OTHERS_MAY_NOT_READ };
@@ -243,6 +246,7 @@ struct key_files_watch {
 	struct loop_timer *settle;
 	key_files_fn *fn;
 	void *arg;
+	uint64_t until_ms; /* of a burst that goes on; 0: there is none */
 	int fd;
 	char name[NAME_MAX + 1]; /* the file's own; "": anything */
 };
@@ -252,6 +256,21 @@ concerns(const struct key_files_watch *watch, const struct inotify_event *event)
 {
 	return watch->name[0] == '\0' || event->len == 0 ||
 	       strcmp(watch->name, event->name) == 0;
+}
+
+static void
+wait_until_settled(struct key_files_watch *watch)
+{
+	uint64_t now_ms = clock_monotonic_ms();
+	uint64_t wait_ms = SETTLE_MS;
+
+	if (watch->until_ms == 0)
+		watch->until_ms = now_ms + SETTLE_MAX_MS;
+	if (now_ms >= watch->until_ms)
+		wait_ms = 0;
+	else if (watch->until_ms - now_ms < wait_ms)
+		wait_ms = watch->until_ms - now_ms;
+	loop_timer_start(watch->settle, wait_ms);
 }
 
 static void
@@ -272,7 +291,7 @@ on_change(void *arg, unsigned ready)
 		}
 	}
 	if (changed)
-		loop_timer_start(watch->settle, SETTLE_MS);
+		wait_until_settled(watch);
 }
 
 static void
@@ -280,6 +299,7 @@ on_settled(void *arg)
 {
 	struct key_files_watch *watch = arg;
 
+	watch->until_ms = 0;
 	watch->fn(watch->arg);
 }
 

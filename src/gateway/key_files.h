@@ -47,8 +47,8 @@ typedef void key_files_fn(void *arg);
 
 /*
  * Call `fn` some 100 ms after the last of a burst of changes to `path` (a file,
- * also one put in its place, or anything in a folder).  NULL and `err` where
- * the system cannot watch.
+ * also one put in its place, or anything in a folder), and no more than 400 ms
+ * after the first.  NULL and `err` where the system cannot watch.
  */
 struct key_files_watch *key_files_watch_new(struct loop *loop, const char *path,
     key_files_fn *fn, void *arg, struct err *err);

@@ -50,7 +50,8 @@ say(struct session *session, const char *sentence)
 
 /*
  * Who waits for an answer gets one before the end: libssh would wait for it in
- * vain, beyond the end, for as long as its own patience lasts.
+ * vain, beyond the end, for as long as its own patience lasts.  The sentence
+ * stands in the DISCONNECT, too: plink shows no banner that comes last.
  */
 static void
 end(struct session *session, enum ssh_disconnect reason, const char *sentence,
@@ -60,6 +61,7 @@ end(struct session *session, enum ssh_disconnect reason, const char *sentence,
 	if (ssh_conn_is_waiting(session->conn))
 		ssh_conn_auth_answer(session->conn, SSH_AUTH_REFUSE, NULL,
 		    worker_now_ms(session->worker));
+	ssh_conn_disconnect(session->conn, reason, sentence);
 	session_disconnect(session, reason, why);
 }
 
@@ -243,7 +245,7 @@ session_on_enrolled(
 	switch (outcome) {
 	case MONITOR_ENROLLED_IN:
 		end(session, SSH_DISCONNECT_BY_APPLICATION, sentence,
-		    "the key is let in: connect again");
+		    "the key is let in");
 		return;
 	case MONITOR_ENROLLED_WRONG_CODE:
 		refuse_code(session, sentence,

@@ -9,6 +9,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -81,7 +82,7 @@ class Typist:
 def stock(gateway, key, typist, *words, user="enroll"):
     return subprocess.run(
         ["ssh", "-F", "none", "-p", str(gateway.port), "-T", *OPTIONS, "-o",
-         f"UserKnownHostsFile={key}.hosts", *words, "-i", key,
+         f"UserKnownHostsFile={key}.hosts", "-i", key, *words,
          f"{user}@127.0.0.1"],
         capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60,
         env=typist.env)
@@ -151,7 +152,7 @@ def test_those_invited_are_listed_and_cancelled(kayad, home, tmp_path):
         "cancelled", "open"]
     done = enroll(kayad, tmp_path / "device", code)
     assert done.returncode == 4
-    assert kayad.logged("event=enroll-refused .*the code was cancelled")
+    kayad.wait_for_log("event=enroll-refused .*the code was cancelled")
     done = ask_gateway(kayad, "--cancel", "pump-7")
     assert done.returncode == 1
     assert "no invitation of pump-7 is open" in done.stderr
@@ -225,7 +226,7 @@ def test_kaya_enrolls_and_the_tunnel_needs_nothing_more(
             ["mosquitto_sub", "-p", str(port), "-t", "t", "-C", "1"],
             capture_output=True, text=True, check=True, timeout=30)
         assert got.stdout == "hello\n"
-    assert kayad.logged(r"event=enrolled from=127\.0\.0\.1 identity=pump-7")
+    kayad.wait_for_log(r"event=enrolled from=127\.0\.0\.1 identity=pump-7")
 
 
 def test_a_code_works_once(kayad, home, tmp_path):
@@ -235,7 +236,7 @@ def test_a_code_works_once(kayad, home, tmp_path):
     assert done.returncode == 4
     assert NO_ENTRY in done.stderr
     assert len(key_lines(kayad)) == 1
-    assert kayad.logged("event=enroll-refused .*the code has been used")
+    kayad.wait_for_log("event=enroll-refused .*the code has been used")
 
 
 def test_a_code_expires(kayad, home, tmp_path):
@@ -246,7 +247,7 @@ def test_a_code_expires(kayad, home, tmp_path):
     assert done.returncode == 4
     assert NO_ENTRY in done.stderr
     assert key_lines(kayad) == []
-    assert kayad.logged("event=enroll-refused .*the code has expired")
+    kayad.wait_for_log("event=enroll-refused .*the code has expired")
     assert invitations(kayad)[0]["state"] == "expired"
 
 
@@ -266,3 +267,391 @@ def test_a_stock_ssh_asks_for_the_code_and_shows_the_key(
     # It works at once.
     assert is_let_in(kayad, key)
     assert len(key_lines(kayad)) == 1
+
+
+def test_a_stock_ssh_may_try_again_three_times(kayad, home, key, tmp_path):
+    code = invite(kayad, "pump-7")
+    slip = ("0" if code[0] != "0" else "1") + code[1:]
+    typist = Typist(tmp_path / "typist", "not a code", slip, code)
+    done = stock(kayad, key, typist)
+    assert "kaya: that is no code" in done.stderr
+    assert "kaya: the code was mistyped" in done.stderr
+    assert "kaya: enrolled as pump-7" in done.stderr
+    typist = Typist(tmp_path / "typist", "one", "two", "three", "four")
+    make_key(tmp_path / "other")
+    done = stock(kayad, tmp_path / "other", typist,
+                 "-o", "NumberOfPasswordPrompts=9")
+    assert done.returncode == 255
+    assert typist.asked.read_text().count("Invitation code: ") == 3
+    assert done.stderr.count("kaya: that is no code") == 3
+    assert ":14: that is no code" in done.stderr
+
+
+def test_capitals_and_blanks_are_forgiven(kayad, home, key, tmp_path):
+    code = invite(kayad, "pump-7").upper().replace("-", " ")
+    code = code.replace("0", "O").replace("1", "l")
+    assert "enrolled as pump-7" in stock(
+        kayad, key, Typist(tmp_path / "typist", code)).stderr
+
+
+def test_a_key_that_is_let_in_is_told_so(kayad, home, key, tmp_path):
+    kayad.admit(pathlib.Path(f"{key}.pub").read_text(), "dan")
+    code = invite(kayad, "pump-7")
+    typist = Typist(tmp_path / "typist", code)
+    done = stock(kayad, key, typist)
+    assert done.returncode == 255
+    assert "kaya: this key is let in already, as dan\n" in done.stderr
+    assert len(key_lines(kayad)) == 1
+    assert invitations(kayad)[0]["state"] == "open"
+
+
+def test_an_answer_that_was_lost_is_told_again(kayad, home, key, tmp_path):
+    code = invite(kayad, "pump-7")
+    assert "enrolled" in stock(
+        kayad, key, Typist(tmp_path / "typist", code)).stderr
+    done = stock(kayad, key, Typist(tmp_path / "typist", code))
+    assert "kaya: this key is let in already, as pump-7\n" in done.stderr
+
+
+def test_a_key_that_is_in_only_from_elsewhere_is_not_let_in_twice(
+        kayad, home, key, tmp_path):
+    kayad.admit(pathlib.Path(f"{key}.pub").read_text(), "dan",
+                'restrict,port-forwarding,from="192.0.2.1"')
+    code = invite(kayad, "pump-7")
+    done = stock(kayad, key, Typist(tmp_path / "typist", code))
+    assert "kaya: this key is let in already; the code is still good" in \
+        done.stderr
+    assert len(key_lines(kayad)) == 1
+
+
+def test_the_second_of_two_keys_of_one_connection_is_not_looked_at(
+        kayad, home, key, tmp_path):
+    code = invite(kayad, "pump-7")
+    other = tmp_path / "other"
+    make_key(other)
+    done = stock(kayad, key, Typist(tmp_path / "typist", code), "-i", other)
+    assert f"enrolled as pump-7 ({fingerprint(key)})" in done.stderr
+    assert not is_let_in(kayad, other)
+
+
+def test_other_users_are_asked_for_no_code(kayad, home, key, tmp_path):
+    code = invite(kayad, "pump-7")
+    typist = Typist(tmp_path / "typist", code)
+    done = stock(kayad, key, typist, user="enroll2")
+    assert done.returncode == 255
+    assert "Permission denied (publickey)" in done.stderr
+    assert not typist.asked.exists()
+    kayad.admit(pathlib.Path(f"{key}.pub").read_text(), "dan")
+    assert is_let_in(kayad, key)
+
+
+def test_a_code_without_a_key_is_not_asked_for(kayad, home, key, tmp_path):
+    typist = Typist(tmp_path / "typist", invite(kayad, "pump-7"))
+    done = stock(kayad, key, typist, "-o", "PubkeyAuthentication=no", "-o",
+                 "PreferredAuthentications=keyboard-interactive,password")
+    assert "Permission denied (publickey)" in done.stderr
+    assert not typist.asked.exists()
+
+
+@pytest.mark.parametrize("kind", [["ecdsa", "-b", "521"],
+                                  ["rsa", "-b", "4096"]])
+def test_other_kinds_of_keys_come_in(kayad, home, tmp_path, kind):
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-N", "", "-f", key, "-t", *kind],
+                   check=True, timeout=60)
+    code = invite(kayad, "pump-7")
+    done = stock(kayad, key, Typist(tmp_path / "typist", code))
+    assert "enrolled as pump-7" in done.stderr
+    assert is_let_in(kayad, key)
+
+
+def test_plink_is_let_in(kayad, home, tmp_path):
+    key = tmp_path / "key.ppk"
+    subprocess.run(["puttygen", "-q", "-t", "ed25519", "-o", key,
+                    "--new-passphrase", "/dev/null"], check=True, timeout=60)
+    code = invite(kayad, "pump-7")
+    done = subprocess.run(
+        ["plink", "-ssh", "-no-antispoof", "-hostkey", kayad.fingerprint, "-P",
+         str(kayad.port), "-i", key, "-N", "enroll@127.0.0.1"],
+        input=code + "\n", capture_output=True, text=True, timeout=60)
+    said = done.stdout + done.stderr
+    # It shows no banner that comes last, but why it was disconnected.
+    assert "enrolled as pump-7 (SHA256:" in said, said
+    assert "is about to be let" in said
+    assert len(key_lines(kayad)) == 1
+
+
+def test_dropbears_client_is_let_in(kayad, home, tmp_path):
+    key = tmp_path / "key"
+    subprocess.run(["dropbearkey", "-t", "ed25519", "-f", key], check=True,
+                   capture_output=True, timeout=60)
+    code = invite(kayad, "pump-7")
+    done = subprocess.run(
+        ["dbclient", "-y", "-p", str(kayad.port), "-i", key, "-N",
+         "enroll@127.0.0.1"],
+        input=code + "\n", capture_output=True, text=True, timeout=60,
+        start_new_session=True)
+    assert "kaya: enrolled as pump-7" in done.stdout + done.stderr, done
+    assert len(key_lines(kayad)) == 1
+
+
+# ---- races, guesses, traces ----
+
+def test_of_many_who_race_with_a_code_one_gets_in(kayad, home, tmp_path):
+    code = invite(kayad, "pump-7")
+    racers = []
+    for i in range(8):
+        key = tmp_path / f"racer-{i}"
+        make_key(key)
+        racers.append((key, Typist(tmp_path / f"typist-{i}", code)))
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(
+            lambda racer: stock(kayad, *racer).stderr, racers))
+    winners = [text for text in said if "kaya: enrolled as pump-7" in text]
+    assert len(winners) == 1
+    assert sum(NO_ENTRY in text for text in said) == 7
+    assert len(key_lines(kayad)) == 1
+    assert [is_let_in(kayad, key) for key, _ in racers].count(True) == 1
+
+
+def test_many_at_once_with_a_code_each_get_in(kayad, home, tmp_path):
+    racers = []
+    for i in range(8):
+        key = tmp_path / f"racer-{i}"
+        make_key(key)
+        code = invite(kayad, f"pump-{i}")
+        racers.append((key, Typist(tmp_path / f"typist-{i}", code)))
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(
+            lambda racer: (stock(kayad, *racer).stderr,
+                           is_let_in(kayad, racer[0])), racers))
+    for i, (text, works) in enumerate(said):
+        assert f"kaya: enrolled as pump-{i} " in text
+        assert works
+    assert len(key_lines(kayad)) == 8
+
+
+def wrong_code(gateway):
+    """One that this gateway might have made."""
+    body = os.urandom(16) + base64.b64decode(
+        gateway.fingerprint.split(":")[1] + "=")[:12]
+    body += hashlib.sha256(body).digest()[:2]
+    text = base64.b32encode(body).decode().translate(str.maketrans(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+        "0123456789abcdefghjkmnpqrstvwxyz"))
+    return "-".join(text[i:i + 6] for i in range(0, 48, 6))
+
+
+@pytest.mark.kayad(config="limits:\n  refusals: 2\n  refusal_delay: 2s\n")
+def test_who_guesses_is_told_ever_later(kayad, home, key, tmp_path):
+    invite(kayad, "pump-7")
+    started = time.monotonic()
+    for _ in range(3):
+        done = stock(kayad, key, Typist(
+            tmp_path / "typist", *[wrong_code(kayad) for _ in range(3)]))
+        assert done.stderr.count(NO_ENTRY) == 3
+    # 100, 200, 400, ... ms; seven of nine were late.
+    kayad.wait_for_log("told_after_ms=100$|told_after_ms=100\n")
+    kayad.wait_for_log("told_after_ms=1600")
+    assert time.monotonic() - started > 4
+    assert key_lines(kayad) == []
+    assert invitations(kayad)[0]["state"] == "open"
+    # A neighbour of the same address is not touched by it.
+    other = tmp_path / "other"
+    make_key(other)
+    code = invite(kayad, "pump-8")
+    started = time.monotonic()
+    done = stock(kayad, other, Typist(tmp_path / "typist", code))
+    assert "enrolled as pump-8" in done.stderr
+    assert time.monotonic() - started < 4
+
+
+def test_another_gateways_code_is_told_apart(kayad, home, key, tmp_path):
+    with_other = wrong_code(kayad)
+    digits = with_other.replace("-", "").upper().translate(str.maketrans(
+        "0123456789ABCDEFGHJKMNPQRSTVWXYZ",
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"))
+    body = bytearray(base64.b32decode(digits)[:28])
+    body[20] ^= 1
+    body += hashlib.sha256(body).digest()[:2]
+    text = base64.b32encode(body).decode().translate(str.maketrans(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+        "0123456789abcdefghjkmnpqrstvwxyz"))
+    done = stock(kayad, key, Typist(tmp_path / "typist", text))
+    assert "kaya: this code is another gateway's" in done.stderr
+
+
+@pytest.mark.kayad(arguments=("--log-level", "debug"))
+def test_a_code_is_in_no_log_and_in_no_file(kayad, home, key, tmp_path):
+    codes = [invite(kayad, "pump-7"), invite(kayad, "pump-8")]
+    assert "enrolled" in stock(
+        kayad, key, Typist(tmp_path / "typist", codes[0])).stderr
+    stock(kayad, key, Typist(tmp_path / "typist", codes[1]))
+    traces = [kayad.log().encode()]
+    for folder, _, names in os.walk(kayad.state):
+        for name in names:
+            path = pathlib.Path(folder) / name
+            if path.is_file():
+                traces.append(path.read_bytes())
+    traces = [text.lower().replace(b"-", b"") for text in traces]
+    for code in codes:
+        whole = code.replace("-", "").encode()
+        digits = code.replace("-", "").upper().translate(str.maketrans(
+            "0123456789ABCDEFGHJKMNPQRSTVWXYZ",
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"))
+        secret = base64.b32decode(digits)[:16]
+        for text in traces:
+            assert whole[:24] not in text
+            assert secret not in text
+            assert secret.hex().encode() not in text
+    for pid in kayad.children():
+        assert codes[0] not in pathlib.Path(
+            f"/proc/{pid}/cmdline").read_text()
+
+
+def test_a_damaged_list_lets_nobody_in_and_says_so(
+        kayad, home, key, tmp_path):
+    code = invite(kayad, "pump-7")
+    path = kayad.state / "invitations"
+    with open(path, "r+b") as file:
+        file.truncate(path.stat().st_size - 5)
+    done = stock(kayad, key, Typist(tmp_path / "typist", code))
+    assert "kaya: the gateway cannot read its list of invitations" in \
+        done.stderr
+    kayad.wait_for_log("invitations: line 1 is no invitation|"
+                        "line 1 is no invitation")
+    done = ask_gateway(kayad, "--list")
+    assert done.returncode == 1
+    assert "line 1 is no invitation" in done.stderr
+    path.unlink()
+    code = invite(kayad, "pump-7")
+    assert "enrolled" in stock(
+        kayad, key, Typist(tmp_path / "typist", code)).stderr
+
+
+def test_a_fault_in_the_configuration_is_told_with_the_key(
+        tmp_path, home, key):
+    """The key is written; what cannot be read anew keeps it out of force."""
+    with peers.Kayad(tmp_path, config="threads: 2\n") as kayad:
+        code = invite(kayad, "pump-7")
+        kayad.config.write_text("threads: many\n")
+        done = stock(kayad, key, Typist(tmp_path / "typist", code))
+        assert "kaya: the key is written, but the gateway could not take " \
+            "its keys in force" in done.stderr
+        assert "enrolled as" not in done.stderr
+        kayad.config.write_text("threads: 2\n")
+        kayad.signal(signal.SIGHUP)
+        kayad.wait_for_log("event=reloaded")
+        assert is_let_in(kayad, key)
+
+
+# ---- the end of kayad in the middle of it ----
+
+def test_killed_at_any_moment_each_file_is_old_or_new(tmp_path, home):
+    """The two files together, too: no key is in whose code is still good."""
+    ends = set()
+    for attempt in range(12):
+        folder = tmp_path / f"{attempt}"
+        folder.mkdir(mode=0o755)
+        key = folder / "key"
+        make_key(key)
+        with peers.Kayad(folder) as kayad:
+            code = invite(kayad, "pump-7")
+            typist = Typist(folder / "typist", code)
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                pool.submit(stock, kayad, key, typist)
+                wait_until(lambda: kayad.logged("event=enroll "), "a key")
+                # Somewhere around the two writes.
+                wait_until(lambda: (kayad.state / ".invitations.kaya~")
+                           .exists() or attempt % 3 == 0 or
+                           "used" in (kayad.state / "invitations")
+                           .read_text(), "the code is being spent")
+                time.sleep(attempt // 3 * 0.001)
+                kayad.signal(signal.SIGKILL)
+                kayad.wait()
+        lines = [line for line in (folder / "state/authorized_keys")
+                 .read_text().splitlines()]
+        state, name, *_ = (folder / "state/invitations").read_text().split()
+        assert name == "pump-7" and state in ("open", "used")
+        assert len(lines) <= 1
+        if lines:
+            assert state == "used"
+            assert lines[0].startswith("restrict,") and " by code" in lines[0]
+        ends.add((state, len(lines)))
+        # What is left is good for the next start.
+        with peers.Kayad(folder) as kayad:
+            assert len(invitations(kayad)) == 1
+            assert is_let_in(kayad, key) == bool(lines)
+            if state == "open":
+                assert "enrolled" in stock(
+                    kayad, key, Typist(folder / "typist", code)).stderr
+    assert ends <= {("open", 0), ("used", 0), ("used", 1)}
+
+
+# ---- the other end of a key ----
+
+def live_tunnel(gateway, key):
+    tunnel = peers.Process(
+        ["ssh", "-F", "none", "-v", "-N", "-p", str(gateway.port), *OPTIONS,
+         "-o", f"UserKnownHostsFile={key}.hosts", "-o", "BatchMode=yes", "-i",
+         key, "x@127.0.0.1"])
+    tunnel.wait_for_log("Authenticated to|Entering interactive session")
+    return tunnel
+
+
+def revoke(gateway, who):
+    """The time when the command was done, and what it said."""
+    done = run("keys", "revoke", gateway.authorized_keys, who)
+    ended = time.monotonic()
+    assert done.returncode == 0, done.stderr
+    return ended
+
+
+def test_a_revoked_keys_sessions_end_within_a_second(
+        kayad, home, key, tmp_path):
+    other = tmp_path / "other"
+    make_key(other)
+    for each, name in ((key, "pump-7"), (other, "pump-8")):
+        code = invite(kayad, name)
+        assert "enrolled" in stock(
+            kayad, each, Typist(tmp_path / "typist", code)).stderr
+    with live_tunnel(kayad, key) as first, live_tunnel(kayad, key) as second, \
+            live_tunnel(kayad, other) as stays:
+        revoked = revoke(kayad, "pump-7")
+        for tunnel in (first, second):
+            wait_until(lambda: not tunnel.is_running(), "it is cut", 1)
+        assert time.monotonic() - revoked < 1
+        assert stays.is_running()
+        kayad.wait_for_log("the key is not let in any more")
+        assert not is_let_in(kayad, key)
+        assert is_let_in(kayad, other)
+
+
+def test_a_folder_that_never_rests_does_not_put_it_off(tmp_path, home, key):
+    """Somebody writes another file of keys all the time."""
+    folder = tmp_path / "keys"
+    folder.mkdir(mode=0o755)
+    peers.let_through(folder)
+    peers.give_away(folder)
+    stop = threading.Event()
+
+    def write():
+        while not stop.wait(0.03):
+            (folder / "busy").write_text("# nobody\n")
+
+    with peers.Kayad(tmp_path,
+                     config=f"authorized_keys: {folder}\n") as kayad:
+        kayad.authorized_keys = folder
+        code = invite(kayad, "pump-7")
+        assert "enrolled" in stock(
+            kayad, key, Typist(tmp_path / "typist", code)).stderr
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            with live_tunnel(kayad, key) as tunnel:
+                revoked = revoke(kayad, "pump-7")
+                wait_until(lambda: not tunnel.is_running(), "it is cut", 5)
+                assert time.monotonic() - revoked < 1
+        finally:
+            stop.set()
+            writer.join()
