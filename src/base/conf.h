@@ -99,13 +99,13 @@ struct conf_fault {
 /* Told of each fault in the order of the file; borrowed for the call. */
 typedef void (*conf_fault_fn)(const struct conf_fault *fault, void *arg);
 
-struct conf_place; /* which value stood where */
+struct conf_places; /* which value stood where */
 
 /* Owns what the values point to, and knows where they stood.  Zero: empty. */
 struct conf {
 	struct arena arena;
 	const char *file;
-	struct conf_place *places;
+	struct conf_places *places;
 };
 
 /* Everything that values point to goes; they are not to be read any more. */

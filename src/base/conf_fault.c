@@ -8,6 +8,11 @@ struct conf_place {
 	struct conf_mark mark;
 };
 
+/* A hash table: a list of thousands of names has as many places. */
+struct conf_places {
+	struct conf_place *heads[4096];
+};
+
 /* ---- telling ---- */
 
 void
@@ -75,43 +80,72 @@ conf_tell(struct conf_teller *teller, const char *path, const char *hint,
 
 /* ---- places ---- */
 
+static struct conf_place **
+head_of(struct conf_places *places, const char *path)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a */
+
+	for (; *path != '\0'; path++)
+		hash = (hash ^ (uint8_t)*path) * 16777619u;
+	hash ^= hash >> 16;
+	return &places->heads[hash %
+			      (sizeof places->heads / sizeof places->heads[0])];
+}
+
 bool
 conf_fault_keep_place(
     struct conf *conf, const char *path, struct conf_mark mark)
 {
-	struct conf_place *place = arena_alloc(&conf->arena, sizeof *place);
+	struct conf_place *place, **head;
 
+	if (conf->places == NULL)
+		conf->places = arena_alloc(&conf->arena, sizeof *conf->places);
+	place = arena_alloc(&conf->arena, sizeof *place);
 	if (place != NULL)
 		place->path = arena_str(&conf->arena, span_of_str(path));
-	if (place == NULL || place->path == NULL)
+	if (conf->places == NULL || place == NULL || place->path == NULL)
 		return false;
+	head = head_of(conf->places, path);
 	place->mark = mark;
-	place->next = conf->places;
-	conf->places = place;
+	place->next = *head;
+	*head = place;
 	return true;
 }
 
 struct conf_mark
 conf_mark_of(const struct conf *conf, const char *path)
 {
-	for (struct conf_place *p = conf->places; p != NULL; p = p->next)
-		if (strcmp(p->path, path) == 0)
-			return p->mark;
+	const struct conf_place *place =
+	    conf->places == NULL ? NULL : *head_of(conf->places, path);
+
+	for (; place != NULL; place = place->next)
+		if (strcmp(place->path, path) == 0)
+			return place->mark;
 	return (struct conf_mark){0, 0};
+}
+
+static void
+forget_in(struct conf_place **place, const char *path)
+{
+	size_t len = strlen(path);
+
+	while (*place != NULL) {
+		if (strncmp((*place)->path, path, len) == 0 &&
+		    strchr(".[", (*place)->path[len]) != NULL)
+			*place = (*place)->next;
+		else
+			place = &(*place)->next;
+	}
 }
 
 void
 conf_forget(struct conf *conf, const char *path)
 {
-	size_t len = strlen(path);
-
-	for (struct conf_place **p = &conf->places; *p != NULL;) {
-		if (strncmp((*p)->path, path, len) == 0 &&
-		    strchr(".[", (*p)->path[len]) != NULL)
-			*p = (*p)->next;
-		else
-			p = &(*p)->next;
-	}
+	for (size_t i = 0;
+	     conf->places != NULL &&
+	     i < sizeof conf->places->heads / sizeof conf->places->heads[0];
+	     i++)
+		forget_in(&conf->places->heads[i], path);
 }
 
 void
