@@ -6,6 +6,7 @@ const struct cmd *const cmds[] = {
     &cmd_sub,
     &cmd_status,
     &cmd_keys,
+    &cmd_policy,
     &cmd_doctor,
     &cmd_survey,
     &cmd_enroll,

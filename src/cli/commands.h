@@ -10,6 +10,7 @@ extern const struct cmd cmd_pub;
 extern const struct cmd cmd_sub;
 extern const struct cmd cmd_status;
 extern const struct cmd cmd_keys;
+extern const struct cmd cmd_policy;
 extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_survey;
 extern const struct cmd cmd_enroll;

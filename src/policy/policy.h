@@ -56,6 +56,9 @@ struct policy *policy_new(const struct policy_source *source);
 /* NULL is fine. */
 void policy_free(struct policy *policy);
 
+/* The name of the file, as it was given. */
+const char *policy_file(const struct policy *policy);
+
 /*
  * Whether a SUBSCRIBE may be granted that reaches more than its client may
  * read, as mosquitto does with an acl_file.  Then every PUBLISH to a client
@@ -170,14 +173,23 @@ enum policy_verdict {
 const char *policy_verdict_name(enum policy_verdict verdict);
 const char *policy_verdict_text(enum policy_verdict verdict);
 
-/* What gave a verdict: a filter of a role, a line of an acl_file. */
+enum policy_rule_kind {
+	POLICY_RULE_PUBLISH, /* of a role; in the order of policy_action */
+	POLICY_RULE_SUBSCRIBE,
+	POLICY_RULE_PROTECT, /* of an approval */
+	POLICY_RULE_TOPIC, /* of an acl_file: a user's */
+	POLICY_RULE_PATTERN /* of an acl_file: everybody's */
+};
+
+/* What gave a verdict. */
 struct policy_rule {
 	size_t line, column; /* of the file */
-	const char *role; /* NULL: of an acl_file */
+	enum policy_rule_kind kind;
 	const char *text; /* the filter, as it was written */
-	const struct policy_approval *approval; /* NULL but for its topics */
-	uint16_t role_index;
-	bool is_tail; /* ends in # */
+	const char *role; /* of PUBLISH and SUBSCRIBE; else NULL */
+	const struct policy_approval *approval; /* of PROTECT; else NULL */
+	const char *access; /* of an acl_file, as "read"; else NULL */
+	uint32_t owner; /* policy's own: index of the role, the acl_user */
 };
 
 struct policy_message {

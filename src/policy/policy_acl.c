@@ -209,7 +209,7 @@ take_topic(struct reader *r, struct span rest, enum kind kind)
 {
 	struct span access = take_word(&rest), topic = trimmed(rest);
 	unsigned sets = 1 << POLICY_ACL_READ | 1 << POLICY_ACL_WRITE;
-	struct policy_rule rule = {.line = r->line};
+	struct policy_rule rule = {.line = r->line, .access = "readwrite"};
 	struct policy_trie_filter filter = {.kind = POLICY_TRIE_LITERAL};
 	size_t i = 0, count = sizeof accesses / sizeof accesses[0];
 	char *copy;
@@ -229,6 +229,7 @@ take_topic(struct reader *r, struct span rest, enum kind kind)
 			return;
 		}
 		sets = accesses[i].sets;
+		rule.access = accesses[i].word;
 	} else {
 		topic = access;
 	}
@@ -237,7 +238,9 @@ take_topic(struct reader *r, struct span rest, enum kind kind)
 	copy = arena_str(&r->policy->conf.arena, topic);
 	rule.text = copy;
 	rule.column = (size_t)(topic.data - r->begin) + 1;
-	rule.is_tail = topic.data[topic.len - 1] == '#';
+	rule.kind =
+	    kind == KIND_PATTERN ? POLICY_RULE_PATTERN : POLICY_RULE_TOPIC;
+	rule.owner = (uint32_t)r->user;
 	filter.text = span_of(copy, topic.len);
 	filter.rule =
 	    copy == NULL ? POLICY_NO_RULE : policy_add_rule(r->policy, &rule);

@@ -144,6 +144,12 @@ policy_free(struct policy *policy)
 	free(policy);
 }
 
+const char *
+policy_file(const struct policy *policy)
+{
+	return policy->file;
+}
+
 bool
 policy_filters_at_delivery(const struct policy *policy)
 {

@@ -78,6 +78,7 @@ is_filter(struct loader *l, const char *path, const char *text)
 struct entry {
 	const char *path;
 	const char *text;
+	enum policy_rule_kind kind;
 	uint32_t root;
 	const struct policy_role *role; /* NULL: of an approval */
 	const struct policy_approval *approval;
@@ -91,16 +92,16 @@ add_filter(struct loader *l, const struct entry *entry)
 	struct span text = span_of_str(entry->text);
 	struct policy_rule rule = {.line = mark.line,
 	    .column = mark.column,
+	    .kind = entry->kind,
 	    .text = entry->text,
-	    .approval = entry->approval,
-	    .is_tail = text.data[text.len - 1] == '#'};
+	    .approval = entry->approval};
 	struct policy_trie_filter filter = {
 	    .text = text, .kind = POLICY_TRIE_TEMPLATES};
 	uint32_t other;
 
 	if (entry->role != NULL) {
 		rule.role = entry->role->name;
-		rule.role_index = (uint16_t)(entry->role - p->roles);
+		rule.owner = (uint32_t)(entry->role - p->roles);
 	}
 	filter.rule = policy_add_rule(p, &rule);
 	if (filter.rule == POLICY_NO_RULE) {
@@ -126,7 +127,8 @@ load_filters(struct loader *l, size_t index, enum policy_action set)
 {
 	struct policy_role *role = &l->policy->roles[index];
 	char path[CONF_PATH_MAX];
-	struct entry entry = {.path = path, .role = role};
+	struct entry entry = {
+	    .path = path, .kind = (enum policy_rule_kind)set, .role = role};
 
 	role->roots[set] = policy_trie_root(&l->policy->trie);
 	if (role->roots[set] == 0) {
@@ -335,7 +337,8 @@ load_topics(struct loader *l, size_t index)
 {
 	struct policy_approval *approval = &l->policy->approvals[index];
 	char path[CONF_PATH_MAX];
-	struct entry entry = {.path = path, .approval = approval};
+	struct entry entry = {
+	    .path = path, .kind = POLICY_RULE_PROTECT, .approval = approval};
 
 	approval->root = policy_trie_root(&l->policy->trie);
 	entry.root = approval->root;

@@ -18,7 +18,7 @@ look_begin(struct span text, const struct policy_names *names,
     struct policy_look *look)
 {
 	look->names = names;
-	look->except = POLICY_NO_RULE;
+	look->skipped = NULL;
 	look->count = 0;
 	look->is_cut = false;
 	look->is_system = text.len > 0 && text.data[0] == '$';
@@ -109,7 +109,8 @@ template_fits(
 static bool
 counts(const struct policy_look *look, uint32_t rule)
 {
-	return rule != POLICY_NO_RULE && rule != look->except;
+	return rule != POLICY_NO_RULE &&
+	       (look->skipped == NULL || !look->skipped[rule]);
 }
 
 static uint32_t walk(const struct policy_trie *trie,

@@ -42,7 +42,7 @@ enum {
 /* A topic, or a filter that is asked for, cut up. */
 struct policy_look {
 	const struct policy_names *names; /* NULL: templates are words */
-	uint32_t except; /* a rule that does not count */
+	const bool *skipped; /* rules that do not count; NULL: all do */
 	size_t count;
 	bool is_cut; /* it has more levels than any filter */
 	bool is_system; /* begins with $ */

@@ -324,10 +324,10 @@ test_a_rule_that_does_not_count_is_passed_over(void **state)
 		assert_int_equal(policy_trie_add(&trie, root, &rows[i], &other),
 		    POLICY_TRIE_ADDED);
 	policy_trie_look_filter(&trie, rows[1].text, NULL, &look);
-	look.except = 1;
+	look.skipped = (const bool[]){false, true};
 	assert_int_equal(policy_trie_covers(&trie, &root, 1, &look), 0);
 	policy_trie_look_filter(&trie, rows[0].text, NULL, &look);
-	look.except = 0;
+	look.skipped = (const bool[]){true, false};
 	assert_int_equal(
 	    policy_trie_covers(&trie, &root, 1, &look), POLICY_NO_RULE);
 	policy_trie_fini(&trie);
