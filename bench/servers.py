@@ -123,8 +123,11 @@ class Site:
 
     def start(self):
         self.broker, self.broker_account = self.begin(
-            lambda: peers.Mosquitto(self.files.new_folder()))
+            lambda: self.make_broker(self.files.new_folder()))
         self.server, self.account = self.begin(self.make_server)
+
+    def make_broker(self, folder):
+        return peers.Mosquitto(folder)
 
     def begin(self, make):
         server, account = self.accounts.start(make)
@@ -137,7 +140,10 @@ class Site:
         return ["--ssh", f"127.0.0.1:{self.server.port}",
                 "--user", self.user, "--key", str(self.files.keys),
                 "--keys", str(self.devices),
-                "--target", f"127.0.0.1:{self.broker.port}"]
+                "--target", self.target()]
+
+    def target(self):
+        return f"127.0.0.1:{self.broker.port}"
 
     def authorized_keys(self):
         return "".join(f"{line}\n"
@@ -156,9 +162,21 @@ class Site:
 class Kayad(Site):
     kind = title = "kayad"
 
+    def make_broker(self, folder):
+        """With a door as the private broker's, which needs no TCP."""
+        self.socket = folder / "socket"
+        folder.chmod(0o777)  # mosquitto has an account of its own
+        return peers.Mosquitto(
+            folder, extra=f"allow_anonymous true\nlistener 0 {self.socket}\n")
+
+    def target(self):
+        return "127.0.0.1:1883"
+
     def make_server(self):
+        peers.wait_until(self.socket.exists, "mosquitto's socket")
+        self.socket.chmod(0o666)
         server = peers.Kayad(self.files.new_folder(), arguments=[
-            "--broker", f"127.0.0.1:{self.broker.port}"])
+            "--broker", str(self.socket)])
         try:
             server.admit(self.authorized_keys(), options="")
         except BaseException:
@@ -290,7 +308,7 @@ class Tunnel(peers.Process):
                           "GlobalKnownHostsFile /dev/null\n"
                           "Ciphers aes128-gcm@openssh.com,"
                           "chacha20-poly1305@openssh.com,aes128-ctr\n")
-        target = f"127.0.0.1:{site.broker.port}"
+        target = site.target()
         dest = f"{site.user}@127.0.0.1"
         words = {
             "ssh": ["ssh", "-F", config, "-N", "-i", site.files.keys / "0",
