@@ -85,6 +85,7 @@ pipe_end(struct pipe *pipe)
 
 	if (pipe->state == PIPE_ENDED)
 		return;
+	pipe_gather_forget(pipe);
 	if (pipe->state != PIPE_WAITING)
 		log_close(pipe);
 	pipe->state = PIPE_ENDED;
@@ -123,7 +124,8 @@ pipe_is_quiet(const struct pipe *pipe)
 void
 pipe_detach(struct pipe *pipe)
 {
-	if (pipe->state == PIPE_OPEN && buf_len(&pipe->to_broker) > 0) {
+	if (pipe_gather_settle(pipe) && pipe->state == PIPE_OPEN &&
+	    buf_len(&pipe->to_broker) > 0) {
 		link_out(pipe);
 		/* Without memory the log knows the channel alone. */
 		pipe->owner = calloc(1, sizeof *pipe->owner);

@@ -57,6 +57,11 @@ pipe_flush(struct pipe *pipe)
 {
 	if (pipe->state != PIPE_OPEN && pipe->state != PIPE_CLOSING)
 		return;
+	if (!pipe_gather_write(pipe)) {
+		pipe->why = "the broker closed the connection";
+		pipe_end(pipe);
+		return;
+	}
 	if (buf_len(&pipe->to_broker) > 0) {
 		switch (stream_write(pipe->watch.fd, &pipe->to_broker)) {
 		case STREAM_OK:
@@ -165,6 +170,8 @@ put_connect(struct pipe *pipe, const struct mqtt_walk_item *item)
 	enum settings_identity how =
 	    settings_identity_of(&pipe->setup->settings, (size_t)pipe->broker);
 
+	if (!pipe_gather_settle(pipe))
+		return false;
 	if (mqtt_connect_decode(&item->frame,
 		mqtt_frame_body(&item->frame, item->bytes),
 		&connect) != MQTT_RULE_NONE)
@@ -205,8 +212,7 @@ pass_on(struct pipe *pipe, enum mqtt_walk_result result,
 		__attribute__((fallthrough));
 	case MQTT_WALK_FORWARD:
 	case MQTT_WALK_HEAD:
-		if (buf_append(
-			&pipe->to_broker, item->bytes.data, item->bytes.len))
+		if (pipe_gather(pipe, item->bytes))
 			return true;
 		pipe->why = "no memory";
 		return false;
@@ -229,7 +235,8 @@ leave(struct pipe *pipe)
 {
 	struct session *session = pipe->session;
 
-	if (pipe->state != PIPE_OPEN || buf_len(&pipe->to_broker) == 0) {
+	if (!pipe_gather_settle(pipe) || pipe->state != PIPE_OPEN ||
+	    buf_len(&pipe->to_broker) == 0) {
 		pipe_end(pipe);
 		return;
 	}

@@ -7,11 +7,13 @@
  *	pipe        lists, states, the end, status
  *	pipe_open   a device asks for a channel, the parent answers
  *	pipe_flow   the bytes, both ways
+ *	pipe_gather what one turn brought, not copied
  */
 
 #include "log.h"
 #include "mqtt_walk.h"
 #include "pipe.h"
+#include "pipe_gather.h"
 
 struct pipe {
 	struct worker *worker;

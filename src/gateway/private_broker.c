@@ -89,7 +89,8 @@ write_conf(struct private_broker *broker,
 	    "log_type warning\n",
 	    broker->path);
 	if (options->persistence)
-		/* What was acknowledged is kept, even by kill -9. */
+		/* What was acknowledged is kept; of a kill -9 see
+		 * doc/design.md. */
 		fprintf(file,
 		    "persistence true\n"
 		    "persistence_location %s/\n"

@@ -10,6 +10,7 @@
 
 #include "monitor.h"
 #include "penalty.h"
+#include "pipe_gather.h"
 #include "roster.h"
 #include "slots.h"
 #include "snapshot.h"
@@ -70,6 +71,7 @@ struct worker {
 	struct slots tickets; /* sessions and pipes that asked the parent */
 
 	uint8_t *scratch; /* what a read brings, good for one turn */
+	struct pipe_gather gather;
 
 	struct loop_watch listeners[WORKER_LISTENERS_MAX];
 	int listener_fds[WORKER_LISTENERS_MAX];

@@ -42,6 +42,26 @@ stream_write(int fd, struct buf *out)
 	return STREAM_OK;
 }
 
+enum stream_result
+stream_write_parts(int fd, const struct iovec *parts, size_t count, size_t *len)
+{
+	const struct msghdr message = {
+	    .msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = count};
+	size_t all = 0;
+	ssize_t n;
+
+	*len = 0;
+	for (size_t i = 0; i < count; i++)
+		all += parts[i].iov_len;
+	do
+		n = sendmsg(fd, &message, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? STREAM_AGAIN : STREAM_FAILED;
+	*len = (size_t)n;
+	return *len < all ? STREAM_AGAIN : STREAM_OK;
+}
+
 void
 stream_set_nodelay(int fd)
 {

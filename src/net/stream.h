@@ -8,6 +8,8 @@
 
 #include "buf.h"
 
+#include <sys/uio.h>
+
 enum stream_result {
 	STREAM_OK, /* something was read; everything was written */
 	STREAM_AGAIN, /* nothing there; not everything was taken */
@@ -21,6 +23,10 @@ enum stream_result stream_read(
 
 /* Write from the front of `out`, consuming what was taken. */
 enum stream_result stream_write(int fd, struct buf *out);
+
+/* Write these by one call; `*len` bytes of them were taken. */
+enum stream_result stream_write_parts(
+    int fd, const struct iovec *parts, size_t count, size_t *len);
 
 /*
  * Set TCP_NODELAY (nothing on a UNIX socket): messages are small, and what
