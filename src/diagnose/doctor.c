@@ -28,66 +28,6 @@ doctor_tell(struct findings *findings, const char *layer,
 		findings_add(findings, &finding);
 }
 
-/* " -p 2222 dan@host", as the user gave it, for commands to type. */
-static void
-repeat_words(struct doctor *doctor)
-{
-	const struct link_options *given = &doctor->options->link;
-	size_t used = 0, size = sizeof doctor->words;
-	char port[8];
-	struct {
-		const char *letter, *value;
-	} words[4 + LINK_KEYS_MAX] = {
-	    {"-F", given->ssh_config},
-	    {"-l", given->user},
-	    {"-p", given->port != 0 ? port : NULL},
-	    {"-J", given->jump},
-	};
-
-	snprintf(port, sizeof port, "%u", given->port);
-	for (size_t i = 0; i < given->key_count; i++) {
-		words[4 + i].letter = "-i";
-		words[4 + i].value = given->keys[i];
-	}
-	for (size_t i = 0; i < 4 + given->key_count && used < size; i++)
-		if (words[i].value != NULL)
-			used +=
-			    (size_t)snprintf(doctor->words + used, size - used,
-				"%s %s ", words[i].letter, words[i].value);
-	for (size_t i = 0; i < given->word_count && used < size; i++)
-		used += (size_t)snprintf(doctor->words + used, size - used,
-		    "-o %s ", given->words[i]);
-	if (used < size)
-		snprintf(doctor->words + used, size - used, "%s", given->dest);
-}
-
-/* What only matters behind the login, and no password. */
-static void
-repeat_all(struct doctor *doctor)
-{
-	const struct doctor_options *given = doctor->options;
-	const struct {
-		const char *letter, *value;
-	} words[] = {
-	    {"-b", given->broker_said},
-	    {"-L", given->local_said},
-	    {"-u", given->broker_user},
-	    {"-t", given->topic},
-	    {"--server-file", given->server_file},
-	};
-	size_t used = 0, size = sizeof doctor->again;
-
-	for (size_t i = 0; i < sizeof words / sizeof words[0] && used < size;
-	     i++)
-		if (words[i].value != NULL)
-			used +=
-			    (size_t)snprintf(doctor->again + used, size - used,
-				"%s %s ", words[i].letter, words[i].value);
-	if (used < size)
-		snprintf(
-		    doctor->again + used, size - used, "%s", doctor->words);
-}
-
 static void
 read_link(struct doctor *doctor)
 {
@@ -134,8 +74,10 @@ doctor_run(const struct doctor_options *options, struct findings *findings,
 	snprintf(doctor->broker_host, sizeof doctor->broker_host, "%s",
 	    options->broker_host);
 	read_link(doctor);
-	repeat_words(doctor);
-	repeat_all(doctor);
+	doctor_repeat(doctor, DOCTOR_REPEAT_LINK, "", doctor->words,
+	    sizeof doctor->words);
+	doctor_repeat(
+	    doctor, DOCTOR_REPEAT_ALL, "", doctor->again, sizeof doctor->again);
 	checks_run(checks, sizeof checks / sizeof checks[0], doctor, findings);
 	if (options->learned != NULL && doctor->channel != NULL)
 		memcpy(options->learned->broker_host, doctor->broker_host,

@@ -18,7 +18,8 @@
 
 /* What the walk found out, for whoever asks. */
 struct doctor_learned {
-	char broker_host[256]; /* as the server lets it through; "": not known */
+	char
+	    broker_host[256]; /* as the server lets it through; "": not known */
 };
 
 struct doctor_options {

@@ -30,7 +30,7 @@ enum banner_fact {
 
 #define WHERE_SSH                                                              \
 	"name the port of the SSH server (at the server: ss -ltnp): kaya "     \
-	"doctor -p PORT {host}"
+	"doctor -p PORT {at_port}"
 
 static const struct check_row rows[] = {
     {BANNER_SSH, FINDING_OK, ERR_NONE, NULL, "{line}", NULL, NULL},
@@ -161,21 +161,6 @@ listen_to(struct answer *answer, unsigned limit_ms)
 	return fact_of_greeting[greeting];
 }
 
-/* What a server that does not speak first is, by speaking to it. */
-static const struct {
-	const char bytes[64];
-	size_t len;
-	enum banner_fact means;
-} openings[] = {
-    /* CONNECT of MQTT 3.1.1, clean session, no client id */
-    {"\x10\x0c\x00\x04MQTT\x04\x02\x00\x0a\x00\x00", 14, BANNER_MQTT},
-    {"GET / HTTP/1.0\r\n\r\n", 18, BANNER_HTTP},
-    /* ClientHello of TLS 1.2, one cipher suite, no extension */
-    {"\x16\x03\x01\x00\x2d\x01\x00\x00\x29\x03\x03"
-     "kaya doctor asks who is there...\x00\x00\x02\xc0\x2f\x01\x00",
-	50, BANNER_TLS},
-};
-
 static bool
 is_worth_asking(enum banner_fact fact)
 {
@@ -207,14 +192,21 @@ find_out(struct doctor *doctor, struct answer *answer)
 	static const struct span nothing = {0};
 	enum banner_fact first =
 	    hear(doctor, nothing, DOCTOR_OPENING_MS, answer);
+	const struct {
+		struct span bytes;
+		enum banner_fact means;
+	} openings[] = {
+	    {greeting_mqtt_connect(), BANNER_MQTT},
+	    {greeting_http_get(), BANNER_HTTP},
+	    {greeting_tls_hello(), BANNER_TLS},
+	};
 	struct answer other;
 
 	for (size_t i = 0;
 	     is_worth_asking(first) && i < sizeof openings / sizeof openings[0];
 	     i++) {
 		enum banner_fact said =
-		    hear(doctor, span_of(openings[i].bytes, openings[i].len),
-			DOCTOR_OPENING_MS, &other);
+		    hear(doctor, openings[i].bytes, DOCTOR_OPENING_MS, &other);
 
 		if (said == openings[i].means || said == BANNER_HTTP) {
 			*answer = other;
@@ -234,7 +226,7 @@ doctor_banner(void *arg, struct findings *findings)
 {
 	struct doctor *doctor = arg;
 	struct answer answer = {0};
-	char line[200];
+	char line[200], at_port[2 * DOCTOR_COMMAND];
 	enum banner_fact fact = BANNER_PROXIED;
 
 	if (!doctor->proxied)
@@ -243,9 +235,11 @@ doctor_banner(void *arg, struct findings *findings)
 		str_escape(greeting_software(answer.line), doctor->software,
 		    sizeof doctor->software);
 	str_escape(answer.line, line, sizeof line);
+	doctor_repeat(doctor, DOCTOR_REPEAT_ALL, "-p", at_port, sizeof at_port);
 	const struct check_word words[] = {
 	    {"line", line},
 	    {"host", doctor->host},
+	    {"at_port", at_port},
 	    {"client", doctor->client},
 	    {"address", doctor->open != NULL ? doctor->open->text : ""},
 	    {0},

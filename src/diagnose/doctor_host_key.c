@@ -166,37 +166,3 @@ doctor_host_key(void *arg, struct findings *findings)
 	return fact == HOST_KEY_KNOWN || fact == HOST_KEY_PINNED ? CHECK_GO_ON
 								 : CHECK_STOP;
 }
-
-struct link *
-doctor_new_link(struct doctor *doctor, struct err *err)
-{
-	struct link_options options = doctor->options->link;
-	struct link *link;
-	socket_t fd;
-
-	options.asking = LINK_NEVER_ASK;
-	options.host_key = NULL;
-	link = link_prepare(&options, err);
-	if (link == NULL)
-		return NULL;
-	if (!doctor->proxied) {
-		fd = doctor_connect(doctor);
-		if (fd < 0) {
-			err_set(err, ERR_UNREACHABLE, "%s does not answer",
-			    doctor->open->text);
-			goto fail;
-		}
-		ssh_options_set(link->session, SSH_OPTIONS_FD, &fd);
-	}
-	if (ssh_connect(link->session) != SSH_OK) {
-		err_set(
-		    err, ERR_UNREACHABLE, "%s", ssh_get_error(link->session));
-		goto fail;
-	}
-	if (link_check_host_key(link, &options, err) != 0)
-		goto fail;
-	return link;
-fail:
-	link_free(link);
-	return NULL;
-}

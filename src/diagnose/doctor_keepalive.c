@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "idle_plan.h"
+#include "ssh_says.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,6 @@ enum keepalive_fact {
 	KEEPALIVE_FAILED
 };
 
-enum { OWN_KEEPALIVE_S = 15 };
-
 static const struct check_row rows[] = {
     {KEEPALIVE_NOT_ASKED, FINDING_NOT_KNOWN, ERR_NONE, "not-asked",
 	"not tried; --idle 10m finds out when an idle link is forgotten", NULL,
@@ -28,16 +27,15 @@ static const struct check_row rows[] = {
 	"a NAT or firewall on the way forgets a connection that idles for "
 	"{died} s",
 	"for ssh: -o ServerAliveInterval={keepalive}; kaya tunnel asks each "
-	"15 s by itself"},
+	"{own} s by itself"},
     {KEEPALIVE_DIES_EARLY, FINDING_FAULT, ERR_UNREACHABLE,
 	"idle-forgotten-early",
 	"a link that idles for {died} s is dead; one of {lived} s lives",
 	"a NAT or firewall on the way forgets a connection that idles for "
-	"{died} s, sooner than kaya tunnel asks (15 s)",
-	"for ssh: -o ServerAliveInterval={keepalive}; for kaya tunnel let the "
-	"MQTT clients ping in time: mosquitto_sub -k {keepalive}; or at the "
-	"router: sysctl -w net.netfilter.nf_conntrack_tcp_timeout_"
-	"established=86400"},
+	"{died} s, sooner than kaya tunnel asks ({own} s)",
+	"ask sooner: kaya tunnel -o ServerAliveInterval={keepalive} {dest} "
+	"(for ssh the same word); or at the router: sysctl -w "
+	"net.netfilter.nf_conntrack_tcp_timeout_established=86400"},
     {KEEPALIVE_FAILED, FINDING_NOT_KNOWN, ERR_NONE, "idle-failed",
 	"no links to let idle: {why}", NULL, NULL},
 };
@@ -65,17 +63,43 @@ sleep_until(uint64_t when_ms)
 static enum idle_end
 still_lives(const struct doctor *doctor, struct link *link)
 {
+	uint64_t give_up = clock_monotonic_ms() + DOCTOR_TCP_MS;
 	ssh_channel channel = ssh_channel_new(link->session);
-	enum idle_end end = IDLE_DIED;
+	int opening;
 
 	if (channel == NULL)
-		return end;
-	if (ssh_channel_open_forward(channel, doctor->broker_host,
-		doctor->options->broker_port, "127.0.0.1", 0) == SSH_OK ||
-	    strstr(ssh_get_error(link->session), "error (") != NULL)
-		end = IDLE_LIVED;
+		return IDLE_DIED;
+	ssh_set_blocking(link->session, 0);
+	do
+		opening = ssh_channel_open_forward(channel, doctor->broker_host,
+		    doctor->options->broker_port, "127.0.0.1", 0);
+	while (opening == SSH_AGAIN &&
+	       doctor_wait(link->session, give_up) == DOCTOR_READY);
 	ssh_channel_free(channel);
-	return end;
+	return opening == SSH_OK || (opening == SSH_ERROR &&
+					strstr(ssh_get_error(link->session),
+					    "error (") != NULL)
+		   ? IDLE_LIVED
+		   : IDLE_DIED;
+}
+
+/* How often kaya tunnel asks, by the same options and files. */
+static void
+read_interval(void *arg, const char *value)
+{
+	unsigned *own_s = arg;
+
+	*own_s = (unsigned)strtoul(value, NULL, 10);
+}
+
+static unsigned
+find_own_s(const struct doctor *doctor)
+{
+	unsigned own_s = 0;
+
+	ssh_says(&doctor->options->link, "serveraliveinterval", read_interval,
+	    &own_s);
+	return own_s > 0 ? own_s : LINK_KEEPALIVE_S;
 }
 
 static void
@@ -85,39 +109,46 @@ number(char text[24], uint64_t ms)
 }
 
 static void
-tell(struct findings *findings, enum keepalive_fact fact,
+tell(struct doctor *doctor, struct findings *findings, enum keepalive_fact fact,
     const struct idle_verdict *verdict, const char *why)
 {
-	char lived[24], died[24], keepalive[24];
+	unsigned own_s = find_own_s(doctor);
+	char lived[24], died[24], keepalive[24], own[24];
 	const struct check_word words[] = {
 	    {"lived", lived},
 	    {"died", died},
 	    {"keepalive", keepalive},
+	    {"own", own},
+	    {"dest", doctor->words},
 	    {"why", why},
 	    {0},
 	};
 
+	if (fact == KEEPALIVE_DIES && verdict->died_ms <= own_s * 1000)
+		fact = KEEPALIVE_DIES_EARLY;
 	number(lived, verdict->lived_ms);
 	number(died, verdict->died_ms);
+	snprintf(own, sizeof own, "%u", own_s);
 	snprintf(keepalive, sizeof keepalive, "%llu",
 	    (unsigned long long)verdict->keepalive_s);
 	doctor_tell(findings, "keepalive", DOCTOR_ROWS(rows), (int)fact, words);
 }
 
-/* Each idler is asked when its time has come; the shortest first. */
+/*
+ * Each idler is asked when its time has come, the shortest first.  Where one is
+ * dead those that idle longer are not waited for.
+ */
 static void
 let_idle(struct doctor *doctor, struct idler *idlers, const uint64_t *steps,
     enum idle_end *ends, size_t count)
 {
-	const long limit_s = DOCTOR_ANSWER_MS / 1000;
-
 	for (size_t i = 0; i < count; i++) {
 		if (idlers[i].link == NULL)
 			continue;
 		sleep_until(idlers[i].since_ms + steps[i]);
-		ssh_options_set(
-		    idlers[i].link->session, SSH_OPTIONS_TIMEOUT, &limit_s);
 		ends[i] = still_lives(doctor, idlers[i].link);
+		if (ends[i] == IDLE_DIED)
+			return;
 	}
 }
 
@@ -133,7 +164,7 @@ doctor_keepalive(void *arg, struct findings *findings)
 	size_t count, open = 0;
 
 	if (doctor->options->idle_ms == 0) {
-		tell(findings, KEEPALIVE_NOT_ASKED, &verdict, NULL);
+		tell(doctor, findings, KEEPALIVE_NOT_ASKED, &verdict, NULL);
 		return CHECK_GO_ON;
 	}
 	count = idle_plan(doctor->options->idle_ms, steps);
@@ -146,14 +177,10 @@ doctor_keepalive(void *arg, struct findings *findings)
 	let_idle(doctor, idlers, steps, ends, count);
 	idle_judge(steps, ends, count, &verdict);
 	if (open == 0)
-		tell(findings, KEEPALIVE_FAILED, &verdict, err.what);
-	else if (verdict.died_ms == 0)
-		tell(findings, KEEPALIVE_LIVES, &verdict, NULL);
+		tell(doctor, findings, KEEPALIVE_FAILED, &verdict, err.what);
 	else
-		tell(findings,
-		    verdict.died_ms > OWN_KEEPALIVE_S * 1000
-			? KEEPALIVE_DIES
-			: KEEPALIVE_DIES_EARLY,
+		tell(doctor, findings,
+		    verdict.died_ms == 0 ? KEEPALIVE_LIVES : KEEPALIVE_DIES,
 		    &verdict, NULL);
 	for (size_t i = 0; i < count; i++)
 		link_free(idlers[i].link);

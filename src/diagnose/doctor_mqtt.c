@@ -16,6 +16,7 @@ enum mqtt_fact {
 	MQTT_OTHER_LEVEL,
 	MQTT_REFUSES,
 	MQTT_NOT_MQTT,
+	MQTT_TLS,
 	MQTT_SILENT,
 	MQTT_CLOSED
 };
@@ -26,7 +27,7 @@ static const struct check_row rows[] = {
     {MQTT_WANTS_USER, FINDING_FAULT, ERR_REFUSED, "broker-wants-user",
 	"CONNACK {code} ({name}), no user name given",
 	"the broker wants a user name and a password",
-	"give them: kaya doctor -u USER -P PASSWORD {again}; to make one, at "
+	"give them: kaya doctor -u USER -P PASSWORD {as_user}; to make one, at "
 	"the broker: mosquitto_passwd /etc/mosquitto/passwd USER"},
     {MQTT_BAD_USER, FINDING_FAULT, ERR_REFUSED, "broker-bad-user",
 	"CONNACK {code} ({name}) for user {user}",
@@ -45,6 +46,12 @@ static const struct check_row rows[] = {
 	"what listens on {broker} at the server is no MQTT broker: {what}",
 	"find the broker's port, at the server: ss -ltnp; then: kaya tunnel "
 	"-b HOST:PORT {dest}"},
+    {MQTT_TLS, FINDING_FAULT, ERR_FAILED, "broker-tls", "{broker} speaks TLS",
+	"what listens on {broker} at the server speaks TLS, which is not "
+	"needed inside SSH, and not what plain MQTT clients speak",
+	"name its plain port (at the server: ss -ltnp): kaya tunnel -b "
+	"HOST:PORT {dest}; or make one there: echo 'listener 1883 127.0.0.1' "
+	">> /etc/mosquitto/conf.d/local.conf && systemctl restart mosquitto"},
     {MQTT_SILENT, FINDING_FAULT, ERR_TIMEOUT, "broker-silent",
 	"{broker} says nothing within 10 s",
 	"what listens on {broker} takes the connection and never answers",
@@ -53,7 +60,7 @@ static const struct check_row rows[] = {
     {MQTT_CLOSED, FINDING_FAULT, ERR_REFUSED, "broker-closed",
 	"{broker} closes the connection without a CONNACK",
 	"what listens on {broker} closes the connection when it sees MQTT: it "
-	"speaks TLS or something else, or is full (max_connections)",
+	"is full (max_connections), or no broker",
 	"its log tells which, at the broker: journalctl -u mosquitto -n 20"},
 };
 
@@ -66,7 +73,8 @@ enum message_fact {
 };
 
 #define ANOTHER_TOPIC                                                          \
-	"try a topic that the user may use: kaya doctor -t TOPIC {again}; or " \
+	"try a topic that the user may use: kaya doctor -t TOPIC {to_topic}; " \
+	"or "                                                                  \
 	"at the broker, in its acl_file: topic readwrite {topic}"
 
 static const struct check_row message_rows[] = {
@@ -178,9 +186,25 @@ what_it_is(const struct mqtt_trip *trip)
 	return "something else";
 }
 
+/* CONNACK's codes: 3.1.1 section 3.2.2.3, 5.0 section 3.2.2.2. */
+static const struct {
+	enum mqtt_level level;
+	uint8_t code;
+	enum mqtt_fact fact;
+} refusals[] = {
+    {MQTT_311, 1, MQTT_OTHER_LEVEL},
+    {MQTT_311, 4, MQTT_BAD_USER},
+    {MQTT_311, 5, MQTT_BAD_USER},
+    {MQTT_50, MQTT_UNSUPPORTED_VERSION, MQTT_OTHER_LEVEL},
+    {MQTT_50, MQTT_BAD_USER_NAME_OR_PASSWORD, MQTT_BAD_USER},
+    {MQTT_50, MQTT_NOT_AUTHORIZED, MQTT_BAD_USER},
+};
+
 static enum mqtt_fact
 fact_of(enum talk said, const struct mqtt_trip *trip, const char *user)
 {
+	enum mqtt_fact fact = MQTT_REFUSES;
+
 	if (trip->state == MQTT_TRIP_NOT_MQTT)
 		return MQTT_NOT_MQTT;
 	if (trip->state == MQTT_TRIP_ACCEPTED)
@@ -189,16 +213,33 @@ fact_of(enum talk said, const struct mqtt_trip *trip, const char *user)
 		return MQTT_SILENT;
 	if (said == TALK_CLOSED)
 		return MQTT_CLOSED;
-	switch (trip->level == MQTT_50 ? trip->code : trip->code + 0x83) {
-	case MQTT_UNSUPPORTED_VERSION:
-		return MQTT_OTHER_LEVEL;
-	case MQTT_BAD_USER_NAME_OR_PASSWORD + 1:
-	case MQTT_BAD_USER_NAME_OR_PASSWORD:
-	case MQTT_NOT_AUTHORIZED + 1:
-		return user == NULL ? MQTT_WANTS_USER : MQTT_BAD_USER;
-	default:
-		return MQTT_REFUSES;
+	for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+		if (refusals[i].level == trip->level &&
+		    refusals[i].code == trip->code)
+			fact = refusals[i].fact;
+	return fact == MQTT_BAD_USER && user == NULL ? MQTT_WANTS_USER : fact;
+}
+
+/* Whether what closed on a CONNECT answers a ClientHello. */
+static bool
+speaks_tls(struct doctor *doctor)
+{
+	struct span hello = greeting_tls_hello(), line;
+	ssh_channel channel = new_channel(doctor);
+	bool does = false;
+	uint8_t bytes[64];
+	int got;
+
+	if (channel == NULL)
+		return false;
+	if (ssh_channel_write(channel, hello.data, (uint32_t)hello.len) > 0) {
+		got = ssh_channel_read_timeout(
+		    channel, bytes, sizeof bytes, 0, DOCTOR_TCP_MS);
+		does = got > 0 && greeting_read(span_of(bytes, (size_t)got),
+				      GREETING_IS_ALL, &line) == GREETING_TLS;
 	}
+	ssh_channel_free(channel);
+	return does;
 }
 
 static void
@@ -206,8 +247,9 @@ tell(const struct doctor *doctor, struct findings *findings,
     enum mqtt_fact fact, const struct mqtt_trip *trip, const char *levels)
 {
 	const struct mqtt_reason *reason = mqtt_trip_reason(trip);
-	char code[24];
+	char code[24], as_user[2 * DOCTOR_COMMAND];
 
+	doctor_repeat(doctor, DOCTOR_REPEAT_ALL, "-u", as_user, sizeof as_user);
 	snprintf(code, sizeof code, trip->level == MQTT_50 ? "0x%02x" : "%u",
 	    trip->code);
 	const struct check_word words[] = {
@@ -218,6 +260,7 @@ tell(const struct doctor *doctor, struct findings *findings,
 	    {"user", doctor->options->broker_user},
 	    {"broker", doctor->broker},
 	    {"what", what_it_is(trip)},
+	    {"as_user", as_user},
 	    {"dest", doctor->words},
 	    {"again", doctor->again},
 	    {0},
@@ -242,10 +285,13 @@ doctor_mqtt(void *arg, struct findings *findings)
 	begin_trip(doctor, &old, MQTT_311);
 	said = talk(doctor->channel, &old, MQTT_TRIP_ACCEPTED);
 	fact = fact_of(said, &old, user);
+	if (fact == MQTT_CLOSED && speaks_tls(doctor))
+		fact = MQTT_TLS;
 	begin_trip(doctor, &new, MQTT_50);
-	second = fact == MQTT_NOT_MQTT || fact == MQTT_SILENT
-		     ? NULL
-		     : new_channel(doctor);
+	second =
+	    fact == MQTT_NOT_MQTT || fact == MQTT_SILENT || fact == MQTT_TLS
+		? NULL
+		: new_channel(doctor);
 	if (second != NULL) {
 		said = talk(second, &new, MQTT_TRIP_ACCEPTED);
 		newer = fact_of(said, &new, user);
@@ -282,7 +328,7 @@ doctor_message(void *arg, struct findings *findings)
 	struct mqtt_trip *trip = &doctor->trip;
 	const struct mqtt_reason *reason;
 	enum message_fact fact = MESSAGE_BACK;
-	char ms[24], code[8];
+	char ms[24], code[8], to_topic[2 * DOCTOR_COMMAND];
 	struct timespec sent, back;
 	enum talk said;
 
@@ -303,12 +349,15 @@ doctor_message(void *arg, struct findings *findings)
 		fact = said == TALK_SILENT ? MESSAGE_LOST : MESSAGE_CLOSED;
 	reason = mqtt_trip_reason(trip);
 	snprintf(code, sizeof code, "0x%02x", trip->code);
+	doctor_repeat(
+	    doctor, DOCTOR_REPEAT_ALL, "-t", to_topic, sizeof to_topic);
 	const struct check_word words[] = {
 	    {"ms", ms},
 	    {"code", code},
 	    {"name", reason != NULL ? reason->name : "unknown"},
 	    {"cause", reason != NULL ? reason->cause : "nobody knows why"},
 	    {"topic", trip->topic},
+	    {"to_topic", to_topic},
 	    {"dest", doctor->words},
 	    {"again", doctor->again},
 	    {0},

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netdb.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,12 +32,12 @@ static const struct check_row dns_rows[] = {
 	"there is no host {host}: it is misspelt, or an alias that stands in "
 	"another ssh_config",
 	"check how it is written: getent ahosts {host}; an alias of another "
-	"file: kaya doctor -F FILE {again}"},
+	"file: kaya doctor -F FILE {by_file}"},
     {DNS_NO_ANSWER, FINDING_FAULT, ERR_UNREACHABLE, "dns-silent",
 	"{host}: {why}",
 	"this machine's DNS does not answer, so no name is known here",
 	"see which servers are asked: cat /etc/resolv.conf; until it works, "
-	"name the address: kaya doctor ADDRESS"},
+	"name the address: kaya doctor -o HostName=ADDRESS {again}"},
     {DNS_FAILED, FINDING_FAULT, ERR_UNREACHABLE, "dns-failed", "{host}: {why}",
 	"{host} cannot be looked up: {why}",
 	"try it by itself: getent ahosts {host}"},
@@ -87,7 +89,7 @@ doctor_dns(void *arg, struct findings *findings)
 	    .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
 	struct doctor *doctor = arg;
 	struct addrinfo *found = NULL;
-	char addresses[512] = "";
+	char addresses[512] = "", by_file[2 * DOCTOR_COMMAND];
 	int result = 0;
 	enum dns_fact fact = DNS_PROXIED;
 
@@ -100,8 +102,10 @@ doctor_dns(void *arg, struct findings *findings)
 		keep_addresses(doctor, found, addresses, sizeof addresses);
 		freeaddrinfo(found);
 	}
+	doctor_repeat(doctor, DOCTOR_REPEAT_ALL, "-F", by_file, sizeof by_file);
 	const struct check_word words[] = {
 	    {"host", doctor->host},
+	    {"by_file", by_file},
 	    {"dest", doctor->words},
 	    {"again", doctor->again},
 	    {"addresses", addresses},
@@ -141,14 +145,14 @@ static const struct check_row tcp_rows[] = {
 	"{address}: refused by the host itself",
 	"the host is there, but nothing listens on {address}",
 	"at the server: systemctl start ssh; if it listens on another port "
-	"(ss -ltn), name that: kaya doctor -p PORT {host}"},
+	"(ss -ltn), name that: kaya doctor -p PORT {at_port}"},
     {TCP_REJECTED, FINDING_FAULT, ERR_UNREACHABLE, "rejected",
 	"{address}: rejected by {by} ({why})",
 	"a firewall at {by} rejects connections to {address}", OPEN_IT},
     {TCP_SILENT, FINDING_FAULT, ERR_TIMEOUT, "filtered",
 	"{address}: no answer within {limit} s",
-	"a firewall on the way drops what is sent to {address}, or no such "
-	"host is there",
+	"a firewall, here or on the way, drops what is sent to {address}, or "
+	"no such host is there",
 	OPEN_IT},
     {TCP_RESET, FINDING_FAULT, ERR_UNREACHABLE, "reset",
 	"{address}: the connection was reset",
@@ -176,8 +180,32 @@ struct attempt {
 	enum tcp_fact fact;
 	int error;
 	char by[80]; /* who said so by ICMP, "" where nobody did */
+	enum icmp_said { ICMP_NOTHING, ICMP_NO_WAY, ICMP_PROHIBITED } said;
 	uint64_t took_ms;
 };
+
+/* RFC 792, RFC 1812 section 5.2.7.1, RFC 4443 section 3.1. */
+static enum icmp_said
+read_icmp(const struct sock_extended_err *e)
+{
+	static const struct {
+		uint8_t origin, type, code;
+	} prohibited[] = {
+	    {SO_EE_ORIGIN_ICMP, ICMP_DEST_UNREACH, ICMP_PORT_UNREACH},
+	    {SO_EE_ORIGIN_ICMP, ICMP_DEST_UNREACH, ICMP_NET_ANO},
+	    {SO_EE_ORIGIN_ICMP, ICMP_DEST_UNREACH, ICMP_HOST_ANO},
+	    {SO_EE_ORIGIN_ICMP, ICMP_DEST_UNREACH, ICMP_PKT_FILTERED},
+	    {SO_EE_ORIGIN_ICMP6, ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_ADMIN},
+	    {SO_EE_ORIGIN_ICMP6, ICMP6_DST_UNREACH, ICMP6_DST_UNREACH_NOPORT},
+	};
+
+	for (size_t i = 0; i < sizeof prohibited / sizeof prohibited[0]; i++)
+		if (e->ee_origin == prohibited[i].origin &&
+		    e->ee_type == prohibited[i].type &&
+		    e->ee_code == prohibited[i].code)
+			return ICMP_PROHIBITED;
+	return ICMP_NO_WAY;
+}
 
 /* Who sent the ICMP message that ended this connection. */
 static void
@@ -207,28 +235,28 @@ read_sender(struct attempt *attempt)
 			attempt->by, sizeof attempt->by, NULL, 0,
 			NI_NUMERICHOST) != 0)
 			attempt->by[0] = '\0';
+		attempt->said = read_icmp(e);
 	}
 }
 
 static enum tcp_fact
-tcp_fact_of(int error, const char *by)
+tcp_fact_of(int error)
 {
 	switch (error) {
 	case 0:
 		return TCP_OPEN;
 	case ECONNREFUSED:
-		return by[0] != '\0' ? TCP_REJECTED : TCP_REFUSED;
+		return TCP_REFUSED;
 	case ECONNRESET:
 		return TCP_RESET;
 	case ETIMEDOUT:
 		return TCP_SILENT;
 	case EACCES:
-		return by[0] != '\0' ? TCP_REJECTED : TCP_FORBIDDEN;
 	case EPERM:
 		return TCP_FORBIDDEN;
 	case ENETUNREACH:
 	case EADDRNOTAVAIL:
-		return by[0] != '\0' ? TCP_UNREACHABLE : TCP_NO_ROUTE;
+		return TCP_NO_ROUTE;
 	case EHOSTUNREACH:
 		return TCP_UNREACHABLE;
 	default:
@@ -236,12 +264,38 @@ tcp_fact_of(int error, const char *by)
 	}
 }
 
+/* What an ICMP message means, by who sent it. */
+static enum tcp_fact
+icmp_fact_of(const struct attempt *attempt, const char *own)
+{
+	if (attempt->said == ICMP_NO_WAY)
+		return TCP_UNREACHABLE;
+	return strcmp(attempt->by, own) == 0 ? TCP_FORBIDDEN : TCP_REJECTED;
+}
+
+static void
+read_own_address(int fd, char *text, size_t size)
+{
+	struct sockaddr_storage own;
+	socklen_t len = sizeof own;
+
+	if (getsockname(fd, (struct sockaddr *)&own, &len) != 0 ||
+	    getnameinfo((struct sockaddr *)&own, len, text, (socklen_t)size,
+		NULL, 0, NI_NUMERICHOST) != 0)
+		text[0] = '\0';
+}
+
 static void
 end_attempt(struct attempt *attempt, int error, uint64_t started)
 {
+	char own[80];
+
 	read_sender(attempt);
+	read_own_address(attempt->fd, own, sizeof own);
 	attempt->error = error;
-	attempt->fact = tcp_fact_of(error, attempt->by);
+	attempt->fact = tcp_fact_of(error);
+	if (error != 0 && attempt->said != ICMP_NOTHING)
+		attempt->fact = icmp_fact_of(attempt, own);
 	attempt->took_ms = clock_monotonic_ms() - started;
 	close(attempt->fd);
 	attempt->fd = -1;
@@ -278,7 +332,7 @@ try_all(const struct doctor *doctor, struct attempt *attempts)
 		attempts[i].fd = start_connect(&doctor->addresses[i]);
 		if (attempts[i].fd < 0) {
 			attempts[i].error = errno;
-			attempts[i].fact = tcp_fact_of(errno, "");
+			attempts[i].fact = tcp_fact_of(errno);
 		}
 		pending += attempts[i].fd >= 0;
 	}
@@ -306,13 +360,36 @@ try_all(const struct doctor *doctor, struct attempt *attempts)
 			end_attempt(&attempts[i], ETIMEDOUT, started);
 }
 
-/* Where another address answers, one that does not is no fault. */
+/*
+ * Where another address answers, one that does not is no fault: kaya takes the
+ * other one at once, ssh waits.
+ */
+static void
+spare(const struct doctor *doctor, const struct attempt *attempt,
+    const struct doctor_address *address, struct finding *finding)
+{
+	size_t used = strlen(finding->remedy);
+	int open = doctor->open->name.ss_family;
+
+	if (attempt->fact == TCP_NO_ROUTE) {
+		finding->state = FINDING_NOT_KNOWN;
+		return;
+	}
+	finding->state = FINDING_WARNING;
+	if (open != address->name.ss_family)
+		snprintf(finding->remedy + used, sizeof finding->remedy - used,
+		    "; kaya takes the other address meanwhile, ssh by: ssh -o "
+		    "AddressFamily=%s",
+		    open == AF_INET ? "inet" : "inet6");
+}
+
 static void
 tell_attempt(const struct doctor *doctor, const struct attempt *attempt,
     const struct doctor_address *address, struct findings *findings)
 {
-	char ms[24], digits[80];
+	char ms[24], digits[80], at_port[2 * DOCTOR_COMMAND];
 	const struct check_word words[] = {
+	    {"at_port", at_port},
 	    {"address", address->text},
 	    {"digits", digits},
 	    {"host", doctor->host},
@@ -325,14 +402,13 @@ tell_attempt(const struct doctor *doctor, const struct attempt *attempt,
 	};
 	struct finding finding = {.layer = "tcp"};
 
+	doctor_repeat(doctor, DOCTOR_REPEAT_ALL, "-p", at_port, sizeof at_port);
 	snprintf(ms, sizeof ms, "%llu", (unsigned long long)attempt->took_ms);
 	snprintf(digits, sizeof digits, "%.*s",
 	    (int)strcspn(address->text, " "), address->text);
 	check_judge(DOCTOR_ROWS(tcp_rows), (int)attempt->fact, words, &finding);
 	if (finding.state == FINDING_FAULT && doctor->open != NULL)
-		finding.state = attempt->fact == TCP_NO_ROUTE
-				    ? FINDING_NOT_KNOWN
-				    : FINDING_WARNING;
+		spare(doctor, attempt, address, &finding);
 	findings_add(findings, &finding);
 }
 
@@ -362,18 +438,6 @@ doctor_tcp(void *arg, struct findings *findings)
 	return doctor->open != NULL ? CHECK_GO_ON : CHECK_STOP;
 }
 
-static void
-note_client(struct doctor *doctor, int fd)
-{
-	struct sockaddr_storage own;
-	socklen_t len = sizeof own;
-
-	if (getsockname(fd, (struct sockaddr *)&own, &len) != 0 ||
-	    getnameinfo((struct sockaddr *)&own, len, doctor->client,
-		sizeof doctor->client, NULL, 0, NI_NUMERICHOST) != 0)
-		doctor->client[0] = '\0';
-}
-
 int
 doctor_connect(struct doctor *doctor)
 {
@@ -387,7 +451,8 @@ doctor_connect(struct doctor *doctor)
 	if (poll(&slot, 1, DOCTOR_TCP_MS) == 1 &&
 	    getsockopt(slot.fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 &&
 	    error == 0) {
-		note_client(doctor, slot.fd);
+		read_own_address(
+		    slot.fd, doctor->client, sizeof doctor->client);
 		return slot.fd;
 	}
 	close(slot.fd);

@@ -1,8 +1,8 @@
 #include "doctor_offer.h"
 
+#include "clock.h"
 #include "str.h"
 
-#include <poll.h>
 #include <string.h>
 
 ssh_key
@@ -48,31 +48,19 @@ start_over(struct doctor *doctor, const char *algorithms)
 	return link;
 }
 
-/*
- * libssh, left to block, waits for its time-out on a connection that the
- * server has closed: it is driven here.
- */
 static int
 try_key(ssh_session session, ssh_key key)
 {
+	uint64_t give_up = clock_monotonic_ms() + DOCTOR_ANSWER_MS;
 	int result;
 
 	ssh_set_blocking(session, 0);
-	for (;;) {
-		struct pollfd slot = {.events = POLLIN};
-
+	do
 		result = ssh_userauth_try_publickey(session, NULL, key);
-		if (result != SSH_AUTH_AGAIN)
-			break;
-		slot.fd = ssh_get_fd(session);
-		if (!ssh_is_connected(session) || slot.fd < 0 ||
-		    poll(&slot, 1, DOCTOR_ANSWER_MS) <= 0) {
-			result = SSH_AUTH_ERROR;
-			break;
-		}
-	}
+	while (result == SSH_AUTH_AGAIN &&
+	       doctor_wait(session, give_up) == DOCTOR_READY);
 	ssh_set_blocking(session, 1);
-	return result;
+	return result == SSH_AUTH_AGAIN ? SSH_AUTH_ERROR : result;
 }
 
 static enum identity_state

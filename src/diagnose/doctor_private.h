@@ -32,8 +32,7 @@ struct doctor {
 	char host[256];
 	char port[8];
 	char user[64];
-	/* "-p 2222 -i key dan@host": what leads here, for remedies */
-	char words[DOCTOR_COMMAND];
+	char words[DOCTOR_COMMAND]; /* "-p 2222 -i key dan@host", for ssh */
 	char again[2 * DOCTOR_COMMAND]; /* the same, for the doctor itself */
 	bool proxied; /* a ProxyCommand or a jump host makes the connection */
 	struct doctor_address addresses[DOCTOR_ADDRESSES_MAX];
@@ -53,6 +52,15 @@ void doctor_tell(struct findings *findings, const char *layer,
     const struct check_row *rows, size_t count, int fact,
     const struct check_word *words);
 
+/*
+ * What leads here, for commands to type, as it was given: all of it but no
+ * password, or what kaya tunnel and ssh need, too.  `without` is an option that
+ * the command gives anew ("-p": also the port in the destination), or "".
+ */
+enum doctor_repeat { DOCTOR_REPEAT_LINK, DOCTOR_REPEAT_ALL };
+void doctor_repeat(const struct doctor *doctor, enum doctor_repeat what,
+    const char *without, char *bytes, size_t size);
+
 /* A connection to the address that answered: the descriptor, or -1. */
 int doctor_connect(struct doctor *doctor);
 
@@ -61,6 +69,14 @@ int doctor_connect(struct doctor *doctor);
  * logged in; NULL and `err`.
  */
 struct link *doctor_new_link(struct doctor *doctor, struct err *err);
+
+/*
+ * Between two calls that had to come again (SSH_AGAIN) on a session that does
+ * not block: libssh, left to block, waits for its time-out on a connection that
+ * the other side has closed.
+ */
+enum doctor_wait { DOCTOR_READY, DOCTOR_LATE, DOCTOR_CLOSED };
+enum doctor_wait doctor_wait(ssh_session session, uint64_t until_ms);
 
 /* Log in by the key that was found to be let in, as doctor_auth does. */
 struct link *doctor_new_login(struct doctor *doctor, struct err *err);

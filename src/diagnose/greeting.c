@@ -87,3 +87,31 @@ greeting_software(struct span line)
 			return span_of(line.data + i + 1, line.len - i - 1);
 	return (struct span){0};
 }
+
+struct span
+greeting_mqtt_connect(void)
+{
+	/* MQTT 3.1.1, clean session, no client id */
+	static const char bytes[] =
+	    "\x10\x0c\x00\x04MQTT\x04\x02\x00\x0a\x00\x00";
+
+	return span_of(bytes, sizeof bytes - 1);
+}
+
+struct span
+greeting_http_get(void)
+{
+	return span_of_str("GET / HTTP/1.0\r\n\r\n");
+}
+
+struct span
+greeting_tls_hello(void)
+{
+	/* TLS 1.2, one cipher suite, no extension */
+	static const char bytes[] =
+	    "\x16\x03\x01\x00\x2d\x01\x00\x00\x29\x03\x03"
+	    "kaya doctor asks who is there..."
+	    "\x00\x00\x02\xc0\x2f\x01\x00";
+
+	return span_of(bytes, sizeof bytes - 1);
+}

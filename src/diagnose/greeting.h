@@ -40,4 +40,9 @@ enum greeting greeting_read(
 /* Of "SSH-2.0-OpenSSH_9.2p1 Debian-2": what stands behind the second dash. */
 struct span greeting_software(struct span line);
 
+/* What one says to servers that do not speak first; constant. */
+struct span greeting_mqtt_connect(void);
+struct span greeting_http_get(void);
+struct span greeting_tls_hello(void);
+
 #endif

@@ -1,0 +1,88 @@
+#include "doctor_private.h"
+
+#include "dest.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+struct text {
+	char *bytes;
+	size_t size, used;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+put(struct text *text, const char *format, ...)
+{
+	va_list words;
+	int len;
+
+	if (text->used >= text->size)
+		return;
+	va_start(words, format);
+	len = vsnprintf(
+	    text->bytes + text->used, text->size - text->used, format, words);
+	va_end(words);
+	if (len > 0)
+		text->used += (size_t)len;
+}
+
+static void
+put_option(struct text *text, const char *letter, const char *value,
+    const char *without)
+{
+	if (value != NULL && strcmp(letter, without) != 0)
+		put(text, "%s %s ", letter, value);
+}
+
+/* As typed; but a port may stand in it, too. */
+static void
+put_dest(struct text *text, const char *typed, const char *without)
+{
+	struct err err = ERR_INIT;
+	struct dest dest;
+
+	if (strcmp(without, "-p") != 0 || dest_parse(&dest, typed, &err) != 0 ||
+	    dest.port == 0) {
+		put(text, "%s", typed);
+		return;
+	}
+	if (dest.user[0] != '\0')
+		put(text, "%s@", dest.user);
+	put(text, "%s", dest.host);
+}
+
+/* What only matters behind the login, and no password. */
+static void
+put_broker(
+    struct text *text, const struct doctor_options *given, const char *without)
+{
+	put_option(text, "-b", given->broker_said, without);
+	put_option(text, "-L", given->local_said, without);
+	put_option(text, "-u", given->broker_user, without);
+	put_option(text, "-t", given->topic, without);
+	put_option(text, "--server-file", given->server_file, without);
+}
+
+void
+doctor_repeat(const struct doctor *doctor, enum doctor_repeat what,
+    const char *without, char *bytes, size_t size)
+{
+	const struct link_options *given = &doctor->options->link;
+	struct text text = {bytes, size, 0};
+	char port[8];
+
+	bytes[0] = '\0';
+	snprintf(port, sizeof port, "%u", given->port);
+	if (what == DOCTOR_REPEAT_ALL)
+		put_broker(&text, doctor->options, without);
+	put_option(&text, "-F", given->ssh_config, without);
+	put_option(&text, "--state", given->state_dir, without);
+	put_option(&text, "-l", given->user, without);
+	put_option(&text, "-p", given->port != 0 ? port : NULL, without);
+	put_option(&text, "-J", given->jump, without);
+	for (size_t i = 0; i < given->key_count; i++)
+		put_option(&text, "-i", given->keys[i], without);
+	for (size_t i = 0; i < given->word_count; i++)
+		put_option(&text, "-o", given->words[i], without);
+	put_dest(&text, given->dest, without);
+}
