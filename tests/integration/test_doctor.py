@@ -9,7 +9,9 @@ import os
 import re
 import signal
 import socket
+import socketserver
 import subprocess
+import threading
 
 import pytest
 
@@ -73,8 +75,7 @@ def test_an_alias_of_another_ssh_config(clinic, tmp_path):
         pytest.skip("no DNS server answers here")
     assert "alias" in wrong.cause
     again = clinic.doctor.take(wrong, r"kaya doctor -F FILE .*",
-                               {"FILE": config,
-                                f"-F {clinic.doctor.config} ": ""})
+                               {"FILE": config})
     assert again.returncode == 0, again.stdout
 
 
@@ -96,38 +97,39 @@ def test_the_server_listens_on_another_port(clinic):
     wrong = clinic.doctor("-i", clinic.key, "-b", clinic.target, "-l",
                           clinic.user, "-p", free_port(), "127.0.0.1")
     assert wrong.code == "port-closed"
-    again = clinic.doctor.take(
-        wrong, r"kaya doctor -p PORT \S+", {
-            "PORT": f"{clinic.sshd.port} -F {clinic.doctor.config} -i "
-                    f"{clinic.key} -b {clinic.target} -l {clinic.user} -L "
-                    f"{clinic.doctor.port}"})
+    again = clinic.doctor.take(wrong, r"kaya doctor -p PORT .*",
+                               {"PORT": clinic.sshd.port})
     assert again.returncode == 0, again.stdout
 
 
 @contextlib.contextmanager
 def answering(reply, wait=False):
-    """A server that says one thing, and nothing else."""
-    import threading
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve():
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
+    """A server that says one thing; None: it resets connections."""
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            if reply is None:
+                self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                        b"\1\0\0\0\0\0\0\0")
+                self.request.close()
                 return
-            with client, contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):
                 if wait:
-                    client.recv(4096)
-                client.sendall(reply)
-                client.shutdown(socket.SHUT_WR)
-                while client.recv(4096):
+                    self.request.recv(4096)
+                self.request.sendall(reply)
+                self.request.shutdown(socket.SHUT_WR)
+                while self.request.recv(4096):
                     pass
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.close()
+
+    class TheServer(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+        def shutdown_request(self, request):
+            request.close()
+
+    with TheServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
 
 
 @pytest.mark.parametrize("reply,wait,code,words", [
@@ -149,17 +151,23 @@ def test_what_answers_is_named_by_its_first_words(
     assert wrong.seen("kex") is None
 
 
+def test_a_server_that_resets_what_it_took(doctor):
+    with answering(None) as port:
+        wrong = doctor("-p", port, "127.0.0.1")
+    # Whether the connection is seen before it is reset is not ours to say.
+    assert wrong.layer in ("tcp", "banner"), wrong
+    assert (wrong.status, wrong.code) == (3, "reset"), wrong
+    assert "resets" in wrong.cause and "connection" in wrong.cause
+
+
 def test_the_broker_itself_on_the_port(clinic):
     clinic.sshd.admit(clinic.public)
     wrong = clinic.doctor("-i", clinic.key, "-b", clinic.target, "-l",
                           clinic.user, "-p", clinic.broker.port, "127.0.0.1")
     assert (wrong.status, wrong.layer, wrong.code) == (1, "banner", "mqtt")
     assert "broker itself" in wrong.cause
-    again = clinic.doctor.take(
-        wrong, r"kaya doctor -p PORT \S+", {
-            "PORT": f"{clinic.sshd.port} -F {clinic.doctor.config} -i "
-                    f"{clinic.key} -b {clinic.target} -l {clinic.user} -L "
-                    f"{clinic.doctor.port}"})
+    again = clinic.doctor.take(wrong, r"kaya doctor -p PORT .*",
+                               {"PORT": clinic.sshd.port})
     assert again.returncode == 0, again.stdout
 
 

@@ -1,5 +1,6 @@
 """patients: kaya doctor at work: what it says, and its remedy taken."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import tempfile
 
 import pytest
 
+import networks
 import peers
 from devices import home  # noqa: F401
 
@@ -179,3 +181,77 @@ def strict(home, doctor, tmp_path):
         f"StrictModes yes\nAuthorizedKeysFile {keys}\n{lines}", keys=keys,
         **options)
     shutil.rmtree(folder)
+
+
+class Place:
+    """The same in networks of their own: a device that asks a server.
+
+    sshd listens on port 22 of every address, mosquitto on 127.0.0.1:1883.
+    """
+
+    def __init__(self, tmp_path, home, network):
+        self.network = network
+        self.tmp_path = tmp_path
+        self.doctor = Doctor(home / ".ssh/config", network.device.prefix)
+        self.known_hosts = home / ".ssh/known_hosts"
+        self.key = tmp_path / "device"
+        public = peers.make_key(self.key)
+        config = tmp_path / "broker.conf"
+        config.write_text("listener 1883 127.0.0.1\nallow_anonymous true\n")
+        self.programs = contextlib.ExitStack()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(peers.Process(
+                [*network.server.prefix, peers.find("mosquitto"), "-v", "-c",
+                 config])).wait_for_log("running")
+            self.sshd = stack.enter_context(peers.Sshd(
+                tmp_path / "sshd", "Port 22\n" + "".join(
+                    f"ListenAddress {address}\n" for address in
+                    (networks.SERVER, networks.SERVER_6)),
+                network.server.program(
+                    tmp_path / "sshd-there", peers.find("sshd"))))
+            self.sshd.admit(public)
+            self.programs = stack.pop_all()
+        for name in (networks.SERVER, networks.SERVER_6, "broker.test",
+                     "four.test", "six.test"):
+            self.know(name)
+
+    def know(self, *names):
+        public = self.sshd.host_key.with_suffix(".pub").read_text()
+        with open(self.known_hosts, "a") as file:
+            file.write("".join(f"{name} {public}" for name in names))
+
+    def visit(self, host, *words):
+        return self.doctor("-i", self.key, "-b", "127.0.0.1:1883", *words,
+                           f"root@{host}")
+
+    def take_at_server(self, diagnosis, pattern):
+        there = Doctor(self.doctor.config, self.network.server.prefix)
+        return there.take(diagnosis, pattern)
+
+    def dns(self, *words):
+        """dnsmasq at the server; it knows what `words` tell it."""
+        path = peers.shutil.which("dnsmasq", path=TOOLS)
+        if path is None:
+            pytest.skip("dnsmasq is not installed")
+        server = peers.Process(
+            [*self.network.server.prefix, path, "--keep-in-foreground",
+             "--log-facility=-", "--no-resolv", "--no-hosts", "--conf-file=",
+             "--pid-file=", "--user=root", "--local=/test/", *words])
+        server.wait_for_log("started")
+        return server
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *unused):
+        if kind is not None:
+            print(self.sshd.log())
+        # A session whose device is gone lives on without its sshd.
+        children = pathlib.Path(
+            f"/proc/{self.sshd.pid}/task/{self.sshd.pid}/children")
+        sessions = children.read_text().split()
+        self.sshd.process.terminate()
+        for pid in sessions:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        self.programs.close()
