@@ -27,6 +27,8 @@ def pytest_configure(config):
         config.stash[made] = config.option.basetemp
     config.addinivalue_line(
         "markers", "kayad(config, arguments): how the gateway is started")
+    config.addinivalue_line(
+        "markers", "narrow(mtu): a cable in the middle of the network")
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "greeting.h"
 #include "idle_plan.h"
+#include "wire.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,9 +11,12 @@
 /*
  * A connection on which the server has greeted and is owed our identification
  * costs it one place and no login: it can idle until the server's grace for
- * logging in is over.  Then the identification is sent, late, and any answer
- * is a sign of life.
+ * logging in is over.  Then the identification is sent, late, and a good-bye
+ * with it: an answer, or that the server hangs up in an orderly way, is a sign
+ * of life.
  */
+
+enum { MESSAGE_DISCONNECT = 1, BY_APPLICATION = 11 };
 
 struct idler {
 	struct survey *survey;
@@ -24,20 +28,38 @@ struct idler {
 	bool runs;
 };
 
+/* Our line, and SSH_MSG_DISCONNECT (RFC 4253 section 11.1). */
 static void
-wake(struct idler *idler, int fd, uint64_t since_ms)
+put_good_bye(struct buf *out)
 {
-	uint64_t until_ms = clock_monotonic_ms() + idler->survey->timeout_ms;
+	static const uint8_t padding[10] = {0};
+
+	buf_append_str(out, survey_identification);
+	wire_put_u32(out, 1 + 1 + 4 + 4 + 4 + 4 + sizeof padding);
+	wire_put_u8(out, sizeof padding);
+	wire_put_u8(out, MESSAGE_DISCONNECT);
+	wire_put_u32(out, BY_APPLICATION);
+	wire_put_cstring32(out, "done");
+	wire_put_cstring32(out, "");
+	wire_put_bytes(out, span_of(padding, sizeof padding));
+}
+
+static enum idle_end
+wake(const struct survey *survey, int fd)
+{
+	uint64_t until_ms = clock_monotonic_ms() + survey->timeout_ms;
+	enum tcp_read end = TCP_READ_RESET;
 	uint8_t bytes[512];
+	struct buf out;
 	size_t len;
 
-	(void)since_ms;
-	if (survey_write(fd, span_of_str(survey_identification), until_ms) &&
-	    survey_read(fd, bytes, sizeof bytes, &len, until_ms) ==
-		TCP_READ_DATA)
-		idler->end = IDLE_LIVED;
-	else
-		idler->end = IDLE_DIED;
+	buf_init(&out, 256);
+	put_good_bye(&out);
+	if (!out.failed && survey_write(fd, buf_span(&out), until_ms))
+		end = survey_read(fd, bytes, sizeof bytes, &len, until_ms);
+	buf_fini(&out);
+	return end == TCP_READ_DATA || end == TCP_READ_END ? IDLE_LIVED
+							   : IDLE_DIED;
 }
 
 static void *
@@ -61,7 +83,7 @@ let_idle(void *arg)
 		end = survey_read(
 		    fd, bytes, sizeof bytes, &len, since_ms + idler->idle_ms);
 	if (end == TCP_READ_LATE)
-		wake(idler, fd, since_ms);
+		idler->end = wake(survey, fd);
 	else
 		idler->hung_up_ms = clock_monotonic_ms() - since_ms;
 out:

@@ -234,7 +234,8 @@ survey_proxy_read(struct span bytes, struct span *line)
 	status = survey_http_status(*line);
 	if (status >= 200 && status < 300)
 		return PROXY_CONNECTED;
-	if (status == 407)
+	/* 401 is for servers; tinyproxy says it where a password is wrong. */
+	if (status == 407 || status == 401)
 		return PROXY_WANTS_LOGIN;
 	if (status >= 400 && status < 500)
 		return PROXY_FORBIDS;

@@ -59,7 +59,7 @@ void survey_proxy_ask(struct buf *out, const struct survey_proxy *proxy,
 enum proxy_answer {
 	PROXY_NEED_MORE,
 	PROXY_CONNECTED, /* 2xx */
-	PROXY_WANTS_LOGIN, /* 407 */
+	PROXY_WANTS_LOGIN, /* 407, and 401 */
 	PROXY_FORBIDS, /* 4xx */
 	PROXY_CANNOT, /* 5xx: it does not reach the host */
 	PROXY_IS_NONE /* what answers is no HTTP proxy */

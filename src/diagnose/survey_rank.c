@@ -217,7 +217,8 @@ survey_command(const struct survey *survey, const struct survey_way *best,
 		put_proxy(command, best->proxy);
 	else if (survey->is_proxied)
 		put_option(command, "-o", "ProxyCommand=none");
-	if (best->port != survey->own_port || by_address)
+	if (best->port != survey->own_port || by_address ||
+	    survey->options->link.port != 0)
 		put_option(command, "-p", port);
 	if (best->trust != TRUST_KNOWN || by_address)
 		put_option(command, "--host-key", best->fingerprint);

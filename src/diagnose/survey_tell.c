@@ -131,7 +131,7 @@ static const struct check_row rows[] = {
 	"{proxy} ({from}): {seen}",
 	"the proxy forbids connections to {host} on each of these ports",
 	"have the proxy's owner allow CONNECT to {host}:443, and let the "
-	"gateway listen there: kayad --listen '[::]:443'"},
+	"gateway listen there: kayad --listen 0.0.0.0:443 --listen '[::]:443'"},
     {PATH_MTU, FINDING_FAULT, ERR_UNREACHABLE, "path-mtu",
 	"port {port} ({address}): packets over {mtu} bytes vanish",
 	"the way to {address} takes packets of {mtu} bytes at most, and nobody "
@@ -179,8 +179,8 @@ static const struct check_row rows[] = {
 	"no SSH server answers; {passing} would pass",
 	"this network lets {passing} through to {host}, and no SSH server "
 	"listens there",
-	"let the gateway listen there: kayad --listen '[::]:{port}'; a stock "
-	"sshd: Port {port}"},
+	"let the gateway listen there, too: kayad --listen 0.0.0.0:{port} "
+	"--listen '[::]:{port}'; a stock sshd: Port {port}"},
     {REACH_FORBIDDEN, FINDING_FAULT, ERR_UNREACHABLE, "own-firewall",
 	"this machine forbids it: {seen}",
 	"this machine's own firewall forbids connections to {host}",

@@ -244,6 +244,8 @@ test_its_answers_are_told_apart(void **state)
 	assert_int_equal(
 	    answer("HTTP/1.1 407 Who?\r\n\r\n", NULL), PROXY_WANTS_LOGIN);
 	assert_int_equal(
+	    answer("HTTP/1.1 401 Who?\r\n\r\n", NULL), PROXY_WANTS_LOGIN);
+	assert_int_equal(
 	    answer("HTTP/1.1 403 No\r\n\r\n", NULL), PROXY_FORBIDS);
 	assert_int_equal(
 	    answer("HTTP/1.1 502 Bad\r\n\r\n", NULL), PROXY_CANNOT);

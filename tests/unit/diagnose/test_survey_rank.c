@@ -184,6 +184,14 @@ test_another_port_is_named_and_its_key_pinned(void **state)
 }
 
 static void
+test_a_port_that_the_user_named_is_named(void **state)
+{
+	options.link.port = survey.own_port = 2222;
+	add(2222, "10.0.0.1", WAY_SSH, TRUST_KNOWN);
+	assert_command("kaya tunnel -p 2222 dan@broker.example");
+}
+
+static void
 test_what_the_user_said_is_said_again(void **state)
 {
 	options.link.ssh_config = "my config";
@@ -271,6 +279,7 @@ main(void)
 	    TEST(test_the_median_is_the_middle_one),
 	    TEST(test_the_usual_way_needs_no_words),
 	    TEST(test_another_port_is_named_and_its_key_pinned),
+	    TEST(test_a_port_that_the_user_named_is_named),
 	    TEST(test_what_the_user_said_is_said_again),
 	    TEST(test_a_proxy_is_named_and_its_credentials_are_not),
 	    TEST(test_a_proxy_of_ssh_config_is_passed_by),
