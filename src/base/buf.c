@@ -12,18 +12,34 @@ buf_init(struct buf *b, size_t max_bytes)
 }
 
 void
+buf_init_secret(struct buf *b, size_t max_bytes)
+{
+	*b = (struct buf){.max = max_bytes, .wipes = true};
+}
+
+static void
+give_back(struct buf *b)
+{
+	if (b->wipes && b->mem != NULL)
+		explicit_bzero(b->mem, b->cap);
+	free(b->mem);
+}
+
+void
 buf_fini(struct buf *b)
 {
-	free(b->mem);
-	buf_init(b, b->max);
+	give_back(b);
+	*b = (struct buf){.max = b->max, .wipes = b->wipes};
 }
 
 void
 buf_fini_wipe(struct buf *b)
 {
-	if (b->mem != NULL)
-		explicit_bzero(b->mem, b->cap);
+	bool wipes = b->wipes;
+
+	b->wipes = true;
 	buf_fini(b);
+	b->wipes = wipes;
 }
 
 static bool
@@ -39,7 +55,7 @@ grow(struct buf *b, size_t need)
 		return false;
 	if (b->mem != NULL)
 		memcpy(mem, b->mem + b->head, buf_len(b));
-	free(b->mem);
+	give_back(b);
 	b->tail -= b->head;
 	b->head = 0;
 	b->mem = mem;

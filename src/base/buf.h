@@ -22,12 +22,16 @@ struct buf {
 	size_t cap;
 	size_t max; /* bytes; more is a failure, not growth */
 	bool failed;
+	bool wipes; /* memory that it gives back */
 };
 
 /* An empty queue that never holds more than `max_bytes`. */
 void buf_init(struct buf *b, size_t max_bytes);
 
-/* Give the memory back; the queue is as after buf_init. */
+/* The same for secrets: no copy is left where it grew, or was drained. */
+void buf_init_secret(struct buf *b, size_t max_bytes);
+
+/* Give the memory back; the queue is empty, as at its beginning. */
 void buf_fini(struct buf *b);
 
 /* As buf_fini, and the bytes are wiped first: for secrets. */

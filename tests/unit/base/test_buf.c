@@ -79,6 +79,60 @@ test_truncate_keeps_the_front(void **state)
 	buf_fini(&b);
 }
 
+/* The linker puts this in the place of the C library's (--wrap). */
+void __real_free(void *memory);
+void __wrap_free(void *memory);
+
+static struct {
+	size_t size; /* of what is freed; 0: nobody looks */
+	unsigned wiped, left;
+} freed;
+
+void
+__wrap_free(void *memory)
+{
+	if (memory != NULL && freed.size > 0) {
+		if (memmem(memory, freed.size, "secret", 6) != NULL)
+			freed.left++;
+		else
+			freed.wiped++;
+	}
+	__real_free(memory);
+}
+
+static void
+fill_and_free(struct buf *b)
+{
+	freed.size = 0;
+	freed.left = freed.wiped = 0;
+	buf_append(b, "secret", 6);
+	freed.size = b->cap;
+	assert_non_null(buf_reserve(b, 4 * b->cap)); /* it grows */
+	buf_consume(b, 6); /* it is drained */
+	freed.size = 0;
+	buf_append(b, "secret", 6);
+	freed.size = b->cap;
+	buf_fini(b);
+	freed.size = 0;
+}
+
+static void
+test_a_secret_is_wiped_where_memory_is_given_back(void **state)
+{
+	struct buf b;
+
+	buf_init_secret(&b, 10000);
+	fill_and_free(&b);
+	assert_int_equal(freed.wiped, 3);
+	assert_int_equal(freed.left, 0);
+	/* It stays so beyond buf_fini; others are not slowed down by it. */
+	fill_and_free(&b);
+	assert_int_equal(freed.wiped, 3);
+	buf_init(&b, 10000);
+	fill_and_free(&b);
+	assert_int_equal(freed.left, 3);
+}
+
 int
 main(void)
 {
@@ -88,6 +142,7 @@ main(void)
 	    cmocka_unit_test(test_refuses_to_pass_its_cap_and_remembers_it),
 	    cmocka_unit_test(test_survives_lengths_that_would_overflow),
 	    cmocka_unit_test(test_truncate_keeps_the_front),
+	    cmocka_unit_test(test_a_secret_is_wiped_where_memory_is_given_back),
 	};
 
 	return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
