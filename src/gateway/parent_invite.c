@@ -174,7 +174,7 @@ answer_invited(struct control_client *client, const struct parent *parent,
 	char number[64];
 	struct buf json;
 
-	buf_init(&json, ANSWER_MAX_BYTES);
+	buf_init_secret(&json, ANSWER_MAX_BYTES);
 	buf_append_str(&json, "{");
 	put_invitation(wish, &json);
 	invite_code_text(code, text);
@@ -189,7 +189,7 @@ answer_invited(struct control_client *client, const struct parent *parent,
 	buf_append_str(&json, number);
 	control_answer(client, buf_span(&json));
 	explicit_bzero(text, sizeof text);
-	buf_fini_wipe(&json);
+	buf_fini(&json);
 }
 
 static int

@@ -185,7 +185,7 @@ ask_parent(
 	char address[NETADDR_TEXT_SIZE];
 	struct buf payload;
 
-	buf_init(&payload, MONITOR_PAYLOAD_MAX);
+	buf_init_secret(&payload, MONITOR_PAYLOAD_MAX);
 	wire_put_cstring32(
 	    &payload, netaddr_text(&session->who.address, address));
 	wire_put_bytes(&payload, span_of(code->secret, sizeof code->secret));
@@ -197,7 +197,7 @@ ask_parent(
 	else
 		monitor_send(&session->worker->monitor, MONITOR_ENROLL, 0,
 		    session->ticket, buf_span(&payload), -1);
-	buf_fini_wipe(&payload);
+	buf_fini(&payload);
 }
 
 void

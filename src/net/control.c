@@ -49,7 +49,7 @@ free_client(void *arg)
 {
 	struct control_client *client = arg;
 
-	buf_fini_wipe(&client->out); /* it may have held a code */
+	buf_fini(&client->out);
 	loop_timer_free(client->timer);
 	free(client);
 }
@@ -172,7 +172,7 @@ on_listener(void *arg, unsigned ready)
 		close(fd);
 		return;
 	}
-	buf_init(&client->out, ANSWER_MAX_BYTES);
+	buf_init_secret(&client->out, ANSWER_MAX_BYTES);
 	client->next = control->clients;
 	client->link = &control->clients;
 	if (client->next != NULL)

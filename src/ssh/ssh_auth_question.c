@@ -28,7 +28,7 @@ ssh_proven_new(
 	buf_init(&proven->user, SSH_USER_MAX);
 	buf_init(&proven->blob, SSH_PACKET_MAX);
 	buf_init(&proven->request, TEXTS_MAX);
-	buf_init(&proven->reply, SSH_PACKET_MAX);
+	buf_init_secret(&proven->reply, SSH_PACKET_MAX);
 	wire_put_bytes(&proven->user, user);
 	wire_put_bytes(&proven->blob, blob);
 	wire_put_cstring32(&proven->request, question->name);
@@ -53,7 +53,7 @@ ssh_proven_free(struct ssh_proven *proven)
 	buf_fini(&proven->user);
 	buf_fini(&proven->blob);
 	buf_fini(&proven->request);
-	buf_fini_wipe(&proven->reply);
+	buf_fini(&proven->reply);
 	free(proven);
 }
 
@@ -138,7 +138,7 @@ ssh_auth_question_on_response(struct ssh_conn *conn,
 void
 ssh_auth_question_refuse(struct ssh_conn *conn)
 {
-	buf_fini_wipe(&conn->proven->reply);
+	buf_fini(&conn->proven->reply);
 	ssh_state_set(conn, SSH_STATE_AUTH);
 	ssh_auth_fail_try(conn);
 }

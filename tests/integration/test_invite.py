@@ -25,6 +25,27 @@ NO_ENTRY = ("this code lets nobody in: it is wrong, used already, or has "
             "expired")
 
 
+CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+
+def make_code(body):
+    """Of a secret and a part of a host key."""
+    body += hashlib.sha256(body).digest()[:2]
+    text = base64.b32encode(body).decode().translate(
+        str.maketrans(BASE32, CROCKFORD))
+    return "-".join(text[i:i + 6] for i in range(0, 48, 6))
+
+
+def read_code(code):
+    return base64.b32decode(code.replace("-", "").translate(
+        str.maketrans(CROCKFORD, BASE32)))
+
+
+def secret_of(code):
+    return read_code(code)[:16]
+
+
 def ask_gateway(gateway, *words):
     return run("invite", "--state", gateway.state, *words)
 
@@ -126,10 +147,7 @@ def test_the_answer_as_json(kayad, home):
 def test_the_code_knows_the_gateway_and_the_file_knows_its_hash_alone(
         kayad, home):
     code = invite(kayad, "pump-7")
-    digits = code.replace("-", "").upper().translate(str.maketrans(
-        "0123456789ABCDEFGHJKMNPQRSTVWXYZ",
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"))
-    body = base64.b32decode(digits)
+    body = read_code(code)
     host = base64.b64decode(kayad.fingerprint.split(":")[1] + "=")
     assert body[16:28] == host[:12]
     path = kayad.state / "invitations"
@@ -433,13 +451,8 @@ def test_many_at_once_with_a_code_each_get_in(kayad, home, tmp_path):
 
 def wrong_code(gateway):
     """One that this gateway might have made."""
-    body = os.urandom(16) + base64.b64decode(
-        gateway.fingerprint.split(":")[1] + "=")[:12]
-    body += hashlib.sha256(body).digest()[:2]
-    text = base64.b32encode(body).decode().translate(str.maketrans(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
-        "0123456789abcdefghjkmnpqrstvwxyz"))
-    return "-".join(text[i:i + 6] for i in range(0, 48, 6))
+    return make_code(os.urandom(16) + base64.b64decode(
+        gateway.fingerprint.split(":")[1] + "=")[:12])
 
 
 @pytest.mark.kayad(config="limits:\n  refusals: 2\n  refusal_delay: 2s\n")
@@ -467,17 +480,8 @@ def test_who_guesses_is_told_ever_later(kayad, home, key, tmp_path):
 
 
 def test_another_gateways_code_is_told_apart(kayad, home, key, tmp_path):
-    with_other = wrong_code(kayad)
-    digits = with_other.replace("-", "").upper().translate(str.maketrans(
-        "0123456789ABCDEFGHJKMNPQRSTVWXYZ",
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"))
-    body = bytearray(base64.b32decode(digits)[:28])
-    body[20] ^= 1
-    body += hashlib.sha256(body).digest()[:2]
-    text = base64.b32encode(body).decode().translate(str.maketrans(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
-        "0123456789abcdefghjkmnpqrstvwxyz"))
-    done = stock(kayad, key, Typist(tmp_path / "typist", text))
+    code = make_code(os.urandom(28))
+    done = stock(kayad, key, Typist(tmp_path / "typist", code))
     assert "kaya: this code is another gateway's" in done.stderr
 
 
@@ -496,10 +500,7 @@ def test_a_code_is_in_no_log_and_in_no_file(kayad, home, key, tmp_path):
     traces = [text.lower().replace(b"-", b"") for text in traces]
     for code in codes:
         whole = code.replace("-", "").encode()
-        digits = code.replace("-", "").upper().translate(str.maketrans(
-            "0123456789ABCDEFGHJKMNPQRSTVWXYZ",
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"))
-        secret = base64.b32decode(digits)[:16]
+        secret = secret_of(code)
         for text in traces:
             assert whole[:24] not in text
             assert secret not in text
@@ -507,6 +508,50 @@ def test_a_code_is_in_no_log_and_in_no_file(kayad, home, key, tmp_path):
     for pid in kayad.children():
         assert codes[0] not in pathlib.Path(
             f"/proc/{pid}/cmdline").read_text()
+
+
+def memory(pid):
+    """All that a process may write, as bytes."""
+    with open(f"/proc/{pid}/maps") as maps, \
+            open(f"/proc/{pid}/mem", "rb", buffering=0) as file:
+        for line in maps:
+            span, rights, *_ = line.split()
+            if not rights.startswith("rw"):
+                continue
+            start, end = (int(word, 16) for word in span.split("-"))
+            while start < end:
+                try:
+                    file.seek(start)
+                    data = file.read(min(end - start, 1 << 20))
+                except (OSError, ValueError, OverflowError):
+                    break
+                if not data:
+                    break
+                yield data
+                start += len(data)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root may read others' memory")
+@pytest.mark.skipif("asan" in str(peers.BUILD), reason="a vast shadow memory")
+def test_no_copy_of_a_code_stays_in_memory(kayad, home, key, tmp_path):
+    code = invite(kayad, "pump-7")
+    secret = secret_of(code)
+    pids = [pid for pid in kayad.children()
+            if pathlib.Path(f"/proc/{pid}/comm").read_text() == "kayad\n"]
+    assert len(pids) == 2
+
+    def copies(what):
+        return [pid for pid in pids
+                for data in memory(pid) if what in data]
+    # What it should find it finds.
+    assert copies(b"authorized_keys")
+    assert not copies(code.encode()) and not copies(secret)
+    wrong = wrong_code(kayad)
+    typist = Typist(tmp_path / "typist", wrong, code)
+    assert "enrolled" in stock(kayad, key, typist).stderr
+    for each in (wrong, code):
+        assert not copies(each[:27].encode())
+        assert not copies(secret_of(each))
 
 
 def test_a_damaged_list_lets_nobody_in_and_says_so(
