@@ -51,6 +51,8 @@ def run(bench, kinds, rounds):
             bench.bulk(kind)
         bench.say(f"round {number} of {rounds}: round trips, all")
         bench.trips((servers.Plain, *kinds), PATHS)
+        bench.say(f"round {number} of {rounds}: verdicts of the policy")
+        bench.policy()
 
 
 def main():

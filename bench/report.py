@@ -29,6 +29,11 @@ TRIP_COLUMNS = (
     ("slow_trip_p50_us", "p50 at 10/s"), ("slow_trip_p99_us", "p99 at 10/s"),
 )
 
+# What src/policy's verdicts cost, name and words.
+VERDICTS = (("publish_ns", "publish"), ("deliver_ns", "deliver"),
+            ("subscribe_ns", "subscribe"), ("session_ns", "begin of session"))
+VERDICT_AIM_NS = 200
+
 # What kayad is to reach against sshd: at most so much of sshd's figure.
 AIMS = (
     ("memory_kb", "memory per device", 1 / 500),
@@ -53,6 +58,7 @@ def gather(bench, conditions, skipped):
         "devices": bench.told("devices"),
         "seconds": round(bench.seconds()),
         "figures": figures,
+        "verdicts": bench.verdicts,
         "samples": {f"{name} {peer}": values
                     for (name, peer), values in bench.samples.items()},
         "aims": [aim(figures, *each) for each in AIMS],
@@ -126,7 +132,33 @@ def text(found):
         [ratio_row(figures, name) for name in (
             *RATIOS, "trip_p50_us", "trip_p99_us")])]
     lines += ["", *(aim_line(each) for each in found["aims"])]
+    if found["verdicts"]:
+        lines += ["", verdict_table(found["verdicts"]), "",
+                  verdict_line(found["verdicts"])]
     return "\n".join(lines)
+
+
+def verdict_table(verdicts):
+    return table(
+        ["a verdict of the policy, ns",
+         *(words for _, words in VERDICTS)],
+        [[f"{each['rules']:,} rules, {each['identities']:,} identities",
+          *(number(each[name], 0) for name, _ in VERDICTS)]
+         for each in verdicts])
+
+
+def verdict_line(verdicts):
+    """The dearest publish or delivery, and what few and many make of it."""
+    costs = {(each["rules"], each["identities"]): each["publish_ns"]
+             for each in verdicts}
+    most = max(each[name] for each in verdicts
+               for name in ("publish_ns", "deliver_ns"))
+    few, many = min(costs), max(costs)
+    return (f"aim: a verdict within {VERDICT_AIM_NS} ns: {most:.0f}, "
+            f"{'met' if most <= VERDICT_AIM_NS else 'NOT met'}\n"
+            f"{many[0]:,} rules and {many[1]:,} identities cost "
+            f"{costs[many] / costs[few]:.2f} times what {few[0]} and "
+            f"{few[1]} cost")
 
 
 def ratio_row(figures, name):

@@ -18,6 +18,7 @@ sys.path.insert(0, str(HERE.parent / "tests/lib"))
 import peers  # noqa: E402  (it lives with the tests)
 
 LOAD = peers.BUILD / "bench/load"
+POLICY_COST = peers.BUILD / "bench/policy_cost"
 
 SSHD_CONFIG = """\
 Port {port}
