@@ -201,4 +201,12 @@ void conf_sample(const struct conf_key *keys, struct buf *out);
 /* Write the part of a manual page that explains every key, for scdoc(5). */
 void conf_manual(const struct conf_key *keys, struct buf *out);
 
+/*
+ * Write `page`, a manual page, with what stands between its lines `begin` and
+ * `end` made anew by conf_manual.  False, nothing written, where it does not
+ * have them in this order.
+ */
+bool conf_manual_renew(struct span page, const char *begin, const char *end,
+    const struct conf_key *keys, struct buf *out);
+
 #endif

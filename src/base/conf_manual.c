@@ -198,3 +198,24 @@ conf_manual(const struct conf_key *keys, struct buf *out)
 {
 	manual_keys(keys, "", out);
 }
+
+bool
+conf_manual_renew(struct span page, const char *begin, const char *end,
+    const struct conf_key *keys, struct buf *out)
+{
+	const uint8_t *first, *last;
+	size_t head;
+
+	first = memmem(page.data, page.len, begin, strlen(begin));
+	if (first == NULL)
+		return false;
+	head = (size_t)(first - page.data) + strlen(begin);
+	last = memmem(page.data + head, page.len - head, end, strlen(end));
+	if (last == NULL)
+		return false;
+	buf_append(out, page.data, head);
+	conf_manual(keys, out);
+	buf_append(out, "\n", 1);
+	buf_append(out, last, page.len - (size_t)(last - page.data));
+	return true;
+}

@@ -19,21 +19,6 @@ settings_doc_sample(struct buf *out)
 bool
 settings_doc_manual(struct span page, struct buf *out)
 {
-	static const char begin[] = SETTINGS_DOC_BEGIN;
-	static const char end[] = SETTINGS_DOC_END;
-	const uint8_t *first, *last;
-	size_t head;
-
-	first = memmem(page.data, page.len, begin, strlen(begin));
-	if (first == NULL)
-		return false;
-	head = (size_t)(first - page.data) + strlen(begin);
-	last = memmem(page.data + head, page.len - head, end, strlen(end));
-	if (last == NULL)
-		return false;
-	buf_append(out, page.data, head);
-	conf_manual(settings_keys, out);
-	buf_append(out, "\n", 1);
-	buf_append(out, last, page.len - (size_t)(last - page.data));
-	return true;
+	return conf_manual_renew(
+	    page, SETTINGS_DOC_BEGIN, SETTINGS_DOC_END, settings_keys, out);
 }

@@ -1,0 +1,52 @@
+#include "policy_starter.h"
+
+#include "policy_private.h"
+
+const char policy_starter[] =
+    "# The policy to begin with; see kaya-policy(5).\n"
+    "#\n"
+    "# Who has a key may publish and read whatever does not begin with $, and\n"
+    "# nobody may use another's client id. That is a broker without secrets\n"
+    "# between its clients: good for a first hour. To tighten it, put the "
+    "roles\n"
+    "# at the end of this file in the place of those here.\n"
+    "#\n"
+    "#     kaya policy test FILE IDENTITY publish TOPIC   what it may do, and "
+    "why\n"
+    "#     kaya policy lint FILE                          what has no effect\n"
+    "\n"
+    "roles:\n"
+    "  - name: member\n"
+    "    publish: \"#\"\n"
+    "    subscribe: \"#\"\n"
+    "    retain: yes\n"
+    "\n"
+    "identities:\n"
+    "  - {names: \"*\", roles: member}\n"
+    "\n"
+    "# Devices that publish below their own name and hear what is for them, "
+    "and\n"
+    "# an operator who sees all of it:\n"
+    "#\n"
+    "# roles:\n"
+    "#   - name: device\n"
+    "#     publish: [\"devices/%i/#\"]\n"
+    "#     subscribe: [\"commands/%i/#\"]\n"
+    "#     client_ids: [\"%i\", \"%i-*\"]\n"
+    "#     retain: yes\n"
+    "#     payload: 64KiB\n"
+    "#     rate: 20\n"
+    "#   - name: operator\n"
+    "#     publish: [\"commands/#\"]\n"
+    "#     subscribe: [\"devices/#\", \"commands/#\"]\n"
+    "#\n"
+    "# identities:\n"
+    "#   - {names: [\"pump-*\", meter-1], roles: device}\n"
+    "#   - {names: ann, roles: operator}\n";
+
+bool
+policy_doc_manual(struct span page, struct buf *out)
+{
+	return conf_manual_renew(
+	    page, POLICY_DOC_BEGIN, POLICY_DOC_END, policy_keys, out);
+}
