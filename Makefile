@@ -68,13 +68,17 @@ test-valgrind:
 	@KAYA_TEST_WRAP="valgrind --quiet --leak-check=full --error-exitcode=99" \
 		tools/test.py unit
 
-# Lines of authorized_keys at random: kaya and a running sshd must agree.
+# Lines of authorized_keys at random: kaya and a running sshd must agree; so
+# must kaya and a running mosquitto on files of access rules.
 test-differential:
 	@tools/deps.sh build test
 	@$(MAKE) --no-print-directory build
 	@KAYA_BUILD=$(BUILD) KAYA_DIFFERENTIAL=$${KAYA_DIFFERENTIAL:-2000} \
 		/usr/bin/python3 -m pytest -q -p no:cacheprovider \
 		tests/integration/test_keys_differential.py
+	@KAYA_BUILD=$(BUILD) KAYA_ACL_FILES=$${KAYA_ACL_FILES:-200} \
+		/usr/bin/python3 -m pytest -q -p no:cacheprovider \
+		tests/integration/test_policy_acl.py
 
 # In a chroot, ./debian13, which stays for the next time until make clean.
 test-debian13:

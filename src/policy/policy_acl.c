@@ -59,18 +59,6 @@ tell(struct reader *r, struct span at, enum telling telling, const char *what,
 		r->source->on_fault(&fault, r->source->arg);
 }
 
-static void
-tell_no_memory(struct reader *r)
-{
-	struct conf_fault fault = {.file = r->source->file, .err = ERR_INIT};
-
-	err_set(&fault.err, ERR_NOMEM, "no memory to read the acl_file");
-	err_where(&fault.err, "%s", fault.file);
-	r->faults++;
-	if (r->source->on_fault != NULL)
-		r->source->on_fault(&fault, r->source->arg);
-}
-
 /* ---- lines ---- */
 
 static struct span
@@ -306,6 +294,6 @@ policy_acl_load(struct policy *policy, const struct policy_source *source)
 		left = span_of(left.data + len, left.len - len);
 	}
 	if (r.lacks_memory)
-		tell_no_memory(&r);
-	return r.faults == 0 ? 0 : -1;
+		policy_tell_no_memory(source);
+	return r.faults == 0 && !r.lacks_memory ? 0 : -1;
 }

@@ -99,8 +99,8 @@ policy_find_name(const struct policy *policy, struct span text)
 
 /* ---- the whole ---- */
 
-static void
-tell_no_memory(const struct policy_source *source)
+void
+policy_tell_no_memory(const struct policy_source *source)
 {
 	struct conf_fault fault = {.file = source->file, .err = ERR_INIT};
 
@@ -117,7 +117,7 @@ policy_new(const struct policy_source *source)
 	int result;
 
 	if (policy == NULL) {
-		tell_no_memory(source);
+		policy_tell_no_memory(source);
 		return NULL;
 	}
 	policy->format = source->format;
@@ -177,7 +177,7 @@ first_word(struct span bytes)
 	}
 	while (at + len < bytes.len && bytes.data[at + len] > ' ')
 		len++;
-	return len == 0 ? (struct span){0} : span_of(bytes.data + at, len);
+	return span_of(len == 0 ? NULL : bytes.data + at, len);
 }
 
 enum policy_format

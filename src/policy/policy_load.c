@@ -411,18 +411,6 @@ load_approvals(struct loader *l)
 
 /* ---- the whole ---- */
 
-static void
-tell_no_memory(struct loader *l, const struct policy_source *source)
-{
-	struct conf_fault fault = {.file = source->file, .err = ERR_INIT};
-
-	err_set(&fault.err, ERR_NOMEM, "no memory to read the policy");
-	err_where(&fault.err, "%s", source->file);
-	if (source->on_fault != NULL)
-		source->on_fault(&fault, source->arg);
-	l->teller.count++;
-}
-
 int
 policy_load(struct policy *policy, const struct policy_source *source)
 {
@@ -448,6 +436,6 @@ policy_load(struct policy *policy, const struct policy_source *source)
 	if (l.teller.count == 0 && !l.lacks_memory)
 		load_approvals(&l);
 	if (l.lacks_memory)
-		tell_no_memory(&l, source);
-	return l.teller.count == 0 ? 0 : -1;
+		policy_tell_no_memory(source);
+	return l.teller.count == 0 && !l.lacks_memory ? 0 : -1;
 }

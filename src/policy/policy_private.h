@@ -104,6 +104,9 @@ struct policy_name *policy_add_name(struct policy *policy, struct span text);
 const struct policy_name *policy_find_name(
     const struct policy *policy, struct span text);
 
+/* Tell the source's listener that memory fails. */
+void policy_tell_no_memory(const struct policy_source *source);
+
 /* `items` with room for one more of `size` bytes; NULL: no memory. */
 void *policy_grown(void *items, size_t *cap, size_t count, size_t size);
 

@@ -145,6 +145,13 @@ is_word(uint8_t c)
 	       (c >= 'A' && c <= 'Z') || c >= 0x80;
 }
 
+/* An acl_file's users may have names that no identity has. */
+static bool
+has_name(const struct policy *policy, struct span text)
+{
+	return policy_find_name(policy, text) != NULL && str_is_name(text);
+}
+
 /* The longest name of an identity that `id` is or begins with; empty: none. */
 static struct span
 owner_of(const struct policy *policy, struct span id,
@@ -157,7 +164,7 @@ owner_of(const struct policy *policy, struct span id,
 
 		if (len < id.len && is_word(id.data[len]))
 			continue;
-		if (policy_find_name(policy, front) != NULL ||
+		if (has_name(policy, front) ||
 		    (identities != NULL &&
 			identities->has(identities->arg, front)))
 			return front;

@@ -47,9 +47,10 @@ policy_trie_look_filter(const struct policy_trie *trie, struct span filter,
     const struct policy_names *names, struct policy_look *look)
 {
 	struct policy_cut cut = policy_cut_of(filter);
-	struct policy_level *level = look->levels;
+	struct policy_level *level;
 
 	look_begin(filter, names, look);
+	level = look->levels;
 	while (policy_cut_next(&cut)) {
 		if (span_is(cut.level, "#")) {
 			look->has_tail = true;

@@ -7,7 +7,7 @@ const char *
 policy_verdict_name(enum policy_verdict verdict)
 {
 	static const char *const names[] = {
-#define X(verdict, name, text) [verdict] = name,
+#define X(verdict, name, text) [verdict] = (name),
 	    POLICY_VERDICTS(X)
 #undef X
 	};
@@ -19,7 +19,7 @@ const char *
 policy_verdict_text(enum policy_verdict verdict)
 {
 	static const char *const texts[] = {
-#define X(verdict, name, text) [verdict] = text,
+#define X(verdict, name, text) [verdict] = (text),
 	    POLICY_VERDICTS(X)
 #undef X
 	};

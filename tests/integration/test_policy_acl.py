@@ -4,7 +4,7 @@ Files, names, client ids and topics are made at random, from few words, so that
 rules meet. mosquitto is asked by what it does: whether it acknowledges a
 publish with 0x87, and whether a message comes to who subscribed to its topic.
 
-    KAYA_DIFFERENTIAL=200 KAYA_SEED=1 ... how many files, which ones
+    KAYA_ACL_FILES=200 KAYA_SEED=1 ... how many files, which ones
 """
 
 import json
@@ -18,7 +18,7 @@ import pytest
 import peers
 from peers import KAYA
 
-FILES = int(os.environ.get("KAYA_DIFFERENTIAL", "24"))
+FILES = int(os.environ.get("KAYA_ACL_FILES", "24"))
 SEED = int(os.environ.get("KAYA_SEED", "1"))
 CLIENTS_A_FILE = 3
 TOPICS_A_CLIENT = 12
