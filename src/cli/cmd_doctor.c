@@ -3,12 +3,19 @@
 #include "doctor.h"
 #include "doctor_command.h"
 #include "doctor_compare.h"
+#include "doctor_server.h"
+#include "str.h"
 
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_SERVER_FILE = CMD_OWN, OPTION_IDLE, OPTION_COMPARE };
+enum {
+	OPTION_SERVER_FILE = CMD_OWN,
+	OPTION_IDLE,
+	OPTION_COMPARE,
+	OPTION_DEVICES
+};
 
 enum { IDLE_MAX_S = 24 * 3600 };
 
@@ -27,6 +34,9 @@ static const struct cmd_option options[] = {
     {OPTION_COMPARE, "compare", NULL,
 	"say what differs between two ssh commands or aliases, and which key "
 	"lets each of them in"},
+    {OPTION_DEVICES, "devices", "NUMBER",
+	"without DEST: how many devices this server is for (as many as there "
+	"are keys)"},
     {'L', NULL, "FORWARD", "where clients will connect (22883)"},
     CMD_LINK_LETTERS,
     {CMD_JSON, "json", NULL, "a JSON object in place of text"},
@@ -44,6 +54,7 @@ struct wanted {
 	struct cmd_broker broker;
 	bool as_json;
 	bool compares;
+	uint64_t devices;
 };
 
 /* 0, or an exit status where it was told. */
@@ -76,6 +87,13 @@ take_option(struct cmd_reader *reader, int id, struct wanted *wanted)
 	case OPTION_IDLE:
 		return cmd_take_duration(
 		    reader, IDLE_MAX_S, &wanted->doctor.idle_ms);
+	case OPTION_DEVICES:
+		if (!str_to_u64(span_of_str(reader->argument), 1, 10000000,
+			&wanted->devices))
+			return cmd_misuse(reader->cmd,
+			    "--devices \"%s\" is no number of devices",
+			    reader->argument);
+		break;
 	case OPTION_COMPARE:
 		wanted->compares = true;
 		break;
@@ -110,6 +128,27 @@ examine(const struct cmd *cmd, struct wanted *wanted, const char *const *words)
 	if ((words != NULL ? doctor_command_run(
 				 &wanted->doctor, words, &findings, &err)
 			   : doctor_run(&wanted->doctor, &findings, &err)) != 0)
+		status = cmd_complain(&err);
+	else
+		status = findings_end(&findings);
+	findings_fini(&findings);
+	return status;
+}
+
+static int
+examine_server(const struct wanted *wanted)
+{
+	const struct doctor_server_options how = {
+	    .state_dir = wanted->doctor.link.state_dir,
+	    .devices = wanted->devices};
+	struct findings findings;
+	struct err err = ERR_INIT;
+	int status;
+
+	findings_init(&findings, stdout,
+	    wanted->as_json ? FINDINGS_AS_JSON : FINDINGS_AS_TEXT,
+	    FINDINGS_FIRST_CAUSE);
+	if (doctor_server_run(&how, &findings, &err) != 0)
 		status = cmd_complain(&err);
 	else
 		status = findings_end(&findings);
@@ -184,7 +223,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 		wanted.doctor.link.dest = argv[optind];
 		return examine(cmd, &wanted, NULL);
 	case MODE_SERVER:
-		return cmd_misuse(cmd, "where to? A destination is missing");
+		return examine_server(&wanted);
 	case MODE_COMMAND:
 		return examine(
 		    cmd, &wanted, (const char *const *)argv + optind);
@@ -204,7 +243,7 @@ static const char *const synopses[] = {
     "ssh [OPTION]... DEST",
     "[-b HOST:PORT] [-F FILE] [--server-file FILE] [--json] --compare "
     "'ssh ...'|ALIAS 'ssh ...'|ALIAS",
-    NULL};
+    "[--devices NUMBER] [--state DIR] [--json]", NULL};
 
 const struct cmd cmd_doctor = {
     .name = "doctor",
@@ -242,6 +281,19 @@ const struct cmd cmd_doctor = {
 	"\n"
 	"    kaya doctor --compare 'ssh -N -L 22883:localhost:1883 dan@broker' "
 	"field\n"
+	"\n"
+	"Without DEST, on a server, it looks at what runs there: brokers' "
+	"listeners\n"
+	"(one that lets everybody in from the network is told first), sshd's "
+	"effective\n"
+	"settings, the authorized_keys of all accounts, what else a forward or "
+	"a local\n"
+	"user would reach, kayad, versions with known holes (by the package's\n"
+	"revision), the clock, open files for so many devices, the firewall. "
+	"It\n"
+	"changes nothing; what only root may see is said not to be known:\n"
+	"\n"
+	"    sudo kaya doctor --devices 500\n"
 	"\n"
 	"Exit status: 0 all is well, 1 failed, 2 wrong usage, 3 not "
 	"reachable,\n"

@@ -2,7 +2,6 @@
 """
 
 import contextlib
-import json
 import os
 import re
 import shlex
@@ -12,37 +11,23 @@ import subprocess
 import pytest
 
 from devices import KAYA, Server
+from findings import Findings
 from peers import free_port, is_listening, wait_until
 
 
-class Diagnosis:
-    """What `kaya doctor --json` says."""
+class Diagnosis(Findings):
+    """What it says of a command."""
 
-    def __init__(self, done):
-        assert done.stdout, done.stderr
-        self.json = json.loads(done.stdout)
-        self.status = done.returncode
-        self.findings = self.json["findings"]
-        self.codes = [row["code"] for row in self.findings
-                      if row["state"] in ("fault", "warning")]
-
-    def find(self, code):
-        for row in self.findings:
-            if row["code"] == code:
-                return row
-        raise AssertionError(f"no {code} in {self}")
-
-    def layer(self, name):
-        return [row for row in self.findings if row["layer"] == name]
+    @property
+    def codes(self):
+        return [row["code"] for row in self.findings
+                if row["state"] in ("fault", "warning")]
 
     @property
     def corrected(self):
         """The words of the corrected command that was said last."""
         rows = [row for row in self.findings if row["code"] == "corrected"]
         return shlex.split(rows[-1]["seen"])
-
-    def __str__(self):
-        return json.dumps(self.json, indent=1)
 
 
 class Desk:

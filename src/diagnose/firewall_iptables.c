@@ -1,0 +1,186 @@
+#include "firewall_rules.h"
+#include "firewall_walk.h"
+
+#include "str.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* firewall_iptables: the words of iptables-save(8). */
+
+enum { LINE_SIZE = 2048, WORDS_MAX = 128 };
+
+struct words {
+	char line[LINE_SIZE];
+	const char *items[WORDS_MAX + 1];
+	size_t count;
+};
+
+static void
+cut(struct words *words)
+{
+	char *rest = words->line, *word;
+
+	words->count = 0;
+	while (words->count < WORDS_MAX && (word = strsep(&rest, " ")) != NULL)
+		if (*word != '\0')
+			words->items[words->count++] = word;
+	words->items[words->count] = NULL;
+}
+
+/* "22", "1024:65535", "22,80,1000:2000" */
+static enum firewall_match
+match_ports(const char *text, uint16_t port)
+{
+	while (*text != '\0') {
+		size_t len = strcspn(text, ",");
+		unsigned long first = strtoul(text, NULL, 10), last = first;
+		const char *colon = memchr(text, ':', len);
+
+		if (colon != NULL)
+			last = strtoul(colon + 1, NULL, 10);
+		if (first <= port && port <= last)
+			return FIREWALL_YES;
+		text += len;
+		text += strspn(text, ",");
+	}
+	return FIREWALL_NO;
+}
+
+static enum firewall_match
+match_state(const char *text)
+{
+	return strstr(text, "NEW") != NULL ? FIREWALL_YES : FIREWALL_NO;
+}
+
+static enum firewall_match
+invert(enum firewall_match match)
+{
+	return match == FIREWALL_MAYBE ? FIREWALL_MAYBE
+	       : match == FIREWALL_YES ? FIREWALL_NO
+				       : FIREWALL_YES;
+}
+
+static enum firewall_action
+action_of(const char *target)
+{
+	static const struct {
+		const char *word;
+		enum firewall_action action;
+	} actions[] = {
+	    {"ACCEPT", FIREWALL_ACCEPT},
+	    {"DROP", FIREWALL_DROP},
+	    {"REJECT", FIREWALL_DROP},
+	    {"RETURN", FIREWALL_RETURN},
+	    {"LOG", FIREWALL_GO_ON},
+	    {"NFLOG", FIREWALL_GO_ON},
+	    {"MARK", FIREWALL_GO_ON},
+	    {"CONNMARK", FIREWALL_GO_ON},
+	};
+
+	for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
+		if (strcmp(actions[i].word, target) == 0)
+			return actions[i].action;
+	return FIREWALL_JUMP;
+}
+
+/* What one option says; words that are none of these make it depend. */
+static enum firewall_match
+match_option(const char *option, const char *value, uint16_t port)
+{
+	if (strcmp(option, "-p") == 0)
+		return strcmp(value, "tcp") == 0 || strcmp(value, "all") == 0
+			   ? FIREWALL_YES
+			   : FIREWALL_NO;
+	if (strcmp(option, "--dport") == 0 || strcmp(option, "--dports") == 0)
+		return match_ports(value, port);
+	if (strcmp(option, "--ctstate") == 0 || strcmp(option, "--state") == 0)
+		return match_state(value);
+	if (strcmp(option, "-i") == 0)
+		return strcmp(value, "lo") == 0 ? FIREWALL_NO : FIREWALL_MAYBE;
+	if (strcmp(option, "-m") == 0 || strcmp(option, "--comment") == 0 ||
+	    strncmp(option, "--reject-", 9) == 0 ||
+	    strncmp(option, "--log-", 6) == 0)
+		return FIREWALL_YES;
+	return FIREWALL_MAYBE;
+}
+
+static void
+take_rule(
+    const struct words *words, uint16_t port, struct firewall_chains *chains)
+{
+	struct firewall_rule rule = {
+	    .match = FIREWALL_YES, .action = FIREWALL_GO_ON};
+	bool inverted = false;
+
+	for (size_t i = 2; i < words->count; i++) {
+		const char *word = words->items[i];
+		const char *value =
+		    i + 1 < words->count ? words->items[i + 1] : "";
+		enum firewall_match match;
+
+		if (strcmp(word, "!") == 0) {
+			inverted = true;
+			continue;
+		}
+		/* A value was taken with its option; quoted ones are longer. */
+		if (word[0] != '-')
+			continue;
+		if (strcmp(word, "-j") == 0 || strcmp(word, "-g") == 0) {
+			rule.action = action_of(value);
+			if (word[1] == 'g')
+				rule.action = FIREWALL_GOTO;
+			snprintf(rule.target, sizeof rule.target, "%s", value);
+			continue;
+		}
+		match = match_option(word, value, port);
+		if (inverted)
+			match = invert(match);
+		inverted = false;
+		if (match < rule.match)
+			rule.match = match;
+	}
+	firewall_chains_add(chains, words->items[1], &rule);
+}
+
+enum firewall_verdict
+firewall_judge_iptables(struct span text, uint16_t port)
+{
+	enum firewall_action policy = FIREWALL_ACCEPT;
+	enum firewall_verdict verdict = FIREWALL_NO_RULES;
+	struct firewall_chains chains;
+	bool in_filter = false, any = false;
+	struct words words;
+
+	firewall_chains_init(&chains);
+	while (text.len > 0) {
+		const uint8_t *end = memchr(text.data, '\n', text.len);
+		size_t len = end != NULL ? (size_t)(end - text.data) : text.len;
+
+		if (span_to_str(span_of(text.data, len), words.line,
+			sizeof words.line)) {
+			if (words.line[0] == '*')
+				in_filter = strcmp(words.line, "*filter") == 0;
+			cut(&words);
+			if (in_filter && words.count >= 2 &&
+			    strcmp(words.items[0], ":INPUT") == 0) {
+				policy = action_of(words.items[1]);
+				any = any || policy == FIREWALL_DROP;
+			}
+			if (in_filter && words.count >= 2 &&
+			    strcmp(words.items[0], "-A") == 0) {
+				any =
+				    any || strcmp(words.items[1], "INPUT") == 0;
+				take_rule(&words, port, &chains);
+			}
+		}
+		if (end == NULL)
+			break;
+		text = span_of(end + 1, text.len - len - 1);
+	}
+	if (any)
+		verdict = firewall_walk(&chains, "INPUT", policy);
+	firewall_chains_fini(&chains);
+	return verdict;
+}

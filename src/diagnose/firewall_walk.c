@@ -1,0 +1,113 @@
+#include "firewall_walk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DEPTH_MAX = 16, RULES_MAX = 20000 };
+
+void
+firewall_chains_init(struct firewall_chains *chains)
+{
+	*chains = (struct firewall_chains){0};
+}
+
+void
+firewall_chains_fini(struct firewall_chains *chains)
+{
+	free(chains->rules);
+	firewall_chains_init(chains);
+}
+
+void
+firewall_chains_add(struct firewall_chains *chains, const char *chain,
+    const struct firewall_rule *rule)
+{
+	struct firewall_placed *placed;
+
+	if (chains->count == chains->cap) {
+		size_t cap = chains->cap == 0 ? 32 : 2 * chains->cap;
+
+		placed = cap <= RULES_MAX
+			     ? reallocarray(chains->rules, cap, sizeof *placed)
+			     : NULL;
+		if (placed == NULL) {
+			chains->failed = true;
+			return;
+		}
+		chains->rules = placed;
+		chains->cap = cap;
+	}
+	placed = &chains->rules[chains->count++];
+	snprintf(placed->chain, sizeof placed->chain, "%s", chain);
+	placed->rule = *rule;
+}
+
+struct walk {
+	const struct firewall_chains *chains;
+	bool may_pass; /* some may have been accepted on the way */
+	bool may_stop; /* some may have been dropped */
+};
+
+enum outcome { WENT_ON, ACCEPTED, DROPPED };
+
+static enum outcome walk_chain(struct walk *walk, const char *chain, int depth);
+
+/* What a whole rule makes of the connection; MAYBE leaves its mark. */
+static enum outcome
+take_rule(struct walk *walk, const struct firewall_rule *rule, int depth)
+{
+	enum outcome outcome = WENT_ON;
+
+	if (rule->action == FIREWALL_ACCEPT)
+		outcome = ACCEPTED;
+	else if (rule->action == FIREWALL_DROP)
+		outcome = DROPPED;
+	else if (rule->action == FIREWALL_JUMP || rule->action == FIREWALL_GOTO)
+		outcome = walk_chain(walk, rule->target, depth + 1);
+	if (rule->match == FIREWALL_YES)
+		return outcome;
+	walk->may_pass = walk->may_pass || outcome == ACCEPTED;
+	walk->may_stop = walk->may_stop || outcome == DROPPED;
+	return WENT_ON;
+}
+
+static enum outcome
+walk_chain(struct walk *walk, const char *chain, int depth)
+{
+	if (depth > DEPTH_MAX) {
+		walk->may_pass = walk->may_stop = true;
+		return WENT_ON;
+	}
+	for (size_t i = 0; i < walk->chains->count; i++) {
+		const struct firewall_placed *placed = &walk->chains->rules[i];
+		const struct firewall_rule *rule = &placed->rule;
+		enum outcome outcome;
+
+		if (strcmp(placed->chain, chain) != 0 ||
+		    rule->match == FIREWALL_NO)
+			continue;
+		outcome = take_rule(walk, rule, depth);
+		if (outcome != WENT_ON)
+			return outcome;
+		if (rule->match == FIREWALL_YES &&
+		    (rule->action == FIREWALL_RETURN ||
+			rule->action == FIREWALL_GOTO))
+			return WENT_ON;
+	}
+	return WENT_ON;
+}
+
+enum firewall_verdict
+firewall_walk(const struct firewall_chains *chains, const char *chain,
+    enum firewall_action policy)
+{
+	struct walk walk = {.chains = chains};
+	enum outcome outcome = walk_chain(&walk, chain, 0);
+	bool open = outcome == ACCEPTED ||
+		    (outcome == WENT_ON && policy != FIREWALL_DROP);
+
+	if (chains->failed || (open && walk.may_stop) ||
+	    (!open && walk.may_pass))
+		return FIREWALL_DEPENDS;
+	return open ? FIREWALL_OPEN : FIREWALL_CLOSED;
+}

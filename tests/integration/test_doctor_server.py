@@ -1,0 +1,528 @@
+"""kaya doctor, on a server that is set up wrongly in one way.
+
+Each test spoils one thing on a machine of its own, asserts the cause that is
+named, types the remedy that is printed, and asks again.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import peers
+from machines import (  # noqa: F401
+    MOSQUITTO_CONF, OUTSIDE, TIGHT, machine, needs_root)
+
+pytestmark = needs_root
+
+
+@pytest.fixture
+def served(machine):
+    """sshd and mosquitto run, one device is let in, and nothing is wrong."""
+    machine.admit()
+    machine.start_sshd()
+    machine.start_mosquitto()
+    return machine
+
+
+def test_nothing_is_wrong_with_a_good_server(served):
+    well = served.doctor()
+    assert well.codes() == [], well
+    assert well.status == 0
+    assert {row["layer"] for row in well.findings} == {
+        "broker", "sshd", "keys", "reach", "kayad", "versions", "clock",
+        "limits", "firewall"}
+    assert "127.0.0.1:1883: this machine alone" in \
+        well.layer("broker")[0]["seen"]
+    assert "/home/tunnel/.ssh/authorized_keys: 1 key of tunnel" in [
+        row["seen"] for row in well.layer("keys")]
+
+
+def test_nothing_runs_here(machine):
+    machine.mosquitto_conf.unlink()
+    none = machine.doctor()
+    assert none.status == 0
+    assert none.find("no-broker")["state"] == "not-known"
+    assert none.find("no-kayad")["state"] == "not-known"
+    assert none.codes("sshd") == ["sshd-stopped"]
+
+
+# ---- the broker ----
+
+OPEN = {
+    "listener": "listener 1883\nallow_anonymous true\n",
+    "all of IPv4": "listener 1883 0.0.0.0\nallow_anonymous true\n",
+    "one outer address": f"listener 1883 {OUTSIDE}\nallow_anonymous true\n",
+    "port": "port 1883\nallow_anonymous true\n",
+    "bind_address": f"bind_address {OUTSIDE}\nport 1883\n"
+                    "allow_anonymous true\n",
+    "per listener": "per_listener_settings true\nlistener 1883\n"
+                    "allow_anonymous true\n",
+}
+
+
+@pytest.mark.parametrize("conf", OPEN)
+def test_a_broker_that_is_open_to_the_network_is_the_worst(conf, served):
+    served.broker.stop()
+    served.mosquitto_conf.write_text("# ours\n" + OPEN[conf])
+    served.start_mosquitto()
+    # A second, lesser fault in an earlier place of the walk's order.
+    served.sshd_config.write_text(
+        "PermitEmptyPasswords yes\n" + served.sshd_config.read_text())
+    assert served.reaches_broker(OUTSIDE)
+    wrong = served.doctor()
+    assert wrong.status == 1
+    assert wrong.json["layer"] == "broker"
+    assert wrong.json["code"] == "broker-open-to-all", wrong
+    assert wrong.findings[0]["code"] == "broker-open-to-all"
+    assert "without a password, without TLS" in wrong.findings[0]["seen"]
+    assert "/etc/mosquitto/mosquitto.conf:" in wrong.json["cause"]
+    served.take(wrong.json["remedy"])
+    assert not served.reaches_broker(OUTSIDE)
+    assert served.reaches_broker("127.0.0.1")
+    assert served.doctor().codes("broker") == []
+
+
+def test_an_open_listener_of_an_included_file(served):
+    served.broker.stop()
+    (served.mosquitto / "conf.d").mkdir()
+    (served.mosquitto / "conf.d/lan.conf").write_text(
+        "# for the workshop\nlistener 1884\n")
+    served.mosquitto_conf.write_text(
+        MOSQUITTO_CONF + "include_dir /etc/mosquitto/conf.d\n")
+    served.start_mosquitto()
+    wrong = served.doctor()
+    assert "/etc/mosquitto/conf.d/lan.conf:2" in wrong.json["cause"], wrong
+    served.take(wrong.json["remedy"])
+    assert not served.reaches_broker(OUTSIDE, "-p", "1884")
+    assert served.doctor().codes("broker") == []
+
+
+def put_passwords(machine):
+    passwords = machine.mosquitto / "passwords"
+    passwords.write_text("dan:secret\n")
+    subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
+    passwords.chmod(0o644)
+
+
+def test_a_password_in_the_clear(served):
+    served.broker.stop()
+    put_passwords(served)
+    served.mosquitto_conf.write_text(
+        "listener 1883\npassword_file /etc/mosquitto/passwords\n")
+    served.start_mosquitto()
+    wrong = served.doctor()
+    assert set(wrong.codes("broker")) == {"broker-plain"}, wrong
+    served.take(wrong.find("broker-plain")["remedy"])
+    assert served.doctor().codes("broker") == []
+
+
+def put_certificate(machine):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
+         "/CN=broker", "-keyout", machine.mosquitto / "key.pem", "-out",
+         machine.mosquitto / "cert.pem"], check=True, capture_output=True)
+    (machine.mosquitto / "key.pem").chmod(0o644)
+    return ("certfile /etc/mosquitto/cert.pem\n"
+            "keyfile /etc/mosquitto/key.pem\n")
+
+
+def test_tls_and_a_password_are_well(served):
+    served.broker.stop()
+    put_passwords(served)
+    served.mosquitto_conf.write_text(
+        "listener 8883\n" + put_certificate(served) +
+        "password_file /etc/mosquitto/passwords\n")
+    served.start_mosquitto()
+    well = served.doctor()
+    assert well.codes("broker") == [], well
+    assert "with TLS" in well.layer("broker")[0]["seen"]
+
+
+def test_tls_that_lets_everybody_in(served):
+    served.broker.stop()
+    served.mosquitto_conf.write_text(
+        "listener 8883\n" + put_certificate(served) +
+        "allow_anonymous true\n")
+    served.start_mosquitto()
+    wrong = served.doctor()
+    assert set(wrong.codes("broker")) == {"broker-tls-open"}, wrong
+
+
+def test_a_broker_that_does_not_run(served):
+    served.broker.stop()
+    wrong = served.doctor()
+    assert (wrong.json["code"], wrong.status) == ("broker-stopped", 3)
+    served.take(wrong.json["remedy"].split(";")[0])
+    assert served.doctor().codes("broker") == []
+
+
+# ---- sshd ----
+
+SETTINGS = {
+    "no-publickey": "PubkeyAuthentication no",
+    "no-forwarding": "AllowTcpForwarding no",
+    "empty-passwords": "PermitEmptyPasswords yes",
+    "passwords": "PasswordAuthentication yes",
+    "not-strict": "StrictModes no",
+    "gateway-ports": "GatewayPorts yes",
+    "no-alive": "ClientAliveInterval 0",
+}
+
+
+@pytest.mark.parametrize("code", SETTINGS)
+def test_a_setting_of_sshd(code, served):
+    served.sshd_config.write_text(
+        f"{SETTINGS[code]}\n{served.sshd_config.read_text()}"
+        "Match User nobody\n AllowTcpForwarding yes\n")
+    wrong = served.doctor()
+    assert code in wrong.codes("sshd"), wrong
+    assert SETTINGS[code].lower() in wrong.find(code)["seen"].lower()
+    served.take(wrong.find(code)["remedy"].split("then ")[-1])
+    assert code not in served.doctor().codes("sshd")
+
+
+def test_all_forwarding_disabled(served):
+    served.sshd_config.write_text(
+        f"DisableForwarding yes\n{served.sshd_config.read_text()}")
+    wrong = served.doctor()
+    assert wrong.json["code"] == "no-forwarding"
+    assert "DisableForwarding" in wrong.findings[1]["seen"], wrong
+    served.take(wrong.json["remedy"])
+    assert served.doctor().codes("sshd") == []
+
+
+def test_root_with_a_password(served):
+    served.sshd_config.write_text("PermitRootLogin yes\nPasswordAuthentication"
+                                  " yes\n" + served.sshd_config.read_text())
+    wrong = served.doctor()
+    assert "root-password" in wrong.codes("sshd")
+    served.take(wrong.find("root-password")["remedy"])
+    assert "root-password" not in served.doctor().codes("sshd")
+
+
+def test_more_devices_than_sshd_starts_at_once(served):
+    wrong = served.doctor("--devices", "200")
+    assert "few-startups" in wrong.codes("sshd"), wrong
+    assert "10:30:100" in wrong.find("few-startups")["seen"]
+    served.take(wrong.find("few-startups")["remedy"])
+    assert "few-startups" not in served.doctor("--devices", "200").codes()
+
+
+def test_a_configuration_that_sshd_does_not_take(served):
+    served.sshd_config.write_text(
+        served.sshd_config.read_text() + "PermitOpne any\n")
+    wrong = served.doctor()
+    assert (wrong.json["code"], wrong.status) == ("sshd-config", 2), wrong
+    assert "PermitOpne" in wrong.json["cause"] or \
+        "bad configuration" in wrong.json["cause"]
+
+
+def test_the_file_that_the_running_sshd_was_given(served):
+    served.sshd.stop()
+    (served.ssh / "other").write_text(
+        "HostKey /etc/ssh/host_key\nPort 2022\nClientAliveInterval 60\n"
+        "PasswordAuthentication no\nAllowTcpForwarding no\n")
+    served.sshd = served.start("/usr/sbin/sshd", "-D", "-e", "-f",
+                               "/etc/ssh/other", log="Server listening")
+    wrong = served.doctor()
+    assert wrong.codes("sshd") == ["no-forwarding"], wrong
+    assert "/etc/ssh/other" in wrong.json["remedy"]
+    served.take(wrong.json["remedy"])
+    assert served.doctor().codes("sshd") == []
+
+
+# ---- keys ----
+
+def test_a_line_that_lets_nobody_in(served):
+    served.keys.write_text(f"{TIGHT},{served.public}\n")
+    wrong = served.doctor()
+    assert (wrong.json["code"], wrong.status) == ("keys-line", 4), wrong
+    assert "/home/tunnel/.ssh/authorized_keys:1:" in \
+        wrong.layer("keys")[0]["seen"]
+    served.take(wrong.json["remedy"])
+    assert served.doctor().codes("keys") == []
+
+
+@pytest.mark.parametrize("path", [".ssh/authorized_keys", ".ssh", ""])
+def test_a_file_that_others_may_write(path, served):
+    (served.home / "tunnel" / path).chmod(0o777)
+    wrong = served.doctor()
+    assert (wrong.json["code"], wrong.status) == ("keys-modes", 4), wrong
+    assert wrong.json["remedy"].startswith("chmod go-w /home/tunnel")
+    served.take(wrong.json["remedy"])
+    assert served.doctor().codes("keys") == []
+
+
+def test_keys_in_a_place_of_sshd_s_own(served):
+    served.sshd_config.write_text("AuthorizedKeysFile /etc/ssh/keys/%u\n" +
+                                  served.sshd_config.read_text())
+    (served.ssh / "keys").mkdir()
+    (served.ssh / "keys/tunnel").write_text(f"restrict {served.public}x y\n"
+                                            "restict ssh-ed25519 AAAA\n")
+    wrong = served.doctor()
+    assert "/etc/ssh/keys/tunnel" in wrong.layer("keys")[0]["seen"], wrong
+    assert not any("/home/tunnel" in row["seen"]
+                   for row in wrong.layer("keys"))
+
+
+# ---- what else can be reached ----
+
+ANYWHERE = ('restrict,port-forwarding,permitlisten="localhost:1",'
+            'command="/bin/false"')
+
+
+def test_a_tunnel_s_key_that_reaches_everything(served):
+    served.keys.write_text("")
+    served.admit(ANYWHERE)
+    other = served.start("python3", "-c", "import socket, time\n"
+                         "s = socket.create_server(('127.0.0.1', 5432))\n"
+                         "print('there', flush=True)\ntime.sleep(600)",
+                         log="there")
+    assert other
+    wrong = served.doctor()
+    row = wrong.find("forward-anywhere")
+    assert "127.0.0.1:5432 (python3)" in row["cause"], wrong
+    served.take(row["remedy"])
+    after = served.doctor()
+    assert after.codes("reach") == [], after
+    assert f'permitopen="127.0.0.1:1883",{ANYWHERE} ' in \
+        served.keys.read_text()
+    assert not [row for row in after.layer("keys")
+                if row["state"] == "fault"]
+
+
+def test_permitopen_of_sshd_restricts_all(served):
+    served.keys.write_text("")
+    served.admit(ANYWHERE)
+    served.sshd_config.write_text("PermitOpen 127.0.0.1:1883\n" +
+                                  served.sshd_config.read_text())
+    assert served.doctor().codes("reach") == []
+
+
+def test_users_of_the_machine_reach_the_broker(served):
+    served.passwd.write_text(served.passwd.read_text() +
+                             "eve:x:1001:1001::/home/eve:/bin/sh\n")
+    wrong = served.doctor()
+    assert "eve" in wrong.find("local-users")["cause"], wrong
+    (served.mosquitto / "conf.d").mkdir()
+    served.mosquitto_conf.write_text(
+        "listener 1883 127.0.0.1\ninclude_dir /etc/mosquitto/conf.d\n")
+    remedy = wrong.find("local-users")["remedy"].split("; or ")[0]
+    served.take(remedy.replace("NAME PASSWORD", "dan secret") +
+                "; chmod 644 /etc/mosquitto/passwd")
+    assert not served.reaches_broker("127.0.0.1")
+    assert served.reaches_broker("127.0.0.1", "-u", "dan", "-P", "secret")
+    assert served.doctor().codes("reach") == []
+
+
+# ---- kayad ----
+
+@pytest.fixture
+def gateway(machine, tmp_path):
+    """A machine with a gateway in place of sshd."""
+    state = tmp_path / "state"
+    state.mkdir()
+    peers.let_through(state)
+    machine.start_mosquitto()
+    machine.kayad = machine.start(
+        peers.KAYAD, "--state", state, "--listen", "127.0.0.1:2222",
+        "--broker", "127.0.0.1:1883", log="ready ")
+    machine.state = state
+    return machine
+
+
+def test_a_gateway_that_is_well(gateway):
+    well = gateway.doctor()
+    assert well.codes("kayad", "limits") == [], well
+    assert "sessions" in well.layer("kayad")[0]["seen"]
+
+
+def test_a_gateway_whose_broker_is_down(gateway):
+    gateway.broker.stop()
+    wrong = gateway.doctor()
+    assert wrong.codes("kayad") == ["kayad-broker-down"], wrong
+    assert "127.0.0.1:1883" in wrong.find("kayad-broker-down")["cause"]
+    gateway.take(wrong.find("kayad-broker-down")["remedy"].split(";")[0])
+    assert gateway.doctor().codes("kayad") == []
+
+
+def test_a_gateway_that_was_killed(gateway):
+    gateway.run("sh", "-c", "kill -9 $(pgrep -x kayad)")
+    gateway.kayad.wait()
+    wrong = gateway.doctor("--state", gateway.state)
+    assert wrong.codes("kayad") == ["kayad-dead"], wrong
+    assert "systemctl start kayad" in wrong.find("kayad-dead")["remedy"]
+
+
+# ---- versions ----
+
+def put_versions(machine, tmp_path, **versions):
+    """A package database that says so; no changelogs beside it."""
+    status = pathlib_read("/var/lib/dpkg/status")
+    for package, version in versions.items():
+        package = package.replace("_", "-")
+        status, count = re.subn(
+            rf"(Package: {package}\n(?:.+\n)*?Version: ).*",
+            rf"\g<1>{version}", status)
+        assert count == 1
+    own = tmp_path / "status"
+    own.write_text(status)
+    machine.run("mount", "--bind", own, "/var/lib/dpkg/status")
+    (tmp_path / "empty").mkdir(exist_ok=True)
+    machine.run("mount", "--bind", tmp_path / "empty", "/usr/share/doc")
+
+
+def pathlib_read(path):
+    with open(path) as file:
+        return file.read()
+
+
+needs_debian = pytest.mark.skipif(
+    not os.path.exists("/var/lib/dpkg/status")
+    or "bookworm" not in pathlib_read("/etc/os-release"),
+    reason="the packages are those of Debian 12")
+
+
+@needs_debian
+def test_packages_with_known_holes(served, tmp_path):
+    put_versions(served, tmp_path, openssh_server="1:9.2p1-2",
+                 mosquitto="2.0.11-1.2+deb12u1")
+    wrong = served.doctor()
+    said = [row["seen"] for row in wrong.layer("versions")
+            if row["code"] == "known-hole"]
+    assert "openssh-server 1:9.2p1-2: CVE-2024-6387" in said, wrong
+    assert "openssh-server 1:9.2p1-2: CVE-2023-48795" in said
+    assert "mosquitto 2.0.11-1.2+deb12u1: CVE-2024-8376" in said
+    assert not any("CVE-2023-28366" in text for text in said)
+    assert wrong.status == 1
+    assert "1:9.2p1-2+deb12u3" in wrong.json["cause"]
+    assert wrong.json["remedy"].endswith("--only-upgrade openssh-server")
+
+
+@needs_debian
+def test_a_patched_package_has_no_hole_whatever_its_upstream_says(
+        served, tmp_path):
+    put_versions(served, tmp_path, openssh_server="1:9.2p1-2+deb12u6",
+                 mosquitto="2.0.11-1.2+deb12u2")
+    well = served.doctor()
+    assert well.codes("versions") == [], well
+
+
+@needs_debian
+def test_of_a_release_that_nobody_listed_nothing_is_claimed(served, tmp_path):
+    put_versions(served, tmp_path, openssh_server="1:9.6p1-3ubuntu13.4")
+    unknown = served.doctor()
+    assert unknown.codes("versions") == []
+    assert "CVE-2024-6387" in unknown.find("hole-not-known")["seen"], unknown
+
+
+# ---- limits ----
+
+def test_fewer_files_than_devices(served):
+    served.broker.stop()
+    # Root alone may lift the limits of other users' programs, and not
+    # everywhere.
+    served.mosquitto_conf.write_text(MOSQUITTO_CONF + "user root\n")
+    served.broker = served.start(
+        "prlimit", "--nofile=64:4096", "/usr/sbin/mosquitto", "-c",
+        "/etc/mosquitto/mosquitto.conf", "-v", log="running")
+    assert served.doctor().codes("limits") == []
+    wrong = served.doctor("--devices", "1000")
+    assert wrong.codes("limits") == ["few-files"], wrong
+    assert "64 open files, 1000 devices" in wrong.find("few-files")["seen"]
+    served.take(wrong.find("few-files")["remedy"].split(" (now)")[0])
+    assert served.doctor("--devices", "1000").codes("limits") == []
+
+
+def test_fewer_connections_than_devices(served):
+    served.mosquitto_conf.write_text(MOSQUITTO_CONF + "max_connections 10\n")
+    wrong = served.doctor("--devices", "100")
+    assert "few-connections" in wrong.codes("limits"), wrong
+    served.take(wrong.find("few-connections")["remedy"])
+    assert "few-connections" not in served.doctor(
+        "--devices", "100").codes("limits")
+
+
+# ---- firewall ----
+
+@pytest.fixture
+def nft():
+    if shutil.which("nft", path=os.environ["PATH"] + ":/usr/sbin") is None:
+        pytest.skip("nft is not installed")
+
+
+CLOSED = """\
+table inet filter {
+ chain input {
+  type filter hook input priority 0; policy drop;
+  ct state established,related accept
+  iifname "lo" accept
+  tcp dport { 80, 443 } accept
+ }
+}
+"""
+
+
+def put_rules(machine, tmp_path, rules):
+    path = tmp_path / "rules"
+    path.write_text(rules)
+    machine.run("nft", "-f", path)
+
+
+def test_a_firewall_that_keeps_devices_out(served, tmp_path, nft):
+    put_rules(served, tmp_path, CLOSED)
+    wrong = served.doctor()
+    assert (wrong.json["code"], wrong.status) == ("ssh-closed", 3), wrong
+    assert "inet filter input" in wrong.json["cause"]
+    served.take(wrong.json["remedy"])
+    after = served.doctor()
+    assert after.codes("firewall") == []
+    assert "port 22 (sshd): open" in after.layer("firewall")[0]["seen"]
+
+
+def test_a_firewall_that_leaves_the_broker_open(served, tmp_path, nft):
+    served.broker.stop()
+    put_passwords(served)
+    served.mosquitto_conf.write_text(
+        "listener 1883\npassword_file /etc/mosquitto/passwords\n")
+    served.start_mosquitto()
+    put_rules(served, tmp_path, CLOSED.replace("policy drop", "policy accept"))
+    wrong = served.doctor()
+    assert wrong.codes("firewall") == ["broker-port-open"], wrong
+    served.take(wrong.find("broker-port-open")["remedy"])
+    after = served.doctor()
+    assert after.codes("firewall") == []
+    assert "port 1883 (mosquitto): closed" in [
+        row["seen"].split(" to other")[0] for row in after.layer("firewall")]
+
+
+def test_no_rules_at_all(served, nft):
+    assert "no rules" in served.doctor().layer("firewall")[0]["seen"]
+
+
+# ---- as an ordinary user; as text ----
+
+def test_an_ordinary_user_is_told_what_only_root_may_see(served):
+    peers.let_through(peers.KAYA.parent)
+    served.passwd.write_text(served.passwd.read_text())
+    part = served.doctor(user=65534)
+    assert part.find("sshd-not-root")["state"] == "not-known"
+    assert part.find("firewall-not-read")["state"] == "not-known"
+    assert part.find("keys-not-read")["state"] == "not-known"
+    assert part.layer("broker")[0]["seen"].startswith("127.0.0.1:1883")
+    assert part.status == 0, part
+
+
+def test_as_text_every_cause_is_told_and_the_first_again(served):
+    served.sshd_config.write_text(
+        f"AllowTcpForwarding no\n{served.sshd_config.read_text()}")
+    lines = served.text().splitlines()
+    at = next(i for i, line in enumerate(lines)
+              if line.startswith("fault      sshd "))
+    assert lines[at + 1].strip().startswith("cause:")
+    assert lines[at + 2].strip().startswith("remedy:")
+    assert lines[-2].startswith("cause:  sshd refuses -L")
+    assert lines[-1].startswith("remedy: sed -i '1i AllowTcpForwarding local'")
