@@ -43,7 +43,9 @@ take_host(struct span text, char *host, size_t size)
 	if (text.len >= 2 && text.data[0] == '[' &&
 	    text.data[text.len - 1] == ']')
 		text = span_of(text.data + 1, text.len - 2);
-	return text.len > 0 && span_to_str(text, host, size);
+	return text.len > 0 && memchr(text.data, '[', text.len) == NULL &&
+	       memchr(text.data, ']', text.len) == NULL &&
+	       span_to_str(text, host, size);
 }
 
 /* A service's name is taken too; its number is not looked up. */

@@ -139,6 +139,19 @@ count_keys(struct server_account *account)
 	keys_files_close(&files);
 }
 
+/*
+ * What may not be looked at may be there all the same: of people's accounts
+ * and root's that is worth saying, of daemons' it is noise.
+ */
+static bool
+may_be_there(const char *path, const struct passwd *account)
+{
+	if (access(path, F_OK) == 0)
+		return true;
+	return errno == EACCES &&
+	       (account->pw_uid == 0 || account->pw_uid >= 1000);
+}
+
 static void
 gather_one(struct server *server, const struct passwd *account,
     const char *pattern, size_t len)
@@ -150,11 +163,7 @@ gather_one(struct server *server, const struct passwd *account,
 	    server->account_count == SERVER_ACCOUNTS_MAX ||
 	    is_gathered(server, path))
 		return;
-	/* What is there and may not be looked at is there all the same. */
-	if (access(path, F_OK) != 0 && errno != EACCES)
-		return;
-	if (errno == EACCES && access(path, F_OK) != 0 && !server->is_root &&
-	    account->pw_uid != 0 && account->pw_uid < 1000)
+	if (!may_be_there(path, account))
 		return;
 	one = &server->accounts[server->account_count++];
 	snprintf(one->name, sizeof one->name, "%.63s", account->pw_name);

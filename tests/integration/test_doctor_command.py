@@ -104,6 +104,8 @@ SLIPS = {
         forward=False),
     "open-to-all": lambda d: d.words(
         "-N", "-L", f"*:{d.port}:{d.target}", d.dest, forward=False),
+    "all-by-g": lambda d: d.words(
+        "-N", "-g", "-L", f"{d.port}:{d.target}", d.dest, forward=False),
     "quiet": lambda d: d.words("-N", "-q", d.dest),
     "lives-without-listener": lambda d: d.words(
         "-N", "-o", "ServerAliveInterval=30", d.dest, good=False),
@@ -124,6 +126,7 @@ SLIPS = {
 @pytest.mark.parametrize("code", SLIPS)
 def test_a_slip_is_named_and_the_corrected_command_works(code, desk):
     wrong = desk.doctor(*SLIPS[code](desk))
+    code = {"all-by-g": "open-to-all"}.get(code, code)
     assert code in wrong.codes, wrong
     assert wrong.find(code)["cause"] and wrong.find(code)["remedy"]
     corrected = wrong.corrected

@@ -39,6 +39,7 @@ test_addresses_of_ipv6_stand_in_brackets(void **state)
 	assert_string_equal(forward.host, "fe80::2");
 	assert_false(command_forward_parse(&forward, "1:::1:1883", 'L'));
 	assert_false(command_forward_parse(&forward, "1:[::1:1883", 'L'));
+	assert_false(command_forward_parse(&forward, "1:[[::1]]:1883", 'L'));
 }
 
 static void
