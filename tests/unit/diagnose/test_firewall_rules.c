@@ -116,6 +116,10 @@ test_what_goes_by_addresses_depends(void **state)
 
 	assert_int_equal(judge(some, 22), FIREWALL_DEPENDS);
 	assert_int_equal(judge(some, 23), FIREWALL_CLOSED);
+	assert_int_equal(judge(CHAIN("inet", "f", "accept") "," RULE(
+				   "input", SADDR "," DROP),
+			     22),
+	    FIREWALL_DEPENDS);
 }
 
 static void
