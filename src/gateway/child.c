@@ -32,6 +32,7 @@ struct child {
 	struct worker_team team;
 	bool is_started;
 	bool is_draining;
+	struct snapshot_policy *policy; /* that was taken last */
 	/* a status under way */
 	uint64_t status_ticket;
 	size_t reports;
@@ -152,13 +153,23 @@ start_workers(struct child *child, struct snapshot *snapshot, struct err *err)
 }
 
 static void
+keep_policy(struct child *child, struct snapshot_policy *policy)
+{
+	if (policy != NULL)
+		snapshot_policy_ref(policy);
+	snapshot_policy_unref(child->policy);
+	child->policy = policy;
+}
+
+static void
 on_snapshot(struct child *child, uint64_t generation, int fd)
 {
 	struct err err = ERR_INIT;
 	struct snapshot *snapshot;
 	int result = 0;
 
-	snapshot = snapshot_unpack(fd, child->options->overrides, &err);
+	snapshot = snapshot_unpack(
+	    fd, child->options->overrides, child->policy, &err);
 	if (snapshot == NULL) {
 		result = -1;
 	} else if (!child->is_started) {
@@ -174,6 +185,8 @@ on_snapshot(struct child *child, uint64_t generation, int fd)
 			worker_wake(&child->workers[i]);
 		}
 	}
+	if (snapshot != NULL && result == 0)
+		keep_policy(child, snapshot->policy);
 	snapshot_unref(snapshot);
 	monitor_send(&child->monitor, MONITOR_IN_FORCE, result, generation,
 	    span_of_str(err.what), -1);
@@ -257,6 +270,7 @@ wind_up(struct child *child)
 		free(child->report[i]);
 	}
 	roster_free(child->team.roster);
+	snapshot_policy_unref(child->policy);
 	monitor_stop(&child->monitor);
 	loop_watch_stop(&child->done);
 	loop_free(child->loop);

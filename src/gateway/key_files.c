@@ -213,6 +213,13 @@ key_files_host_key(
 /* ---- secrets ---- */
 
 int
+key_files_text(const char *path, struct span *bytes, struct err *err)
+{
+	return read_file(
+	    path, FILE_MAX_BYTES, OTHERS_MAY_NOT_WRITE, bytes, err);
+}
+
+int
 key_files_secret(const char *path, struct buf *secret, struct err *err)
 {
 	struct span bytes = {.len = 0};

@@ -34,6 +34,12 @@ struct ssh_host_key *key_files_host_key(
     const char *path, enum key_files_missing missing, struct err *err);
 
 /*
+ * All of `path`, a file that others than its owner may not write; its bytes are
+ * the caller's to free().
+ */
+int key_files_text(const char *path, struct span *bytes, struct err *err);
+
+/*
  * The first line of `path`, without its end, into `secret` (emptied first, to
  * be given to buf_fini_wipe).  -1 and `err` where there is none, it is longer
  * than an MQTT password may be, or others may read the file.

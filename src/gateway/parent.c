@@ -279,7 +279,7 @@ start(
 	    parent_start_brokers(
 		parent, &parent->settings, &parent->brokers, err) != 0)
 		return -1;
-	parent->watch = parent_watch_keys(parent, &parent->settings);
+	parent->watches = parent_watch(parent, &parent->settings);
 	return parent_send_snapshot(
 	    parent, &parent->settings, configuration, err);
 }
@@ -328,8 +328,8 @@ wind_up(struct parent *parent)
 	parent_drop_enrolments(parent);
 	if (parent->has_pending)
 		settings_fini(&parent->pending);
-	key_files_watch_free(parent->watch);
-	key_files_watch_free(parent->pending_watch);
+	parent_unwatch(&parent->watches);
+	parent_unwatch(&parent->pending_watches);
 	for (size_t i = 0; i < parent->host_key_count; i++)
 		ssh_host_key_free(parent->host_keys[i]);
 	if (parent->loop == NULL)
@@ -367,8 +367,13 @@ read_settings(
 	    .arg = &counted};
 
 	if (settings_source_read(
-		&source, &parent->settings, configuration, err) == 0)
-		return 0;
+		&source, &parent->settings, configuration, err) == 0) {
+		if (settings_source_check_policy(&parent->settings, &source) ==
+		    0)
+			return 0;
+		file = parent->settings.policy;
+		err_set(err, ERR_CONFIG, "faults");
+	}
 	err_set(err, err->code, "%zu fault%s in %s", counted.count,
 	    counted.count == 1 ? "" : "s",
 	    file != NULL ? file : "what the command line says");

@@ -41,6 +41,11 @@ struct parent_brokers {
 	struct connector *connector;
 };
 
+/* NULL: nothing to be watched, or no way to. */
+struct parent_watches {
+	struct key_files_watch *keys, *policy;
+};
+
 struct parent {
 	const struct parent_options *options;
 	struct settings settings; /* in force */
@@ -62,8 +67,8 @@ struct parent {
 	struct ssh_host_key *host_keys[SSH_HOST_KEYS_MAX];
 	size_t host_key_count;
 	struct parent_brokers brokers;
-	struct key_files_watch *watch; /* over the keys in force */
-	struct key_files_watch *pending_watch; /* over those that were sent */
+	struct parent_watches watches; /* over the files in force */
+	struct parent_watches pending_watches; /* over those that were sent */
 	struct control *control;
 
 	uint64_t generation; /* of the last snapshot that was sent */
@@ -97,9 +102,10 @@ int parent_send_snapshot(struct parent *parent, const struct settings *settings,
 /* Read everything anew; what is wrong leaves what is in force. */
 void parent_reload(struct parent *parent);
 
-/* Reload when the keys change; NULL, and a line in the log, where none can. */
-struct key_files_watch *parent_watch_keys(
+/* Reload when keys or policy change; what cannot be watched is logged. */
+struct parent_watches parent_watch(
     struct parent *parent, const struct settings *settings);
+void parent_unwatch(struct parent_watches *watches);
 
 /* -1 and `err`, and nothing in `brokers`, where they cannot be begun with. */
 int parent_start_brokers(struct parent *parent, const struct settings *settings,

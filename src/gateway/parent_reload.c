@@ -7,6 +7,7 @@
 #include "snapshot.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum {
@@ -43,12 +44,18 @@ parent_send_snapshot(struct parent *parent, const struct settings *settings,
 	struct span blobs[SSH_HOST_KEYS_MAX];
 	struct span secrets[SETTINGS_BROKERS_MAX];
 	struct buf secret_bytes[SETTINGS_BROKERS_MAX];
+	struct span policy = {.len = 0};
 	struct key_files keys;
 	struct snapshot_parts parts;
 	int fd = -1;
 
-	if (key_files_read(&keys, settings->authorized_keys, err) != 0)
+	if (settings->policy != NULL &&
+	    key_files_text(settings->policy, &policy, err) != 0)
 		return -1;
+	if (key_files_read(&keys, settings->authorized_keys, err) != 0) {
+		free((void *)policy.data);
+		return -1;
+	}
 	if (read_secrets(settings, secret_bytes, err) != 0)
 		goto done;
 	for (size_t i = 0; i < settings->broker_count; i++)
@@ -62,6 +69,7 @@ parent_send_snapshot(struct parent *parent, const struct settings *settings,
 	    .host_key_count = parent->host_key_count,
 	    .secrets = secrets,
 	    .secret_count = settings->broker_count,
+	    .policy = {settings->policy, policy},
 	    .key_files = keys.files,
 	    .key_file_count = keys.count,
 	};
@@ -69,6 +77,7 @@ parent_send_snapshot(struct parent *parent, const struct settings *settings,
 	for (size_t i = 0; i < settings->broker_count; i++)
 		buf_fini_wipe(&secret_bytes[i]);
 done:
+	free((void *)policy.data);
 	key_files_fini(&keys);
 	if (fd < 0)
 		return -1;
@@ -78,21 +87,40 @@ done:
 }
 
 static void
-on_key_change(void *arg)
+on_change(void *arg)
 {
 	parent_reload(arg);
 }
 
-struct key_files_watch *
-parent_watch_keys(struct parent *parent, const struct settings *settings)
+static struct key_files_watch *
+watch_file(struct parent *parent, const char *path)
 {
 	struct err err = ERR_INIT;
-	struct key_files_watch *watch = key_files_watch_new(parent->loop,
-	    settings->authorized_keys, on_key_change, parent, &err);
+	struct key_files_watch *watch =
+	    key_files_watch_new(parent->loop, path, on_change, parent, &err);
 
 	if (watch == NULL)
 		log_err(LOG_LEVEL_WARN, "parent", "watch", &err);
 	return watch;
+}
+
+struct parent_watches
+parent_watch(struct parent *parent, const struct settings *settings)
+{
+	struct parent_watches watches = {
+	    .keys = watch_file(parent, settings->authorized_keys)};
+
+	if (settings->policy != NULL)
+		watches.policy = watch_file(parent, settings->policy);
+	return watches;
+}
+
+void
+parent_unwatch(struct parent_watches *watches)
+{
+	key_files_watch_free(watches->keys);
+	key_files_watch_free(watches->policy);
+	*watches = (struct parent_watches){NULL, NULL};
 }
 
 static void
@@ -138,8 +166,8 @@ parent_reload(struct parent *parent)
 		return;
 	}
 	/* Before they are read: what changes from now on is seen by it. */
-	key_files_watch_free(parent->pending_watch);
-	parent->pending_watch = parent_watch_keys(parent, &settings);
+	parent_unwatch(&parent->pending_watches);
+	parent->pending_watches = parent_watch(parent, &settings);
 	if ((settings_same_brokers(&parent->settings, &settings) ||
 		parent_start_brokers(
 		    parent, &settings, &parent->pending_brokers, &err) == 0) &&
@@ -280,11 +308,11 @@ on_refused(struct parent *parent, const char *why)
 static void
 change_watch(struct parent *parent)
 {
-	if (parent->pending_watch == NULL)
+	if (parent->pending_watches.keys == NULL)
 		return;
-	key_files_watch_free(parent->watch);
-	parent->watch = parent->pending_watch;
-	parent->pending_watch = NULL;
+	parent_unwatch(&parent->watches);
+	parent->watches = parent->pending_watches;
+	parent->pending_watches = (struct parent_watches){NULL, NULL};
 }
 
 static void

@@ -42,6 +42,7 @@ free_pipe(void *arg)
 	struct pipe *pipe = arg;
 	struct worker *worker = pipe->worker;
 
+	pipe_access_end(pipe);
 	mqtt_walk_fini(&pipe->from_client);
 	mqtt_walk_fini(&pipe->from_broker);
 	buf_fini(&pipe->to_broker);

@@ -45,6 +45,9 @@ void pipe_flush(struct pipe *pipe);
 /* The session ends: go on alone as long as there is something to bring. */
 void pipe_detach(struct pipe *pipe);
 
+/* Another policy is in force for all of a session's. */
+void pipes_on_snapshot(struct session *session);
+
 /* End at once, whatever is left. */
 void pipe_drop(struct pipe *pipe);
 

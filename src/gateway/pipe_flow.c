@@ -103,9 +103,14 @@ broken_rule(
 	log_end(&line);
 }
 
-/* False where there is no memory for what the channel does not take. */
-static bool
-send_to_client(struct pipe *pipe, struct span bytes)
+bool
+pipe_send_to_broker(struct pipe *pipe, struct span bytes)
+{
+	return pipe_gather(pipe, bytes);
+}
+
+bool
+pipe_send_to_client(struct pipe *pipe, struct span bytes)
 {
 	size_t sent = 0;
 
@@ -141,7 +146,7 @@ answer_fault(struct pipe *pipe, const struct mqtt_fault *fault)
 		answer.text = span_of_str(mqtt_rule_text(fault->rule));
 	buf_init(&out, ANSWER_MAX_BYTES);
 	if (mqtt_encode_answer(&answer, &out) == MQTT_ENCODED)
-		send_to_client(pipe, buf_span(&out));
+		pipe_send_to_client(pipe, buf_span(&out));
 	buf_fini(&out);
 }
 
@@ -161,12 +166,33 @@ put_proxy_header(struct pipe *pipe)
 	    &pipe->to_broker);
 }
 
+/* Refused by the policy: the answer is ours. */
+static void
+answer_connect(struct pipe *pipe, const struct mqtt_connect *connect,
+    uint8_t code, const char *text)
+{
+	const struct mqtt_answer answer = {.type = MQTT_CONNACK,
+	    .level = connect->level,
+	    .code = code,
+	    .text = span_of_str(text),
+	    .packet_max = connect->packet_max};
+	struct buf out;
+
+	pipe->why = text;
+	buf_init(&out, ANSWER_MAX_BYTES);
+	if (mqtt_encode_answer(&answer, &out) == MQTT_ENCODED)
+		pipe_send_to_client(pipe, buf_span(&out));
+	buf_fini(&out);
+}
+
 /* The one packet of the device's that is not always passed on as it came. */
 static bool
 put_connect(struct pipe *pipe, const struct mqtt_walk_item *item)
 {
 	struct mqtt_connect_edits edits = {0};
 	struct mqtt_connect connect;
+	const char *text;
+	uint8_t code;
 	enum settings_identity how =
 	    settings_identity_of(&pipe->setup->settings, (size_t)pipe->broker);
 
@@ -176,6 +202,11 @@ put_connect(struct pipe *pipe, const struct mqtt_walk_item *item)
 		mqtt_frame_body(&item->frame, item->bytes),
 		&connect) != MQTT_RULE_NONE)
 		return false;
+	code = pipe_access_begin(pipe, &connect, &text);
+	if (code != 0) {
+		answer_connect(pipe, &connect, code, text);
+		return false;
+	}
 	mqtt_walk_learn(&pipe->from_broker, &pipe->from_client);
 	pipe->has_connect = true;
 	pipe->client_packet_max = connect.packet_max;
@@ -202,16 +233,20 @@ pass_on(struct pipe *pipe, enum mqtt_walk_result result,
 {
 	switch (result) {
 	case MQTT_WALK_PACKET:
-		/* Access rules and approval will have their say here. */
 		if (item->frame.type == MQTT_CONNECT) {
 			if (put_connect(pipe, item))
 				return true;
-			pipe->why = "CONNECT could not be written anew";
+			if (pipe->why == NULL)
+				pipe->why = "CONNECT could not be written anew";
 			return false;
 		}
 		__attribute__((fallthrough));
-	case MQTT_WALK_FORWARD:
 	case MQTT_WALK_HEAD:
+		if (pipe->access != NULL)
+			return pipe_access_packet(
+			    pipe, &pipe->from_client, result, item);
+		__attribute__((fallthrough));
+	case MQTT_WALK_FORWARD:
 		if (pipe_gather(pipe, item->bytes))
 			return true;
 		pipe->why = "no memory";
@@ -254,8 +289,11 @@ pipe_on_data(struct pipe *pipe, struct span data)
 	pipe->bytes_in += data.len;
 	while (pipe->state == PIPE_OPEN) {
 		result = mqtt_walk_next(&pipe->from_client, &data, &item);
-		if (result == MQTT_WALK_NEED_MORE)
+		if (result == MQTT_WALK_NEED_MORE) {
+			if (!pipe_access_settle(pipe))
+				pipe_end(pipe);
 			return;
+		}
 		if (pass_on(pipe, result, &item))
 			continue;
 		if (result == MQTT_WALK_MALFORMED)
@@ -284,16 +322,27 @@ pipe_on_close(struct pipe *pipe)
 static void
 walk_from_broker(struct pipe *pipe, struct span data)
 {
+	enum mqtt_walk_result result;
 	struct mqtt_walk_item item;
 
 	while (pipe->state == PIPE_OPEN) {
-		switch (mqtt_walk_next(&pipe->from_broker, &data, &item)) {
+		result = mqtt_walk_next(&pipe->from_broker, &data, &item);
+		switch (result) {
 		case MQTT_WALK_NEED_MORE:
+			if (!pipe_access_settle(pipe))
+				pipe_end(pipe);
 			return;
-		case MQTT_WALK_FORWARD:
 		case MQTT_WALK_PACKET:
 		case MQTT_WALK_HEAD:
-			if (send_to_client(pipe, item.bytes))
+			if (pipe->access != NULL) {
+				if (!pipe_access_packet(pipe,
+					&pipe->from_broker, result, &item))
+					pipe_end(pipe);
+				break;
+			}
+			__attribute__((fallthrough));
+		case MQTT_WALK_FORWARD:
+			if (pipe_send_to_client(pipe, item.bytes))
 				break;
 			pipe->why = "no memory";
 			pipe_end(pipe);
@@ -352,8 +401,9 @@ on_broker_readable(struct pipe *pipe)
 		pipe_end(pipe);
 		break;
 	}
+	/* What the broker is told of messages that were held back. */
 	if (pipe->state == PIPE_OPEN)
-		pipe_want(pipe);
+		pipe_flush(pipe);
 	session_flush(session);
 }
 

@@ -14,7 +14,13 @@ pipe_gather(struct pipe *pipe, struct span bytes)
 {
 	struct pipe_gather *gather = &pipe->worker->gather;
 	struct iovec *part = &gather->parts[gather->count];
+	struct iovec *last = gather->count > 0 ? part - 1 : NULL;
 
+	if (gather->pipe == pipe && last != NULL &&
+	    (const uint8_t *)last->iov_base + last->iov_len == bytes.data) {
+		last->iov_len += bytes.len;
+		return true;
+	}
 	if (buf_len(&pipe->to_broker) > 0 ||
 	    !is_of_this_turn(pipe->worker, bytes) ||
 	    (gather->pipe != NULL && gather->pipe != pipe) ||

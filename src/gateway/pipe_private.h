@@ -8,8 +8,10 @@
  *	pipe_open   a device asks for a channel, the parent answers
  *	pipe_flow   the bytes, both ways
  *	pipe_gather what one turn brought, not copied
+ *	pipe_access the policy's say
  */
 
+#include "access.h"
 #include "log.h"
 #include "mqtt_walk.h"
 #include "pipe.h"
@@ -27,6 +29,10 @@ struct pipe {
 	struct loop_deferred deferred;
 	struct mqtt_walk from_client;
 	struct mqtt_walk from_broker;
+	struct snapshot_policy *policy; /* NULL: none is in force */
+	struct access *access; /* from CONNECT on, where there is one */
+	uint64_t refusal_told_ms[3]; /* by policy_action; 0: none was */
+	uint32_t refusals_untold;
 	struct buf to_broker;
 	struct buf to_client; /* what the channel could not take */
 	size_t owed; /* bytes of DATA not given back yet */
@@ -46,6 +52,30 @@ struct pipe {
 
 /* Into the list of its session, or of the worker's orphans. */
 void pipe_link_in(struct pipe *pipe, struct pipe **head);
+
+/* False where there is no memory for what the channel does not take. */
+bool pipe_send_to_client(struct pipe *pipe, struct span bytes);
+
+/* Append for the broker, for this turn's end.  False: no memory. */
+bool pipe_send_to_broker(struct pipe *pipe, struct span bytes);
+
+/*
+ * The device's CONNECT comes before the policy: 0, or the reason code of 5.0
+ * that refuses it, and `*text`.
+ */
+uint8_t pipe_access_begin(
+    struct pipe *pipe, const struct mqtt_connect *connect, const char **text);
+void pipe_access_end(struct pipe *pipe);
+
+/*
+ * A PACKET or HEAD of either direction, where there is an access; false where
+ * the pipe must end, and `why` tells.
+ */
+bool pipe_access_packet(struct pipe *pipe, struct mqtt_walk *from,
+    enum mqtt_walk_result result, const struct mqtt_walk_item *item);
+
+/* What was read was walked: packets of our own may go; false as above. */
+bool pipe_access_settle(struct pipe *pipe);
 
 /* Nothing more goes either way; freed when this turn is over. */
 void pipe_end(struct pipe *pipe);

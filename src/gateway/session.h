@@ -14,6 +14,7 @@
 #include "keyring.h"
 #include "log.h"
 #include "netaddr.h"
+#include "policy_rate.h"
 #include "roster.h"
 #include "ssh_conn.h"
 #include "worker.h"
@@ -65,6 +66,7 @@ struct session {
 	struct session_who who;
 	struct roster_node roster; /* while OPEN */
 	uint32_t entry; /* of the keyring in force */
+	struct policy_rate rate; /* of messages, all its channels' */
 	const char *why; /* it ended; a constant */
 	char *said; /* the same from the conn, or NULL */
 	char *sentence; /* of a code's refusal, told late; or NULL */

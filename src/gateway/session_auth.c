@@ -1,3 +1,4 @@
+#include "pipe.h"
 #include "session_private.h"
 
 #include "clock.h"
@@ -238,6 +239,8 @@ session_on_snapshot(struct session *session, struct snapshot *snapshot)
 	    strcmp(verdict.identity, session->who.identity) != 0)
 		session_disconnect(session, SSH_DISCONNECT_BY_APPLICATION,
 		    "the key is not let in any more");
-	else
+	else {
 		session->entry = verdict.entry;
+		pipes_on_snapshot(session);
+	}
 }

@@ -33,6 +33,7 @@ on_fault(const struct conf_fault *fault, void *arg)
 enum kind {
 	KIND_SECRET, /* a file that only its owner may read */
 	KIND_KEYS, /* a file or folder that only its owner may write */
+	KIND_POLICY, /* a file that only its owner may write */
 	KIND_FOLDER /* a folder that only its owner may write */
 };
 
@@ -45,6 +46,8 @@ static const struct {
     [KIND_SECRET] = {S_IFREG, 0077, "a file",
 	"take the rights of group and others: chmod 600"},
     [KIND_KEYS] = {S_IFREG | S_IFDIR, 0022, "a file or a folder",
+	"let only its owner write: chmod go-w"},
+    [KIND_POLICY] = {S_IFREG, 0022, "a file",
 	"let only its owner write: chmod go-w"},
     [KIND_FOLDER] = {S_IFDIR, 0022, "a folder",
 	"let only its owner write: chmod go-w"},
@@ -165,6 +168,8 @@ settings_check_files(const struct settings *settings, conf_fault_fn fn,
 	    is_there(settings->authorized_keys))
 		check_path(&c, "authorized_keys", settings->authorized_keys,
 		    KIND_KEYS, &st);
+	if (settings->policy != NULL)
+		check_path(&c, "policy", settings->policy, KIND_POLICY, &st);
 	check_user(&c, "user", settings->user);
 	check_user(&c, "net_user", settings->net_user);
 	check_brokers(&c);

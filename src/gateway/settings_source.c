@@ -82,7 +82,8 @@ is_there(const char *path)
 	return stat(path, &st) == 0 || errno != ENOENT;
 }
 
-static void
+/* NULL where there is none yet, or a fault. */
+static struct keyring *
 look_into_keys(const struct settings *settings, struct conf_teller *teller,
     keyring_report_fn *on_void, void *arg)
 {
@@ -93,10 +94,10 @@ look_into_keys(const struct settings *settings, struct conf_teller *teller,
 
 	if (settings->authorized_keys_is_default &&
 	    !is_there(settings->authorized_keys))
-		return;
+		return NULL;
 	if (key_files_read(&files, settings->authorized_keys, &err) != 0) {
 		conf_tell(teller, "authorized_keys", err.hint, "%s", err.what);
-		return;
+		return NULL;
 	}
 	texts = calloc(files.count + 1, sizeof *texts);
 	if (texts == NULL)
@@ -108,9 +109,104 @@ look_into_keys(const struct settings *settings, struct conf_teller *teller,
 		ring = keyring_new(texts, files.count, on_void, arg, &err);
 	if (ring == NULL)
 		conf_tell(teller, "authorized_keys", err.hint, "%s", err.what);
-	keyring_unref(ring);
 	free(texts);
 	key_files_fini(&files);
+	return ring;
+}
+
+/* ---- the policy ---- */
+
+struct policy_faults {
+	const struct settings_source *source;
+	size_t count;
+};
+
+static void
+on_policy_fault(const struct conf_fault *fault, void *arg)
+{
+	struct policy_faults *faults = arg;
+
+	faults->count++;
+	if (faults->source->on_fault != NULL)
+		faults->source->on_fault(fault, faults->source->arg);
+}
+
+/* NULL where none is named, or it has faults, which are told and counted. */
+static struct policy *
+read_policy(const struct settings *settings, struct policy_faults *faults)
+{
+	struct policy_source from = {.file = settings->policy,
+	    .on_fault = on_policy_fault,
+	    .arg = faults};
+	struct policy *policy = NULL;
+	struct err err = ERR_INIT;
+
+	if (settings->policy == NULL)
+		return NULL;
+	if (key_files_text(settings->policy, &from.bytes, &err) != 0) {
+		faults->count++;
+		tell(faults->source, &err);
+		return NULL;
+	}
+	from.format = policy_guess_format(from.bytes);
+	policy = policy_new(&from);
+	if (policy == NULL && faults->count == 0) {
+		faults->count++;
+		err_set(&err, ERR_NOMEM, "no memory for %s", settings->policy);
+		tell(faults->source, &err);
+	}
+	free((void *)from.bytes.data);
+	return policy;
+}
+
+int
+settings_source_check_policy(
+    const struct settings *settings, const struct settings_source *source)
+{
+	struct policy_faults faults = {.source = source};
+
+	policy_free(read_policy(settings, &faults));
+	return faults.count == 0 ? 0 : -1;
+}
+
+/* Its rules, held against the names that there are keys for. */
+static void
+advise_on_policy(const struct policy *policy, const struct keyring *ring,
+    const struct settings_advice *advice)
+{
+	size_t count = ring == NULL ? 0 : keyring_stats(ring).lines;
+	struct policy_check check = {.policy = policy,
+	    .on_finding = advice->on_finding,
+	    .arg = advice->arg};
+	struct policy_known *known = calloc(count + 1, sizeof *known);
+	char(*names)[STR_NAME_MAX + 1] = calloc(count + 1, sizeof *names);
+
+	if (known != NULL && names != NULL) {
+		for (size_t i = 0; i < count; i++)
+			known[i] = (struct policy_known){
+			    span_of_str(
+				keyring_identity(ring, (uint32_t)i, names[i])),
+			    span_of_str(keyring_role(ring, (uint32_t)i))};
+		check.known = ring == NULL ? NULL : known;
+		check.known_count = count;
+		policy_check(&check);
+	}
+	free(names);
+	free(known);
+}
+
+static int
+look_into_policy(const struct settings *settings,
+    const struct settings_source *source, const struct keyring *ring,
+    const struct settings_advice *advice)
+{
+	struct policy_faults faults = {.source = source};
+	struct policy *policy = read_policy(settings, &faults);
+
+	if (policy != NULL && advice->on_finding != NULL)
+		advise_on_policy(policy, ring, advice);
+	policy_free(policy);
+	return faults.count == 0 ? 0 : -1;
 }
 
 static void
@@ -154,16 +250,19 @@ look_into_secrets(const struct settings *settings, struct conf_teller *teller)
 
 int
 settings_source_look_into(const struct settings *settings,
-    const struct settings_source *source, keyring_report_fn *on_void, void *arg)
+    const struct settings_source *source, const struct settings_advice *advice)
 {
 	struct conf_teller teller = {.conf = &settings->conf,
 	    .on_fault = source->on_fault,
 	    .arg = source->arg};
+	struct keyring *ring =
+	    look_into_keys(settings, &teller, advice->on_void, advice->arg);
+	int result = look_into_policy(settings, source, ring, advice);
 
-	look_into_keys(settings, &teller, on_void, arg);
+	keyring_unref(ring);
 	look_into_host_keys(settings, &teller);
 	look_into_secrets(settings, &teller);
-	return teller.count == 0 ? 0 : -1;
+	return teller.count == 0 ? result : -1;
 }
 
 /* ---- what a reload cannot change ---- */

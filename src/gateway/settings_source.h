@@ -7,6 +7,7 @@
  */
 
 #include "key_files.h"
+#include "policy_check.h"
 #include "settings.h"
 
 struct settings_source {
@@ -26,15 +27,24 @@ int settings_source_read(const struct settings_source *source,
 
 void settings_source_free(struct snapshot_file *content);
 
+/* Whether the policy that `settings` name is sound; each fault is told. */
+int settings_source_check_policy(
+    const struct settings *settings, const struct settings_source *source);
+
+/* Told of what is no fault; any may be NULL. */
+struct settings_advice {
+	keyring_report_fn *on_void; /* a line that lets nobody in */
+	policy_finding_fn on_finding; /* what a policy cannot have meant */
+	void *arg;
+};
+
 /*
  * Look into the files that `settings` name: can the keys be read, are host
- * keys keys, do secrets have a first line?  What is missing and will be made
- * is passed over.  `on_void` (may be NULL) is told of each line that lets
- * nobody in, which is no fault.  0, or -1 where there were faults.
+ * keys keys, do secrets have a first line, is the policy one?  What is missing
+ * and will be made is passed over.  0, or -1 where there were faults.
  */
 int settings_source_look_into(const struct settings *settings,
-    const struct settings_source *source, keyring_report_fn *on_void,
-    void *arg);
+    const struct settings_source *source, const struct settings_advice *advice);
 
 /*
  * Tell in the log of what differs and is in force from the next start on only,

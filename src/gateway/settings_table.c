@@ -206,6 +206,13 @@ const struct conf_key settings_keys[] = {
 	.example = "/var/lib/kayad/authorized_keys",
 	.doc = "Who is let in: a file in OpenSSH's format, or a folder of "
 	       "such files; see kaya-authorized_keys(5)."},
+    {"policy", CONF_PATH, 0, .CONF_AT(struct settings, policy),
+	.fallback_doc = "none: whoever is let in may publish and subscribe to "
+			"everything that the broker lets it",
+	.example = "/etc/kaya/policy.yaml",
+	.doc = "Who may publish and subscribe to what: a file as in "
+	       "kaya-policy(5), or mosquitto's acl_file. Read again as the "
+	       "keys are; a file with a fault leaves the one before in force."},
     {"user", CONF_STRING, 0, .CONF_AT(struct settings, user),
 	.fallback_doc = "kayad where there is such a user, else daemon",
 	.example = "kayad",

@@ -9,6 +9,7 @@
 
 struct report {
 	enum settings_test_form form;
+	const char *policy; /* the file's name, once known */
 	size_t faults, warnings;
 	struct buf fault_rows, warning_rows; /* JSON */
 };
@@ -81,6 +82,23 @@ on_void_line(void *arg, const struct keyring_fault *fault)
 					  : "see kaya keys lint");
 }
 
+/* Rules that do not do what somebody meant; they are in force all the same. */
+static void
+on_finding(const struct policy_finding *finding, void *arg)
+{
+	struct report *report = arg;
+	const struct row row = {report->policy, finding->line, finding->column,
+	    finding->cause, finding->remedy};
+
+	report->warnings++;
+	if (report->form == SETTINGS_TEST_JSON)
+		put_row(&report->warning_rows, &row);
+	else
+		fprintf(stderr, "%s:%zu:%zu: warning: %s\n  remedy: %s\n",
+		    report->policy, finding->line, finding->column,
+		    finding->cause, finding->remedy);
+}
+
 static void
 sum_up(const struct report *report, const char *file)
 {
@@ -128,6 +146,8 @@ settings_test(const char *file, const struct settings_overrides *overrides,
 	    .overrides = overrides,
 	    .on_fault = on_fault,
 	    .arg = &report};
+	const struct settings_advice advice = {
+	    .on_void = on_void_line, .on_finding = on_finding, .arg = &report};
 	struct snapshot_file content;
 	struct settings settings;
 	struct err err = ERR_INIT;
@@ -139,8 +159,8 @@ settings_test(const char *file, const struct settings_overrides *overrides,
 		     ? 0
 		     : err_exit_status(err.code);
 	if (status == 0) {
-		if (settings_source_look_into(
-			&settings, &source, on_void_line, &report) != 0)
+		report.policy = settings.policy;
+		if (settings_source_look_into(&settings, &source, &advice) != 0)
 			status = 2;
 		settings_source_free(&content);
 		settings_fini(&settings);

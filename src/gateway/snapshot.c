@@ -35,6 +35,22 @@ snapshot_setup_unref(struct snapshot_setup *setup)
 	free(setup);
 }
 
+struct snapshot_policy *
+snapshot_policy_ref(struct snapshot_policy *policy)
+{
+	atomic_fetch_add(&policy->refs, 1);
+	return policy;
+}
+
+void
+snapshot_policy_unref(struct snapshot_policy *policy)
+{
+	if (policy == NULL || atomic_fetch_sub(&policy->refs, 1) != 1)
+		return;
+	policy_free(policy->policy);
+	free(policy);
+}
+
 struct snapshot *
 snapshot_ref(struct snapshot *snapshot)
 {
@@ -50,6 +66,7 @@ snapshot_unref(struct snapshot *snapshot)
 	snapshot_setup_unref(snapshot->setup);
 	if (snapshot->ring != NULL)
 		keyring_unref(snapshot->ring);
+	snapshot_policy_unref(snapshot->policy);
 	free(snapshot);
 }
 
@@ -91,6 +108,7 @@ snapshot_pack(const struct snapshot_parts *parts, struct err *err)
 	wire_put_u32(&out, (uint32_t)parts->secret_count);
 	for (size_t i = 0; i < parts->secret_count; i++)
 		wire_put_string32(&out, parts->secrets[i]);
+	put_file(&out, &parts->policy);
 	wire_put_u32(&out, (uint32_t)parts->key_file_count);
 	for (size_t i = 0; i < parts->key_file_count; i++)
 		put_file(&out, &parts->key_files[i]);
@@ -281,9 +299,61 @@ done:
 	return ring;
 }
 
+/* The first goes to the parent, too. */
+struct faults {
+	struct err *err;
+	size_t count;
+};
+
+static void
+on_policy_fault(const struct conf_fault *fault, void *arg)
+{
+	struct faults *faults = arg;
+
+	if (faults->count++ == 0)
+		*faults->err = fault->err;
+	log_err(LOG_LEVEL_ERROR, "policy", "fault", &fault->err);
+}
+
+static int
+unpack_policy(struct span *in, struct snapshot *snapshot,
+    struct snapshot_policy *before, struct err *err)
+{
+	struct faults faults = {.err = err};
+	struct snapshot_policy *policy;
+	char name[4096];
+	struct policy_source source = {
+	    .file = name, .on_fault = on_policy_fault, .arg = &faults};
+
+	if (!take_file(in, name, sizeof name, &source.bytes))
+		return err_set(err, ERR_FAILED, "the snapshot is cut off");
+	if (name[0] == '\0')
+		return 0;
+	policy = calloc(1, sizeof *policy);
+	if (policy == NULL)
+		return err_set(err, ERR_NOMEM, "no memory");
+	policy->refs = 1;
+	source.format = policy_guess_format(source.bytes);
+	policy->policy = policy_new(&source);
+	if (policy->policy == NULL) {
+		snapshot_policy_unref(policy);
+		if (faults.count == 0)
+			return err_set(err, ERR_NOMEM, "no memory");
+		if (before == NULL)
+			return -1;
+		log_event(LOG_LEVEL_ERROR, "policy", "refused",
+		    "the policy before stays in force");
+		err_clear(err);
+		snapshot->policy = snapshot_policy_ref(before);
+		return 0;
+	}
+	snapshot->policy = policy;
+	return 0;
+}
+
 struct snapshot *
-snapshot_unpack(
-    int fd, const struct settings_overrides *overrides, struct err *err)
+snapshot_unpack(int fd, const struct settings_overrides *overrides,
+    struct snapshot_policy *before, struct err *err)
 {
 	struct snapshot *snapshot = calloc(1, sizeof *snapshot);
 	struct span in;
@@ -305,7 +375,9 @@ snapshot_unpack(
 	in = span_of(map, (size_t)size);
 	if (!wire_take_u64(&in, &snapshot->generation))
 		err_set(err, ERR_FAILED, "the snapshot is cut off");
-	else if ((snapshot->setup = unpack_setup(&in, overrides, err)) != NULL)
+	else if ((snapshot->setup = unpack_setup(&in, overrides, err)) !=
+		     NULL &&
+		 unpack_policy(&in, snapshot, before, err) == 0)
 		snapshot->ring = unpack_ring(&in, err);
 	munmap(map, (size_t)size);
 	if (snapshot->ring == NULL) {

@@ -12,6 +12,7 @@
 
 #include "keyring.h"
 #include "mqtt_walk.h"
+#include "policy.h"
 #include "settings.h"
 #include "ssh_conn.h"
 
@@ -32,11 +33,20 @@ struct snapshot_setup {
 struct snapshot_setup *snapshot_setup_ref(struct snapshot_setup *setup);
 void snapshot_setup_unref(struct snapshot_setup *setup);
 
+/* Who may say what; shared by connections, the newest. */
+struct snapshot_policy {
+	_Atomic uint32_t refs;
+	struct policy *policy;
+};
+struct snapshot_policy *snapshot_policy_ref(struct snapshot_policy *policy);
+void snapshot_policy_unref(struct snapshot_policy *policy); /* NULL is fine */
+
 struct snapshot {
 	_Atomic uint32_t refs;
 	uint64_t generation;
 	struct snapshot_setup *setup;
 	struct keyring *ring;
+	struct snapshot_policy *policy; /* NULL: none */
 };
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot); /* NULL is fine */
@@ -54,6 +64,7 @@ struct snapshot_parts {
 	size_t host_key_count;
 	const struct span *secrets; /* one a broker; empty: none */
 	size_t secret_count;
+	struct snapshot_file policy; /* name NULL: there is none */
 	const struct snapshot_file *key_files;
 	size_t key_file_count;
 };
@@ -64,9 +75,11 @@ int snapshot_pack(const struct snapshot_parts *parts, struct err *err);
 /*
  * Read what snapshot_pack wrote (`fd` stays the caller's); `overrides` are the
  * command line's words, as at the start.  Lines of key files that mean nothing
- * are logged.  NULL and `err` on failure.
+ * are logged, and so is every fault of the policy, in whose place the one
+ * `before` stays (NULL: it is a failure).  NULL and `err` on failure.
  */
-struct snapshot *snapshot_unpack(
-    int fd, const struct settings_overrides *overrides, struct err *err);
+struct snapshot *snapshot_unpack(int fd,
+    const struct settings_overrides *overrides,
+    struct snapshot_policy *before, struct err *err);
 
 #endif

@@ -33,6 +33,7 @@ struct keyring {
 	size_t count;
 	size_t cap;
 	uint32_t *index; /* of the first line of each key, open addressing */
+	uint32_t *name_index; /* of a line of each identity, likewise */
 	size_t mask;
 	struct policies *policies;
 	struct buf names; /* zero-terminated, one behind the other */
@@ -237,6 +238,49 @@ build_index(struct keyring *ring)
 	return 0;
 }
 
+/* FNV-1a. */
+static size_t
+hash_name(struct span name)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < name.len; i++)
+		hash = (hash ^ name.data[i]) * 0x100000001b3u;
+	return (size_t)(hash ^ hash >> 32);
+}
+
+/* Where the identity stands, or would. */
+static size_t
+name_slot_of(const struct keyring *ring, struct span name)
+{
+	size_t slot = hash_name(name) & ring->mask;
+	char text[STR_NAME_MAX + 1];
+
+	while (ring->name_index[slot] != NONE &&
+	       !span_is(
+		   name, keyring_identity(ring, ring->name_index[slot], text)))
+		slot = (slot + 1) & ring->mask;
+	return slot;
+}
+
+/* As large as the other one, and after it. */
+static int
+build_name_index(struct keyring *ring)
+{
+	size_t size = (ring->mask + 1) * sizeof *ring->name_index;
+	char text[STR_NAME_MAX + 1];
+
+	ring->name_index = malloc(size);
+	if (ring->name_index == NULL)
+		return -1;
+	memset(ring->name_index, 0xff, size);
+	for (size_t i = 0; i < ring->count; i++)
+		ring->name_index[name_slot_of(ring,
+		    span_of_str(keyring_identity(ring, (uint32_t)i, text)))] =
+		    (uint32_t)i;
+	return 0;
+}
+
 static struct keyring *
 keyring_alloc(size_t file_count)
 {
@@ -301,7 +345,7 @@ keyring_new(const struct keyring_file *files, size_t n,
 		if (b->file == NULL || add_file(b, files[i].text) < 0)
 			goto nomem;
 	}
-	if (build_index(ring) < 0)
+	if (build_index(ring) < 0 || build_name_index(ring) < 0)
 		goto nomem;
 	free(b);
 	shrink(ring);
@@ -331,6 +375,7 @@ keyring_unref(struct keyring *ring)
 	free(ring->files);
 	free(ring->entries);
 	free(ring->index);
+	free(ring->name_index);
 	policies_free(ring->policies);
 	buf_fini(&ring->names);
 	free(ring);
@@ -343,8 +388,8 @@ keyring_stats(const struct keyring *ring)
 
 	stats.lines = ring->count;
 	stats.bytes = sizeof *ring + ring->cap * sizeof *ring->entries +
-		      (ring->mask + 1) * sizeof *ring->index + ring->names.cap +
-		      policies_bytes(ring->policies);
+		      2 * (ring->mask + 1) * sizeof *ring->index +
+		      ring->names.cap + policies_bytes(ring->policies);
 	return stats;
 }
 
@@ -368,6 +413,12 @@ keyring_identity(
 		snprintf(text, STR_NAME_MAX + 1, "%s",
 		    (const char *)buf_span(&ring->names).data + e->name);
 	return text;
+}
+
+bool
+keyring_has_identity(const struct keyring *ring, struct span identity)
+{
+	return ring->name_index[name_slot_of(ring, identity)] != NONE;
 }
 
 const char *

@@ -117,6 +117,9 @@ const uint8_t *keyring_digest(const struct keyring *ring, uint32_t entry);
 const char *keyring_identity(
     const struct keyring *ring, uint32_t entry, char text[STR_NAME_MAX + 1]);
 
+/* Whether any line names this identity.  One look, however many there are. */
+bool keyring_has_identity(const struct keyring *ring, struct span identity);
+
 /* An entry's role, "" where it has none; borrowed from the ring. */
 const char *keyring_role(const struct keyring *ring, uint32_t entry);
 

@@ -2,6 +2,7 @@
 
 #include "mqtt_property.h"
 #include "mqtt_topic.h"
+#include "wire.h"
 
 /*
  * A bounded reader over the packet as far as it is there: a field is read
@@ -151,4 +152,22 @@ mqtt_publish_head(struct span in, const struct mqtt_frame *frame,
 	}
 	*need = r.need;
 	return r.rule;
+}
+
+bool
+mqtt_publish_put_topic(const struct mqtt_frame *frame,
+    const struct mqtt_publish *publish, struct span packet, struct span topic,
+    struct buf *out)
+{
+	size_t remaining = frame->remaining - publish->topic.len + topic.len;
+	size_t behind = frame->header_len + 2u + publish->topic.len;
+	uint8_t varint[4];
+
+	if (remaining > MQTT_REMAINING_MAX)
+		return false;
+	wire_put_u8(out, packet.data[0]);
+	buf_append(out, varint, mqtt_varint_put(varint, (uint32_t)remaining));
+	wire_put_string16(out, topic);
+	wire_put_bytes(out, span_of(packet.data + behind, packet.len - behind));
+	return !out->failed;
 }

@@ -9,7 +9,7 @@
  *	 <----------------- head ---------------------->
  */
 
-#include <stdbool.h>
+#include "buf.h"
 
 #include "mqtt_frame.h"
 
@@ -40,5 +40,15 @@ struct mqtt_publish {
  */
 enum mqtt_rule mqtt_publish_head(struct span in, const struct mqtt_frame *frame,
     struct mqtt_sender from, struct mqtt_publish *publish, uint32_t *need);
+
+/*
+ * Append `packet`, which `publish` was read from (its head, and as much of its
+ * payload as lies behind it), with `topic` in its topic's place: for one whose
+ * alias the receiver was never told.  False, and nothing of use appended, where
+ * it would be larger than MQTT allows or `out` cannot take it.
+ */
+bool mqtt_publish_put_topic(const struct mqtt_frame *frame,
+    const struct mqtt_publish *publish, struct span packet, struct span topic,
+    struct buf *out);
 
 #endif

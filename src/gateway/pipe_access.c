@@ -1,0 +1,223 @@
+#include "pipe_private.h"
+
+#include "mqtt_reason.h"
+#include "policy_explain.h"
+
+enum { REFUSALS_EACH_MS = 1000, RULE_TEXT = 256 };
+
+static bool
+has_identity(const void *arg, struct span name)
+{
+	return keyring_has_identity(arg, name);
+}
+
+static struct policy_identities
+identities_of(const struct pipe *pipe)
+{
+	return (struct policy_identities){
+	    .has = has_identity, .arg = pipe->worker->snapshot->ring};
+}
+
+/* ---- what the log says of it ---- */
+
+static const char *const actions[] = {
+    [POLICY_PUBLISH] = "publish",
+    [POLICY_SUBSCRIBE] = "subscribe",
+    [POLICY_DELIVER] = "deliver",
+};
+
+static void
+log_verdict(struct pipe *pipe, enum log_level level, const char *event,
+    const struct access_refusal *refusal)
+{
+	struct log_line line;
+	char rule[RULE_TEXT];
+
+	if (pipe->session == NULL ||
+	    !session_log(&line, level, &pipe->session->who, event))
+		return;
+	log_u64(&line, "channel", pipe->channel);
+	log_str(&line, "action", actions[refusal->action]);
+	log_span(&line, "topic", refusal->topic);
+	log_u64(&line, "qos", refusal->qos);
+	log_str(&line, "why",
+	    refusal->verdict == POLICY_ALLOWED
+		? "the role permits fewer messages"
+		: policy_verdict_text(refusal->verdict));
+	if (refusal->why != NULL) {
+		log_u64(&line, "line", refusal->why->line);
+		log_str(&line, "rule",
+		    policy_rule_text(refusal->why, rule, sizeof rule));
+	}
+	if (pipe->refusals_untold > 0)
+		log_u64(&line, "more_before", pipe->refusals_untold);
+	log_end(&line);
+	pipe->refusals_untold = 0;
+}
+
+/* A device that goes on trying does not fill the log. */
+static void
+on_refused(void *arg, const struct access_refusal *refusal)
+{
+	struct pipe *pipe = arg;
+	uint64_t now = worker_now_ms(pipe->worker);
+
+	uint64_t *told = &pipe->refusal_told_ms[refusal->action];
+
+	if (*told != 0 && now - *told < REFUSALS_EACH_MS) {
+		pipe->refusals_untold++;
+		return;
+	}
+	*told = now;
+	log_verdict(pipe, LOG_LEVEL_INFO, "refuse", refusal);
+}
+
+static void
+on_shouted(void *arg, const struct access_refusal *passed)
+{
+	log_verdict(arg, LOG_LEVEL_ERROR, "break-glass", passed);
+}
+
+/* ---- packets ---- */
+
+static bool
+to_broker(void *arg, struct span bytes)
+{
+	return pipe_send_to_broker(arg, bytes);
+}
+
+static bool
+to_client(void *arg, struct span bytes)
+{
+	return pipe_send_to_client(arg, bytes);
+}
+
+static void
+set_masks(struct pipe *pipe)
+{
+	mqtt_walk_set_mask(
+	    &pipe->from_client, access_client_mask(pipe->access));
+	mqtt_walk_set_mask(
+	    &pipe->from_broker, access_broker_mask(pipe->access));
+}
+
+uint8_t
+pipe_access_begin(
+    struct pipe *pipe, const struct mqtt_connect *connect, const char **text)
+{
+	struct session *session = pipe->session;
+	struct snapshot *snapshot = pipe->worker->snapshot;
+	const struct policy_identities identities = identities_of(pipe);
+	struct access_options options;
+	uint8_t code;
+
+	if (snapshot->policy == NULL)
+		return 0;
+	pipe->policy = snapshot_policy_ref(snapshot->policy);
+	options = (struct access_options){
+	    .policy = pipe->policy->policy,
+	    .identity = span_of_str(session->who.identity),
+	    .role = span_of_str(keyring_role(snapshot->ring, session->entry)),
+	    .rate = &session->rate,
+	    .events = {to_broker, to_client, on_refused, on_shouted, pipe},
+	};
+	pipe->access = access_new(&options);
+	if (pipe->access == NULL) {
+		*text = "the gateway has no memory left";
+		return MQTT_SERVER_UNAVAILABLE;
+	}
+	code = access_connect(pipe->access, connect, &identities, text);
+	set_masks(pipe);
+	return code;
+}
+
+void
+pipe_access_end(struct pipe *pipe)
+{
+	access_free(pipe->access);
+	pipe->access = NULL;
+	snapshot_policy_unref(pipe->policy);
+	pipe->policy = NULL;
+}
+
+bool
+pipe_access_packet(struct pipe *pipe, struct mqtt_walk *from,
+    enum mqtt_walk_result result, const struct mqtt_walk_item *item)
+{
+	enum access_result done;
+
+	if (from == &pipe->from_client)
+		done = access_from_client(
+		    pipe->access, result, item, worker_now_ms(pipe->worker));
+	else
+		done = access_from_broker(pipe->access, result, item);
+	switch (done) {
+	case ACCESS_SKIP:
+		mqtt_walk_skip(from);
+		__attribute__((fallthrough));
+	case ACCESS_DONE:
+		set_masks(pipe);
+		return true;
+	case ACCESS_BAD_ALIAS:
+		pipe->why = "a topic alias that stands for nothing";
+		return false;
+	case ACCESS_NO_MEMORY:
+		break;
+	}
+	pipe->why = "no memory";
+	return false;
+}
+
+bool
+pipe_access_settle(struct pipe *pipe)
+{
+	if (pipe->access == NULL ||
+	    access_settle(pipe->access, &pipe->from_client, &pipe->from_broker))
+		return true;
+	pipe->why = "no memory";
+	return false;
+}
+
+/* ---- another policy ---- */
+
+static const char *
+change(struct pipe *pipe)
+{
+	struct snapshot *snapshot = pipe->worker->snapshot;
+	const struct policy_identities identities = identities_of(pipe);
+	struct snapshot_policy *old = pipe->policy;
+	bool is_allowed;
+
+	if (snapshot->policy == old)
+		return NULL;
+	if (snapshot->policy == NULL || old == NULL)
+		return "who may say what is decided in another way now";
+	if (!access_is_of_role(pipe->access,
+		span_of_str(
+		    keyring_role(snapshot->ring, pipe->session->entry))))
+		return "the key has another role now";
+	pipe->policy = snapshot_policy_ref(snapshot->policy);
+	is_allowed =
+	    access_change(pipe->access, pipe->policy->policy, &identities);
+	snapshot_policy_unref(old);
+	return is_allowed ? NULL : "the policy wants another client id now";
+}
+
+void
+pipes_on_snapshot(struct session *session)
+{
+	for (struct pipe *pipe = session->pipes, *next; pipe != NULL;
+	     pipe = next) {
+		const char *why;
+
+		next = pipe->next;
+		/* What has not sent its CONNECT yet is judged by that. */
+		if (pipe->state != PIPE_OPEN || !pipe->has_connect)
+			continue;
+		why = change(pipe);
+		if (why == NULL)
+			continue;
+		pipe->why = why;
+		pipe_end(pipe);
+	}
+}

@@ -1,0 +1,423 @@
+#include "access_private.h"
+
+#include "mqtt_encode.h"
+#include "mqtt_packet.h"
+#include "mqtt_property.h"
+
+#include <stdlib.h>
+
+enum { OWN_MAX_BYTES = 1 << 20 };
+
+/* ---- life ---- */
+
+static struct span
+identity_of(const struct access *access)
+{
+	return span_of(access->names, access->identity_len);
+}
+
+static struct span
+role_of(const struct access *access)
+{
+	return span_of(access->names + access->identity_len, access->role_len);
+}
+
+struct access *
+access_new(const struct access_options *options)
+{
+	size_t names = options->identity.len + options->role.len;
+	struct access *access = calloc(1, sizeof *access + names);
+
+	if (access == NULL)
+		return NULL;
+	access->events = options->events;
+	access->rate = options->rate;
+	access->identity_len = options->identity.len;
+	access->role_len = options->role.len;
+	if (options->identity.len > 0)
+		memcpy(access->names, options->identity.data,
+		    options->identity.len);
+	if (options->role.len > 0)
+		memcpy(access->names + options->identity.len,
+		    options->role.data, options->role.len);
+	buf_init(&access->to_client, OWN_MAX_BYTES);
+	buf_init(&access->to_broker, OWN_MAX_BYTES);
+	policy_who_init(&access->who, options->policy, identity_of(access),
+	    role_of(access));
+	return access;
+}
+
+void
+access_free(struct access *access)
+{
+	if (access == NULL)
+		return;
+	while (access->pending != NULL) {
+		struct access_pending *pending = access->pending;
+
+		access->pending = pending->next;
+		free(pending);
+	}
+	access_aliases_fini(&access->from_client);
+	access_aliases_fini(&access->from_broker);
+	access_acks_fini(&access->acks);
+	free(access->refused.bits);
+	free(access->withheld.bits);
+	buf_fini(&access->to_client);
+	buf_fini(&access->to_broker);
+	free(access->client_id);
+	free(access);
+}
+
+/* ---- who the client is ---- */
+
+static bool
+keep_client_id(struct access *access, struct span client_id)
+{
+	char *copy = malloc(client_id.len + 1);
+
+	if (copy == NULL)
+		return false;
+	if (client_id.len > 0)
+		memcpy(copy, client_id.data, client_id.len);
+	free(access->client_id);
+	access->client_id = copy;
+	access->client_id_len = client_id.len;
+	return true;
+}
+
+static enum policy_client_id_result
+judge_client_id(
+    struct access *access, const struct policy_identities *identities)
+{
+	return policy_client_id(&access->who,
+	    span_of(access->client_id, access->client_id_len), identities,
+	    NULL);
+}
+
+static bool
+may_leave_will(struct access *access, const struct mqtt_connect *connect)
+{
+	const struct policy_message will = {
+	    .topic = connect->will_topic,
+	    .qos = connect->will_qos,
+	    .is_retained = connect->will_retain,
+	    .size = connect->will_payload.len,
+	    .payload = connect->will_payload,
+	};
+	struct access_refusal refusal = {
+	    .action = POLICY_PUBLISH, .topic = will.topic, .qos = will.qos};
+
+	refusal.verdict = policy_publish(&access->who, &will, &refusal.why);
+	if (refusal.verdict == POLICY_ALLOWED)
+		return true;
+	access->events.refused(access->events.arg, &refusal);
+	return false;
+}
+
+uint8_t
+access_connect(struct access *access, const struct mqtt_connect *connect,
+    const struct policy_identities *identities, const char **text)
+{
+	access->level = connect->level;
+	access->client_packet_max = connect->packet_max;
+	access->no_reasons = connect->no_problem_information;
+	*text = "the gateway has no memory left";
+	if (!keep_client_id(access, connect->client_id))
+		return MQTT_SERVER_UNAVAILABLE;
+	switch (judge_client_id(access, identities)) {
+	case POLICY_CLIENT_ID_ALLOWED:
+		break;
+	case POLICY_CLIENT_ID_OF_ANOTHER:
+		*text = "the client id belongs to another identity";
+		return MQTT_CLIENT_ID_NOT_VALID;
+	case POLICY_CLIENT_ID_PATTERN:
+		*text = "the policy wants another client id";
+		return MQTT_CLIENT_ID_NOT_VALID;
+	}
+	if (connect->has_will && !may_leave_will(access, connect)) {
+		*text = "the policy does not allow this will";
+		return MQTT_NOT_AUTHORIZED;
+	}
+	*text = NULL;
+	return MQTT_SUCCESS;
+}
+
+bool
+access_change(struct access *access, const struct policy *policy,
+    const struct policy_identities *identities)
+{
+	policy_who_init(
+	    &access->who, policy, identity_of(access), role_of(access));
+	return access->client_id == NULL ||
+	       judge_client_id(access, identities) == POLICY_CLIENT_ID_ALLOWED;
+}
+
+bool
+access_is_of_role(const struct access *access, struct span role)
+{
+	return span_equal(role_of(access), role);
+}
+
+/* ---- what is looked at ---- */
+
+uint16_t
+access_client_mask(const struct access *access)
+{
+	uint16_t mask = MQTT_MASK(MQTT_PUBLISH) | MQTT_MASK(MQTT_SUBSCRIBE);
+
+	if (access->refused.count > 0)
+		mask |= MQTT_MASK(MQTT_PUBREL);
+	return mask;
+}
+
+uint16_t
+access_broker_mask(const struct access *access)
+{
+	uint16_t mask = MQTT_MASK(MQTT_PUBLISH);
+
+	if (!access->has_connack)
+		mask |= MQTT_MASK(MQTT_CONNACK);
+	if (access->acks.count > 0)
+		mask |= MQTT_MASK(MQTT_PUBACK) | MQTT_MASK(MQTT_PUBREC);
+	if (access->pending != NULL)
+		mask |= MQTT_MASK(MQTT_SUBACK);
+	if (access->withheld.count > 0)
+		mask |= MQTT_MASK(MQTT_PUBREL);
+	return mask;
+}
+
+/* ---- packets of our own ---- */
+
+struct span
+access_reason(const struct access *access, const char *text)
+{
+	if (access->level != MQTT_50 || access->no_reasons)
+		return (struct span){0};
+	return span_of_str(text);
+}
+
+uint8_t
+access_code(enum policy_verdict verdict)
+{
+	switch (verdict) {
+	case POLICY_ALLOWED: /* but too often */
+	case POLICY_SIZE:
+		return MQTT_QUOTA_EXCEEDED;
+	case POLICY_TOPIC_INVALID:
+		return MQTT_TOPIC_NAME_INVALID;
+	default:
+		return MQTT_NOT_AUTHORIZED;
+	}
+}
+
+bool
+access_say_client(struct access *access, const struct mqtt_answer *answer)
+{
+	struct mqtt_answer full = *answer;
+
+	full.level = access->level;
+	full.packet_max = access->client_packet_max;
+	/* 3.1 has no failure here; its brokers say 3.1.1's. */
+	if (full.type == MQTT_SUBACK && full.level == MQTT_31)
+		full.level = MQTT_311;
+	return mqtt_encode_answer(&full, &access->to_client) != MQTT_NO_ROOM;
+}
+
+bool
+access_say_broker(struct access *access, const struct mqtt_answer *answer)
+{
+	struct mqtt_answer full = *answer;
+
+	full.level = access->level;
+	return mqtt_encode_answer(&full, &access->to_broker) != MQTT_NO_ROOM;
+}
+
+static bool
+say_ready(struct access *access)
+{
+	struct span bytes;
+
+	while (access_acks_next(&access->acks, &bytes)) {
+		if (!buf_append(&access->to_client, bytes.data, bytes.len))
+			return false;
+		access_acks_pop(&access->acks);
+	}
+	return true;
+}
+
+/* The client's direction stands between two frames. */
+static bool
+settle_client(struct access *access)
+{
+	if (!say_ready(access))
+		return false;
+	if (buf_len(&access->to_client) == 0)
+		return true;
+	if (!access->events.to_client(
+		access->events.arg, buf_span(&access->to_client)))
+		return false;
+	buf_fini(&access->to_client);
+	return true;
+}
+
+static bool
+settle_broker(struct access *access)
+{
+	if (buf_len(&access->to_broker) == 0)
+		return true;
+	if (!access->events.to_broker(
+		access->events.arg, buf_span(&access->to_broker)))
+		return false;
+	buf_fini(&access->to_broker);
+	return true;
+}
+
+bool
+access_settle(struct access *access, const struct mqtt_walk *from_client,
+    const struct mqtt_walk *from_broker)
+{
+	if (mqtt_walk_is_between(from_broker) && !settle_client(access))
+		return false;
+	return !mqtt_walk_is_between(from_client) || settle_broker(access);
+}
+
+bool
+access_is_quiet(const struct access *access)
+{
+	return buf_len(&access->to_client) == 0 &&
+	       buf_len(&access->to_broker) == 0 && access->acks.count == 0 &&
+	       access->pending == NULL;
+}
+
+/* ---- packets ---- */
+
+static enum access_result
+pass(bool done)
+{
+	return done ? ACCESS_DONE : ACCESS_NO_MEMORY;
+}
+
+/* False where the packet is whole and sound, as the walk promised. */
+static bool
+read_ack(const struct access *access, const struct mqtt_walk_item *item,
+    enum mqtt_side side, struct mqtt_ack *ack)
+{
+	const struct mqtt_sender from = {
+	    .side = (uint8_t)side, .level = access->level};
+
+	return mqtt_ack_decode(item->frame.type,
+		   mqtt_frame_body(&item->frame, item->bytes), from,
+		   ack) == MQTT_RULE_NONE;
+}
+
+/* Of a PUBLISH at QoS 2 that never went on. */
+static enum access_result
+pubrel_from_client(struct access *access, const struct mqtt_walk_item *item)
+{
+	struct mqtt_ack ack;
+
+	if (!read_ack(access, item, MQTT_FROM_CLIENT, &ack) ||
+	    !access_ids_take(&access->refused, ack.packet_id))
+		return pass(
+		    access->events.to_broker(access->events.arg, item->bytes));
+	return pass(access_say_client(
+	    access, &(struct mqtt_answer){
+			.type = MQTT_PUBCOMP, .packet_id = ack.packet_id}));
+}
+
+static enum access_result
+pubrel_from_broker(struct access *access, const struct mqtt_walk_item *item)
+{
+	struct mqtt_ack ack;
+
+	if (!read_ack(access, item, MQTT_FROM_BROKER, &ack) ||
+	    !access_ids_take(&access->withheld, ack.packet_id))
+		return pass(
+		    access->events.to_client(access->events.arg, item->bytes));
+	return pass(access_say_broker(
+	    access, &(struct mqtt_answer){
+			.type = MQTT_PUBCOMP, .packet_id = ack.packet_id}));
+}
+
+static enum access_result
+ack_from_broker(struct access *access, const struct mqtt_walk_item *item)
+{
+	enum access_turn turn = ACCESS_TURN_NOW;
+	struct mqtt_ack ack;
+
+	if (read_ack(access, item, MQTT_FROM_BROKER, &ack))
+		turn = access_acks_arrived(&access->acks, ack.packet_id,
+		    item->frame.type, item->bytes);
+	if (turn == ACCESS_TURN_LATER)
+		return ACCESS_DONE;
+	return pass(turn == ACCESS_TURN_NOW &&
+		    access->events.to_client(access->events.arg, item->bytes));
+}
+
+/* It may bring the id that the broker made up (5.0 section 3.2.2.3.7). */
+static enum access_result
+connack(struct access *access, const struct mqtt_walk_item *item)
+{
+	const struct mqtt_sender from = {
+	    .side = MQTT_FROM_BROKER, .level = access->level};
+	struct mqtt_connack connack;
+	struct mqtt_property id;
+
+	access->has_connack = true;
+	if (access->level == MQTT_50 && access->client_id_len == 0 &&
+	    mqtt_connack_decode(mqtt_frame_body(&item->frame, item->bytes),
+		from, &connack) == MQTT_RULE_NONE &&
+	    mqtt_property_find(
+		connack.properties, MQTT_ASSIGNED_CLIENT_IDENTIFIER, &id)) {
+		if (!keep_client_id(access, id.text))
+			return ACCESS_NO_MEMORY;
+		/* Whatever comes of it: nobody else chose this id. */
+		judge_client_id(access, NULL);
+	}
+	return pass(access->events.to_client(access->events.arg, item->bytes));
+}
+
+enum access_result
+access_from_client(struct access *access, enum mqtt_walk_result result,
+    const struct mqtt_walk_item *item, uint64_t now_ms)
+{
+	/* We stand between two frames: what waits goes before. */
+	if (!settle_broker(access))
+		return ACCESS_NO_MEMORY;
+	switch (item->frame.type) {
+	case MQTT_PUBLISH:
+		return access_publish(access, result, item, now_ms);
+	case MQTT_SUBSCRIBE:
+		return access_subscribe(access, item);
+	case MQTT_PUBREL:
+		return pubrel_from_client(access, item);
+	default:
+		return pass(
+		    access->events.to_broker(access->events.arg, item->bytes));
+	}
+}
+
+enum access_result
+access_from_broker(struct access *access, enum mqtt_walk_result result,
+    const struct mqtt_walk_item *item)
+{
+	if (!settle_client(access))
+		return ACCESS_NO_MEMORY;
+	switch (item->frame.type) {
+	case MQTT_PUBLISH:
+		return access_deliver(access, result, item);
+	case MQTT_PUBACK:
+	case MQTT_PUBREC:
+		return ack_from_broker(access, item);
+	case MQTT_PUBREL:
+		return pubrel_from_broker(access, item);
+	case MQTT_SUBACK:
+		return access_suback(access, item);
+	case MQTT_CONNACK:
+		return connack(access, item);
+	default:
+		return pass(
+		    access->events.to_client(access->events.arg, item->bytes));
+	}
+}

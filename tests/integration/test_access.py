@@ -1,0 +1,449 @@
+"""Who may publish and subscribe to what, at the gateway, by stock clients."""
+
+import contextlib
+import queue
+import socket
+import struct
+import subprocess
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+import peers
+from peers import make_key, wait_until
+from tunnels import Tunnel
+
+POLICY = """\
+roles:
+  - name: sensor
+    publish: ["sensors/%i/#", "$meta/%i"]
+    subscribe: ["commands/%i/#", "shared/+"]
+  - name: desk
+    publish: ["commands/#", "shared/#"]
+    subscribe: ["sensors/#", "shared/#"]
+  - name: slow
+    publish: ["slow/#"]
+    subscribe: ["slow/#"]
+    qos: 1
+    retain: no
+    payload: 64B
+    rate: 5
+    rate_interval: 1h
+  - name: strict
+    publish: ["strict/%c"]
+    subscribe: ["strict/%c"]
+    client_ids: ["%i-*"]
+identities:
+  - names: [dan, eve]
+    roles: sensor
+  - names: desk
+    roles: desk
+  - names: slow
+    roles: slow
+  - names: strict
+    roles: strict
+"""
+LEVELS = {"3.1.1": paho.MQTTv311, "5.0": paho.MQTTv5}
+
+
+class Gateway:
+    """kayad with a policy, and a tunnel for each identity that is used."""
+
+    def __init__(self, folder, stack):
+        self.folder = folder
+        self.stack = stack
+        self.policy = folder / "policy.yaml"
+        self.policy.write_text(POLICY)
+        self.policy.chmod(0o644)
+        folder.chmod(0o755)
+        self.kayad = stack.enter_context(peers.Kayad(
+            folder, config=f"policy: {self.policy}\n"))
+        self.tunnels = {}
+
+    def port(self, name):
+        if name not in self.tunnels:
+            key = self.folder / f"key-{name}"
+            self.kayad.admit(make_key(key), name)
+            self.tunnels[name] = self.stack.enter_context(
+                Tunnel(self.kayad, key))
+        return self.tunnels[name].port
+
+    def client(self, name, level="5.0", **options):
+        return self.stack.enter_context(
+            Client(self.port(name), LEVELS[level], **options))
+
+    def change_policy(self, text):
+        before = self.kayad.log().count("event=reload")
+        fresh = self.policy.with_suffix(".new~")
+        fresh.write_text(text)
+        fresh.chmod(0o644)
+        fresh.rename(self.policy)
+        wait_until(lambda: self.kayad.log().count("event=reload") > before,
+                   "the policy is read")
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    with contextlib.ExitStack() as stack:
+        yield Gateway(tmp_path, stack)
+
+
+@pytest.fixture(params=LEVELS)
+def level(request):
+    return request.param
+
+
+class Client:
+    """Paho: what it is answered, in order."""
+
+    def __init__(self, port, protocol, client_id="", will=None, clean=True,
+                 must_connect=True):
+        self.events = queue.Queue()
+        self.messages = queue.Queue()
+        words = {"protocol": protocol}
+        if protocol != paho.MQTTv5:
+            words["clean_session"] = clean
+        self.paho = paho.Client(client_id=client_id, **words)
+        self.paho.on_connect = lambda c, u, f, code, *rest: \
+            self.events.put(("connack", getattr(code, "value", code)))
+        self.paho.on_message = lambda c, u, m: self.messages.put(m)
+        self.paho.on_subscribe = lambda c, u, mid, codes, *rest: \
+            self.events.put(("suback", [getattr(code, "value", code)
+                                        for code in codes]))
+        self.paho.on_publish = lambda c, u, mid: \
+            self.events.put(("published", mid))
+        if will:
+            self.paho.will_set(*will)
+        connect = {"clean_start": clean} if protocol == paho.MQTTv5 else {}
+        self.paho.connect("127.0.0.1", port, **connect)
+        self.paho.loop_start()
+        self.code = self.wait("connack")
+        if must_connect:
+            assert self.code == 0
+
+    def wait(self, kind):
+        while True:
+            found, value = self.events.get(timeout=20)
+            if found == kind:
+                return value
+
+    def subscribe(self, *filters, qos=1):
+        self.paho.subscribe([(name, qos) for name in filters]
+                            if self.paho._protocol != paho.MQTTv5 else
+                            [(name, paho.SubscribeOptions(qos=qos))
+                             for name in filters])
+        return self.wait("suback")
+
+    def publish(self, topic, payload="x", qos=1, retain=False,
+                properties=None):
+        info = self.paho.publish(topic, payload, qos, retain, properties)
+        info.wait_for_publish(20)
+        assert info.is_published()
+
+    def got(self, count):
+        return [self.messages.get(timeout=20).topic for _ in range(count)]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.paho.disconnect()
+        self.paho.loop_stop()
+
+
+def wait_for_refusal(gateway, topic, words):
+    gateway.kayad.wait_for_log(
+        f"event=refuse.*action=publish.*topic={topic}.*{words}")
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_what_a_role_permits_goes_and_the_rest_does_not(gateway, level, qos):
+    desk = gateway.client("desk", level)
+    assert desk.subscribe("sensors/#", qos=2) == [2]
+    dan = gateway.client("dan", level)
+    dan.publish("sensors/dan/load", qos=qos)
+    dan.publish("sensors/eve/load", qos=qos)
+    dan.publish("commands/dan/valve", qos=qos)
+    dan.publish("sensors/dan/end", qos=qos)
+    assert desk.got(2) == ["sensors/dan/load", "sensors/dan/end"]
+    wait_for_refusal(gateway, "sensors/eve/load", "no rule permits it")
+
+
+def test_refused_filters_are_told_in_their_place(gateway, level):
+    refused = 0x87 if level == "5.0" else 0x80
+    dan = gateway.client("dan", level)
+    assert dan.subscribe("commands/eve/#", "commands/dan/#", "#",
+                         "shared/a", "shared/#") == [
+        refused, 1, refused, 1, refused]
+    assert dan.subscribe("sensors/#") == [refused]
+    desk = gateway.client("desk", level)
+    desk.publish("commands/eve/x")
+    desk.publish("shared/a/b")
+    desk.publish("commands/dan/x")
+    desk.publish("shared/a")
+    assert dan.got(2) == ["commands/dan/x", "shared/a"]
+
+
+def test_a_shared_subscription_is_judged_by_the_filter_in_it(gateway):
+    dan = gateway.client("dan")
+    assert dan.subscribe("$share/g/commands/dan/#",
+                         "$share/g/commands/#") == [1, 0x87]
+
+
+def test_a_topic_that_begins_with_a_dollar_needs_to_be_named(gateway, level):
+    dan = gateway.client("dan", level)
+    refused = 0x87 if level == "5.0" else 0x80
+    assert dan.subscribe("$SYS/#") == [refused]
+
+
+@pytest.mark.parametrize("client_id,code", [
+    ("dan", 0), ("dan-2", 0), ("anything", 0), ("", 0), ("danger", 0),
+    ("eve", 0x85), ("eve-1", 0x85), ("eve/1", 0x85)])
+def test_a_client_id_of_another_identity_is_refused(
+        gateway, level, client_id, code):
+    gateway.port("eve")
+    client = gateway.client("dan", level, client_id=client_id,
+                            must_connect=False)
+    assert client.code == (code if level == "5.0" or code == 0 else 2)
+
+
+def test_a_role_may_want_client_ids_of_a_pattern(gateway):
+    assert gateway.client("strict", client_id="mine",
+                          must_connect=False).code == 0x85
+    good = gateway.client("strict", client_id="strict-7")
+    assert good.subscribe("strict/strict-7", "strict/+") == [1, 0x87]
+
+
+def test_a_will_is_judged_as_a_publish_is(gateway, level):
+    refused = gateway.client("dan", level, will=("commands/dan/x", "bye", 1),
+                             must_connect=False)
+    assert refused.code == (0x87 if level == "5.0" else 5)
+    gateway.client("dan", level, will=("sensors/dan/gone", "bye", 1))
+
+
+def test_limits_of_a_role(gateway):
+    slow = gateway.client("slow")
+    assert slow.subscribe("slow/#", qos=2) == [1]
+    slow.publish("slow/1")
+    slow.publish("slow/retained", retain=True)
+    slow.publish("slow/twice", qos=2)
+    slow.publish("slow/long", "x" * 65)
+    slow.publish("slow/2")
+    assert slow.got(2) == ["slow/1", "slow/2"]
+
+
+def test_more_messages_than_a_role_may_send_go_nowhere(gateway):
+    slow = gateway.client("slow")
+    assert slow.subscribe("slow/#") == [1]
+    for i in range(8):
+        slow.publish(f"slow/{i}")
+    assert slow.got(5) == [f"slow/{i}" for i in range(5)]
+    slow.paho.publish("slow/0", "x", 0)
+    assert slow.messages.empty()
+    wait_for_refusal(gateway, "slow/5", "the role permits fewer messages")
+
+
+def alias(number):
+    properties = Properties(PacketTypes.PUBLISH)
+    properties.TopicAlias = number
+    return properties
+
+
+def test_topic_aliases_are_followed(gateway):
+    """Paho sends the empty topic itself; so does this, by hand."""
+    desk = gateway.client("desk")
+    desk.subscribe("sensors/#")
+    dan = gateway.client("dan")
+    dan.publish("sensors/dan/a", properties=alias(1))
+    dan.publish("", properties=alias(1))
+    dan.publish("sensors/eve/a", properties=alias(1))
+    dan.publish("", "hidden", properties=alias(1))
+    dan.publish("sensors/dan/b", properties=alias(1))
+    assert desk.got(3) == ["sensors/dan/a"] * 2 + ["sensors/dan/b"]
+
+
+def test_an_alias_whose_first_packet_was_refused_is_mended(gateway):
+    """The broker never saw the topic: it has to be written out."""
+    desk = gateway.client("desk")
+    desk.subscribe("slow/#")
+    slow = gateway.client("slow")
+    slow.subscribe("slow/#")
+    slow.publish("slow/a", "x" * 65, properties=alias(3))
+    slow.publish("", "short", properties=alias(3))
+    slow.publish("", "again", properties=alias(3))
+    assert slow.got(2) == ["slow/a"] * 2
+
+
+def test_acknowledgements_come_in_order(gateway, level):
+    """A refusal waits for what was sent before it."""
+    port = gateway.port("dan")
+    with Raw(port, level) as raw:
+        wanted = []
+        data = b""
+        for packet_id in range(1, 200):
+            topic = "sensors/dan/x" if packet_id % 3 else "sensors/eve/x"
+            data += raw.publish_bytes(topic, packet_id)
+            wanted.append(packet_id)
+        raw.send(data)
+        assert [raw.read_ack()[1] for _ in wanted] == wanted
+
+
+class Raw:
+    """MQTT by hand."""
+
+    def __init__(self, port, level):
+        self.level = 5 if level == "5.0" else 4
+        self.socket = socket.create_connection(("127.0.0.1", port), 20)
+        self.socket.settimeout(20)
+        body = b"\0\4MQTT" + bytes([self.level, 2, 0, 60])
+        if self.level == 5:
+            body += b"\0"
+        self.send(packet(0x10, body + text("")))
+        assert self.read()[0] == 0x20
+
+    def publish_bytes(self, topic, packet_id, payload=b"x", qos=1):
+        body = text(topic) + struct.pack("!H", packet_id)
+        if self.level == 5:
+            body += b"\0"
+        return packet(0x30 | qos << 1, body + payload)
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def exactly(self, size):
+        data = b""
+        while len(data) < size:
+            more = self.socket.recv(size - len(data))
+            assert more, "the connection is closed"
+            data += more
+        return data
+
+    def read(self):
+        kind = self.exactly(1)[0]
+        size = shift = 0
+        while True:
+            byte = self.exactly(1)[0]
+            size |= (byte & 0x7f) << shift
+            shift += 7
+            if byte < 0x80:
+                return kind, self.exactly(size)
+
+    def read_ack(self):
+        kind, body = self.read()
+        return kind, struct.unpack("!H", body[:2])[0], body[2:3]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.socket.close()
+
+
+def text(value):
+    return struct.pack("!H", len(value)) + value.encode()
+
+
+def packet(kind, body):
+    size, head = len(body), bytes([kind])
+    while True:
+        byte, size = size & 0x7f, size >> 7
+        head += bytes([byte | (0x80 if size else 0)])
+        if not size:
+            return head + body
+
+
+def test_refusals_have_codes_in_5_and_thanks_before(gateway, level):
+    with Raw(gateway.port("dan"), level) as raw:
+        raw.send(raw.publish_bytes("no/1", 1, qos=1))
+        kind, packet_id, code = raw.read_ack()
+        assert (kind, packet_id) == (0x40, 1)
+        assert code == (b"\x87" if level == "5.0" else b"")
+        raw.send(raw.publish_bytes("no/2", 2, qos=2))
+        kind, packet_id, code = raw.read_ack()
+        assert (kind, packet_id) == (0x50, 2)
+        assert code == (b"\x87" if level == "5.0" else b"")
+        if level == "3.1.1":
+            raw.send(packet(0x62, struct.pack("!H", 2)))
+            assert raw.read_ack()[:2] == (0x70, 2)
+
+
+def test_what_the_broker_kept_is_withheld_after_a_change(gateway, level):
+    """A subscription of a kept session outlives the right to read it."""
+    words = {"client_id": "dan-1", "clean": False}
+    with gateway.client("dan", level, **words) as dan:
+        assert dan.subscribe("shared/+", "commands/dan/#", qos=2) == [2, 2]
+        gateway.change_policy(POLICY.replace(', "shared/+"', ""))
+        desk = gateway.client("desk", level)
+        for qos in (0, 1, 2):
+            desk.publish("shared/a", "secret", qos=qos)
+        desk.publish("commands/dan/end", qos=2)
+        assert dan.got(1) == ["commands/dan/end"]
+
+
+def test_a_policy_with_a_fault_leaves_the_one_before_in_force(gateway):
+    desk = gateway.client("desk")
+    desk.subscribe("sensors/#")
+    gateway.change_policy(POLICY.replace("publish:", "publsh:"))
+    gateway.kayad.wait_for_log("policy event=refused")
+    dan = gateway.client("dan")
+    dan.publish("sensors/eve/x")
+    dan.publish("sensors/dan/x")
+    assert desk.got(1) == ["sensors/dan/x"]
+
+
+def test_a_policy_with_a_fault_is_told_at_the_start(tmp_path):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("roles:\n  - nam: x\n")
+    policy.chmod(0o644)
+    kayad = peers.Kayad(tmp_path, config=f"policy: {policy}\n", wait=False)
+    with kayad:
+        assert kayad.wait() == 2
+        assert kayad.logged("unknown word `nam`")
+
+
+def test_kayad_t_tells_what_a_policy_cannot_have_meant(tmp_path):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    policy.chmod(0o644)
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "authorized_keys").write_text(
+        'restrict,port-forwarding,environment="KAYA_ID=dan" '
+        + make_key(tmp_path / "key") + "\n")
+    (state / "authorized_keys").chmod(0o600)
+    conf = tmp_path / "kayad.conf"
+    conf.write_text(f"state: {state}\npolicy: {policy}\n")
+    told = subprocess.run([peers.KAYAD, "-t", "-c", conf],
+                          capture_output=True, text=True, timeout=30)
+    assert told.returncode == 0, told.stderr
+    assert "no key" in told.stderr and "eve" in told.stderr
+    assert "warning" in told.stderr
+
+
+def test_who_has_no_role_may_do_nothing(gateway, level):
+    nobody = gateway.client("nobody", level)
+    refused = 0x87 if level == "5.0" else 0x80
+    assert nobody.subscribe("sensors/nobody/#") == [refused]
+    nobody.publish("sensors/nobody/x")
+    wait_for_refusal(gateway, "sensors/nobody/x", "no rule permits it")
+
+
+def test_the_role_may_stand_in_the_line_of_the_key(gateway):
+    key = gateway.folder / "key-x"
+    public = make_key(key)
+    gateway.kayad.admit(public, options='restrict,port-forwarding,'
+                        'environment="KAYA_ID=pump",'
+                        'environment="KAYA_ROLE=desk"')
+    with Tunnel(gateway.kayad, key) as tunnel, \
+            Client(tunnel.port, paho.MQTTv5) as client:
+        assert client.subscribe("sensors/#") == [1]
+
+
+def test_stock_clients_of_mosquitto_go_by_it(gateway):
+    port = gateway.port("dan")
+    done = subprocess.run(
+        ["mosquitto_pub", "-V", "5", "-p", str(port), "-t", "no", "-m", "x",
+         "-q", "1", "-d"], capture_output=True, text=True, timeout=30)
+    assert "not authorized" in (done.stdout + done.stderr).lower()
