@@ -76,6 +76,19 @@ int keys_file_replace(
     const struct keys_file *file, struct span bytes, struct err *err);
 
 /*
+ * The same in two steps, for who has something to do between them.  Staging
+ * writes the new file, whole and synced, under a name that nobody reads: NULL
+ * and `err` for all that keys_file_replace may refuse or fail at before it
+ * renames it.  Putting renames it.  `file` must outlive it.
+ */
+struct keys_staged;
+struct keys_staged *keys_file_stage(
+    const struct keys_file *file, struct span bytes, struct err *err);
+int keys_staged_put(struct keys_staged *staged, struct err *err);
+/* What was not put is removed.  NULL is fine. */
+void keys_staged_free(struct keys_staged *staged);
+
+/*
  * Write `bytes` to `name`, a plain name, beside the file and with its owner
  * and mode.  A file of that name is replaced.
  */

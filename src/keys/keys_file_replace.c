@@ -118,7 +118,7 @@ refuse_risk(void *arg, const struct keys_file_risk_at *at)
 
 /* ---- putting a file in another's place ---- */
 
-struct replacement {
+struct keys_staged {
 	const struct keys_file *file;
 	char folder[PATH_MAX];
 	char base[NAME_MAX + 1];
@@ -128,7 +128,7 @@ struct replacement {
 };
 
 static int
-fail(struct replacement *r, const char *act, struct err *err)
+fail(struct keys_staged *r, const char *act, struct err *err)
 {
 	int saved = errno;
 
@@ -157,7 +157,7 @@ write_all(int fd, struct span bytes)
 
 /* Owner and mode as the old file has them. */
 static int
-dress(struct replacement *r)
+dress(struct keys_staged *r)
 {
 	const struct stat *old = &r->file->st;
 	struct stat st;
@@ -165,15 +165,17 @@ dress(struct replacement *r)
 
 	if (fstat(r->fd, &st) != 0)
 		return -1;
+	/* A group that may nothing need not be the same. */
 	if (is_mine && (st.st_uid != old->st_uid || st.st_gid != old->st_gid) &&
-	    fchown(r->fd, old->st_uid, old->st_gid) != 0)
+	    fchown(r->fd, old->st_uid, old->st_gid) != 0 &&
+	    (st.st_uid != old->st_uid || (old->st_mode & 070) != 0))
 		return -1;
 	return fchmod(r->fd, r->file->exists ? old->st_mode & 07777 : 0600);
 }
 
 /* The new file, whole and on the disk, under a name that nobody reads. */
 static int
-write_temp(struct replacement *r, struct span bytes, struct err *err)
+write_temp(struct keys_staged *r, struct span bytes, struct err *err)
 {
 	/* One that was left behind is in nobody's use: we hold the lock. */
 	unlinkat(r->folder_fd, r->temp, 0);
@@ -191,7 +193,7 @@ write_temp(struct replacement *r, struct span bytes, struct err *err)
 }
 
 static int
-check_unchanged(struct replacement *r, struct err *err)
+check_unchanged(struct keys_staged *r, struct err *err)
 {
 	const struct stat *old = &r->file->st;
 	struct stat st;
@@ -211,7 +213,7 @@ check_unchanged(struct replacement *r, struct err *err)
 }
 
 static int
-put_in_place(struct replacement *r, struct err *err)
+put_in_place(struct keys_staged *r, struct err *err)
 {
 	if (renameat(r->folder_fd, r->temp, r->folder_fd, r->base) != 0)
 		return fail(r, "replace", err);
@@ -246,12 +248,12 @@ check_link(const struct keys_file *file, struct err *err)
 }
 
 static int
-begin(struct replacement *r, const struct keys_file *file, const char *name,
+begin(struct keys_staged *r, const struct keys_file *file, const char *name,
     struct err *err)
 {
 	const char *base = strrchr(file->target, '/');
 
-	*r = (struct replacement){.file = file, .folder_fd = -1, .fd = -1};
+	*r = (struct keys_staged){.file = file, .folder_fd = -1, .fd = -1};
 	if (check_link(file, err) != 0)
 		return -1;
 	snprintf(r->folder, sizeof r->folder, "%.*s",
@@ -267,7 +269,7 @@ begin(struct replacement *r, const struct keys_file *file, const char *name,
 }
 
 static int
-end(struct replacement *r, int result)
+end(struct keys_staged *r, int result)
 {
 	if (r->fd >= 0)
 		close(r->fd);
@@ -292,30 +294,56 @@ keys_file_check(const struct keys_file *file, struct err *err)
 	return -1;
 }
 
+struct keys_staged *
+keys_file_stage(
+    const struct keys_file *file, struct span bytes, struct err *err)
+{
+	struct keys_staged *r;
+
+	if (keys_file_check(file, err) != 0)
+		return NULL;
+	r = malloc(sizeof *r);
+	if (r == NULL) {
+		err_set(err, ERR_NOMEM, "no memory to replace %s", file->name);
+		return NULL;
+	}
+	if (begin(r, file, NULL, err) == 0 && write_temp(r, bytes, err) == 0)
+		return r;
+	keys_staged_free(r);
+	return NULL;
+}
+
+int
+keys_staged_put(struct keys_staged *r, struct err *err)
+{
+	return check_unchanged(r, err) != 0 ? -1 : put_in_place(r, err);
+}
+
+void
+keys_staged_free(struct keys_staged *r)
+{
+	if (r == NULL)
+		return;
+	(void)end(r, 0);
+	free(r);
+}
+
 int
 keys_file_replace(
     const struct keys_file *file, struct span bytes, struct err *err)
 {
-	struct replacement r;
-	int result;
+	struct keys_staged *r = keys_file_stage(file, bytes, err);
+	int result = r == NULL ? -1 : keys_staged_put(r, err);
 
-	if (keys_file_check(file, err) != 0)
-		return -1;
-	result = begin(&r, file, NULL, err);
-	if (result == 0)
-		result = write_temp(&r, bytes, err);
-	if (result == 0)
-		result = check_unchanged(&r, err);
-	if (result == 0)
-		result = put_in_place(&r, err);
-	return end(&r, result);
+	keys_staged_free(r);
+	return result;
 }
 
 int
 keys_file_write_beside(const struct keys_file *file, const char *name,
     struct span bytes, struct err *err)
 {
-	struct replacement r;
+	struct keys_staged r;
 	int result = begin(&r, file, name, err);
 
 	if (result == 0)

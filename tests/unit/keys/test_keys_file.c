@@ -275,6 +275,39 @@ a_file_keeps_its_owner_where_root_replaces_it(void **state)
 	assert_int_equal(st.st_gid, 54321);
 }
 
+/* By the owner himself, who is not of the file's group: its exit status. */
+static int
+replace_as_owner(mode_t mode)
+{
+	int status;
+	pid_t pid;
+
+	put("keys", "old", mode);
+	assert_int_equal(chown(path_of("keys"), 12345, 54321), 0);
+	assert_int_equal(chown(folder, 12345, 12345), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (setgid(12345) != 0 || setuid(12345) != 0)
+			_exit(2);
+		_exit(replace("keys", "new", NULL) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WEXITSTATUS(status);
+}
+
+static void
+a_group_is_kept_unless_it_may_nothing(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(replace_as_owner(0640), 1);
+	expect("keys", "old");
+	assert_int_equal(replace_as_owner(0600), 0);
+	expect("keys", "new");
+}
+
 static void
 a_new_file_is_of_its_folders_owner_alone(void **state)
 {
@@ -577,6 +610,7 @@ main(void)
 	    TEST(what_cannot_be_read_is_told),
 	    TEST(a_file_is_replaced_with_its_mode),
 	    TEST(a_file_keeps_its_owner_where_root_replaces_it),
+	    TEST(a_group_is_kept_unless_it_may_nothing),
 	    TEST(a_new_file_is_of_its_folders_owner_alone),
 	    TEST(a_symbolic_link_stays_and_its_target_is_replaced),
 	    TEST(a_link_of_somebody_elses_is_not_followed_to_change_a_file),
