@@ -15,7 +15,7 @@ struct addition {
 	struct keys_file *file; /* the one of them that it goes to */
 	struct buf text; /* what `key` points to */
 	struct authorized_keys_line key;
-	struct buf bytes; /* the whole new file */
+	struct keys_staged *staged; /* the whole new file */
 };
 
 void
@@ -51,9 +51,9 @@ addition_fini(struct addition *a)
 {
 	if (a == NULL)
 		return;
+	keys_staged_free(a->staged);
 	keys_files_close(&a->files);
 	buf_fini(&a->text);
-	buf_fini(&a->bytes);
 	free(a);
 }
 
@@ -67,7 +67,6 @@ addition_new(const struct admission_request *request)
 	a->request = request;
 	a->files.lock_fd = -1;
 	buf_init(&a->text, KEYS_LINE_MAX_BYTES);
-	buf_init(&a->bytes, KEYS_EDIT_MAX_BYTES);
 	return a;
 }
 
@@ -127,16 +126,18 @@ find_clash(const struct addition *a, const char *name)
 	return worst;
 }
 
+/* The whole new file beside the old one. */
 static int
-make_bytes(
-    struct addition *a, const struct invitation *invitation, struct err *err)
+stage(struct addition *a, const struct invitation *invitation, struct err *err)
 {
 	struct keys_line_wish wish = {.identity = invitation->name,
 	    .role = invitation->role[0] == '\0' ? NULL : invitation->role};
-	struct buf line;
-	int result;
+	struct buf line, bytes;
 
 	name_broker(a->request->settings, &wish);
+	if (a->files.is_folder && invitation->name[0] == '.')
+		return err_set(err, ERR_FAILED,
+		    "a file whose name begins with a dot is not read");
 	/* In a folder each identity has a file of its own. */
 	a->file = a->files.is_folder
 		      ? keys_files_entry(&a->files, invitation->name, err)
@@ -144,15 +145,17 @@ make_bytes(
 	if (a->file == NULL)
 		return -1;
 	buf_init(&line, KEYS_LINE_MAX_BYTES);
-	result = keys_line_write(&wish, &a->key, a->request->now_s, &line, err);
-	if (result == 0)
-		result = keys_edit_append(
-		    a->file->bytes, buf_span(&line), &a->bytes, err);
+	buf_init(&bytes, KEYS_EDIT_MAX_BYTES);
+	if (keys_line_write(&wish, &a->key, a->request->now_s, &line, err) ==
+		0 &&
+	    keys_edit_append(a->file->bytes, buf_span(&line), &bytes, err) == 0)
+		a->staged = keys_file_stage(a->file, buf_span(&bytes), err);
 	buf_fini(&line);
-	return result;
+	buf_fini(&bytes);
+	return a->staged == NULL ? -1 : 0;
 }
 
-/* Everything up to the first write: whether the key can come in. */
+/* Everything that can be done before: whether the key can come in. */
 static bool
 prepare(struct addition *a, const struct invitation *invitation,
     struct admission *admission)
@@ -168,9 +171,9 @@ prepare(struct addition *a, const struct invitation *invitation,
 		break;
 	case KEYS_CLASH_KEY:
 		admission_refuse(admission, MONITOR_ENROLLED_REFUSED,
-		    "this key is let in already; the code is still good, for "
-		    "another one",
-		    "the key is let in already");
+		    "this key has a line at the gateway already; the code is "
+		    "still good, for another one",
+		    "the key has a line already");
 		return false;
 	case KEYS_CLASH_IDENTITY:
 		if (invitation->keys == INVITATION_MORE_KEYS)
@@ -181,17 +184,16 @@ prepare(struct addition *a, const struct invitation *invitation,
 		    "another key goes by the name");
 		return false;
 	}
-	if (make_bytes(a, invitation, &admission->err) == 0 &&
-	    keys_file_check(a->file, &admission->err) == 0)
+	if (stage(a, invitation, &admission->err) == 0)
 		return true;
 	fail_before_writing(admission);
 	return false;
 }
 
-/* ---- the two writes ---- */
+/* ---- what counts ---- */
 
 static void
-spend_and_write(struct addition *a, const struct invitations_file *file,
+spend_and_put(struct addition *a, const struct invitations_file *file,
     struct invitation *invitation, struct admission *admission)
 {
 	invitation->state = INVITATION_USED;
@@ -199,8 +201,7 @@ spend_and_write(struct addition *a, const struct invitations_file *file,
 		fail(admission,
 		    "the gateway cannot write its list of invitations, as its "
 		    "log says: nobody is let in");
-	else if (keys_file_replace(
-		     a->file, buf_span(&a->bytes), &admission->err) != 0)
+	else if (keys_staged_put(a->staged, &admission->err) != 0)
 		fail(admission,
 		    "the gateway cannot write the key, as its log says; the "
 		    "code is spent: have a new one made");
@@ -219,7 +220,7 @@ let_in(const struct admission_request *request,
 		err_set(&admission->err, ERR_NOMEM, "no memory for the key");
 		fail_before_writing(admission);
 	} else if (prepare(a, invitation, admission)) {
-		spend_and_write(a, file, invitation, admission);
+		spend_and_put(a, file, invitation, admission);
 	}
 	addition_fini(a);
 }

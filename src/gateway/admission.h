@@ -6,11 +6,14 @@
  * two files that it changes.
  *
  *	the code is good -> the key can come in under that name
- *	    -> the invitation is spent, on the disk -> the key's line is written
+ *	    -> the new file of keys is written beside the old one
+ *	    -> the invitation is spent, on the disk
+ *	    -> the new file of keys takes the old one's place
  *
- * Spent first: to die between the two costs a code; the other way round it
- * would be good for another key.  One call does it all, and the parent has one
- * thread: of two who race with one code the second finds it spent.
+ * Spent before the key is in: to die between the two costs a code; the other
+ * way round it would be good for another key.  One call does it all, and the
+ *parent has one thread: of two who race with one code the second finds it
+ *spent.
  */
 
 #include "invitations.h"

@@ -94,9 +94,8 @@ session_tell_refusal(struct session *session)
 	    worker_now_ms(session->worker));
 }
 
-/* Why a key cannot be used by anybody; NULL: it can. */
-static const char *
-unusable(enum ssh_key_verdict verdict)
+const char *
+session_unusable(enum ssh_key_verdict verdict)
 {
 	switch (verdict) {
 	case SSH_KEY_GOOD:
@@ -120,8 +119,8 @@ admit(struct session *session, const struct ssh_event *event,
 	const struct keyring *ring = session->worker->snapshot->ring;
 	struct session_who *who = &session->who;
 
-	if (unusable(event->auth.verdict) != NULL)
-		return unusable(event->auth.verdict);
+	if (session_unusable(event->auth.verdict) != NULL)
+		return session_unusable(event->auth.verdict);
 	switch (keyring_admit(
 	    ring, event->auth.blob, &who->address, clock_wall_s(), verdict)) {
 	case KEYRING_ADMITTED:
@@ -140,8 +139,8 @@ admit(struct session *session, const struct ssh_event *event,
 	return who->identity == NULL ? "no memory" : NULL;
 }
 
-void
-session_on_auth(struct session *session, const struct ssh_event *event)
+const char *
+session_auth_fault(enum ssh_auth_outcome outcome)
 {
 	static const char *const faults[] = {
 	    [SSH_AUTH_REFUSED] = "refused",
@@ -150,6 +149,13 @@ session_on_auth(struct session *session, const struct ssh_event *event)
 	    [SSH_AUTH_NOT_VERIFIED] =
 		"the token asked for neither PIN nor fingerprint",
 	};
+
+	return faults[outcome];
+}
+
+void
+session_on_auth(struct session *session, const struct ssh_event *event)
+{
 	uint64_t wait_ms;
 	struct keyring_verdict verdict = {.why = ""};
 	const char *why = admit(session, event, &verdict);
@@ -184,7 +190,7 @@ session_on_auth(struct session *session, const struct ssh_event *event)
 	if (outcome == SSH_AUTH_BAD_SIGNATURE)
 		(void)session_count_refusal(session, session->who.key);
 	end_refusal(session, is_begun ? &line : NULL,
-	    why != NULL ? why : faults[outcome], 0);
+	    why != NULL ? why : session_auth_fault(outcome), 0);
 }
 
 /* The connections before of this key may be half dead. */

@@ -110,6 +110,7 @@ session_enroll_on_auth(struct session *session, const struct ssh_event *event)
 	    .echo = SSH_QUESTION_HIDDEN,
 	};
 	const struct ssh_auth_terms terms = {.question = &question};
+	const char *why = session_unusable(event->auth.verdict);
 	bool is_proof = event->auth.is_proof;
 	enum ssh_auth_outcome outcome;
 	struct log_line line;
@@ -130,7 +131,7 @@ session_enroll_on_auth(struct session *session, const struct ssh_event *event)
 		if (begin_log(&line, session, "refuse")) {
 			log_str(&line, "user", "enroll");
 			log_str(&line, "why",
-			    "the key cannot be used, or is not the signer's");
+			    why != NULL ? why : session_auth_fault(outcome));
 			log_end(&line);
 		}
 	}

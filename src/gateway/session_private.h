@@ -31,6 +31,12 @@ void session_on_auth(struct session *session, const struct ssh_event *event);
 /* The time has come to tell the refusal that waits. */
 void session_tell_refusal(struct session *session);
 
+/* Why a key cannot be used by anybody; NULL: it can. */
+const char *session_unusable(enum ssh_key_verdict verdict);
+
+/* An outcome other than ACCEPTED, SAID_SO or PROVEN, in words. */
+const char *session_auth_fault(enum ssh_auth_outcome outcome);
+
 /* Count a refusal of this key; how late it is to be told. */
 uint64_t session_count_refusal(
     struct session *session, const uint8_t digest[PUBKEY_DIGEST_BYTES]);

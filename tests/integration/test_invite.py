@@ -2,12 +2,14 @@
 
 import base64
 import concurrent.futures
+import fcntl
 import hashlib
 import json
 import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -80,24 +82,37 @@ def invitations(gateway):
 
 
 class Typist:
-    """What types codes where ssh asks for one, each in its turn."""
+    """What types codes where ssh asks for one, each in its turn.
 
-    def __init__(self, folder, *codes):
+    A slow one waits for its word, `go`.
+    """
+
+    def __init__(self, folder, *codes, slow=False):
         folder.mkdir(exist_ok=True)
         for name in os.listdir(folder):
             (folder / name).unlink()
+        self.gate = folder / "gate"
+        os.mkfifo(self.gate)
         for number, code in enumerate(codes):
             (folder / f"code-{number}").write_text(code + "\n")
         self.asked = folder / "asked"
         self.program = folder / "askpass"
         self.program.write_text(
             f"#!/bin/sh\nprintf '%s\\n' \"$1\" >>{self.asked}\n"
+            f"{f'read go <{self.gate}' if slow else ''}\n"
             f"for code in {folder}/code-*; do\n"
             "[ -e \"$code\" ] || exit 1\n"
             "cat \"$code\"; rm \"$code\"; exit 0\ndone\n")
         self.program.chmod(0o755)
         self.env = dict(os.environ, SSH_ASKPASS=str(self.program),
                         SSH_ASKPASS_REQUIRE="force")
+
+    def wait_until_asked(self):
+        wait_until(self.asked.exists, "the code is asked for")
+
+    def go(self):
+        with open(self.gate, "w") as gate:
+            gate.write("go\n")
 
 
 def stock(gateway, key, typist, *words, user="enroll"):
@@ -337,8 +352,8 @@ def test_a_key_that_is_in_only_from_elsewhere_is_not_let_in_twice(
                 'restrict,port-forwarding,from="192.0.2.1"')
     code = invite(kayad, "pump-7")
     done = stock(kayad, key, Typist(tmp_path / "typist", code))
-    assert "kaya: this key is let in already; the code is still good" in \
-        done.stderr
+    assert "kaya: this key has a line at the gateway already; the code is " \
+        "still good" in done.stderr
     assert len(key_lines(kayad)) == 1
 
 
@@ -588,6 +603,100 @@ def test_a_fault_in_the_configuration_is_told_with_the_key(
         kayad.signal(signal.SIGHUP)
         kayad.wait_for_log("event=reloaded")
         assert is_let_in(kayad, key)
+
+
+@pytest.mark.kayad(config="limits:\n  login_grace: 1s\n")
+def test_who_types_has_longer_than_the_login_grace(
+        kayad, home, key, tmp_path):
+    code = invite(kayad, "pump-7")
+    typist = Typist(tmp_path / "typist", code, slow=True)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        done = pool.submit(stock, kayad, key, typist)
+        typist.wait_until_asked()
+        # As long as a connection that shows nothing may last.
+        with socket.create_connection(("127.0.0.1", kayad.port)) as silent:
+            silent.settimeout(30)
+            while silent.recv(4096):
+                pass
+        typist.go()
+        assert "kaya: enrolled as pump-7" in done.result().stderr
+
+
+@pytest.mark.kayad(config="limits:\n  unauthenticated: 4\n")
+def test_who_types_takes_nobodys_place(kayad, home, key, tmp_path):
+    """A quarter of the places is one; all four are for the others."""
+    kayad.admit(pathlib.Path(f"{key}.pub").read_text(), "dan")
+    first, second = tmp_path / "first", tmp_path / "second"
+    make_key(first)
+    make_key(second)
+    typist = Typist(tmp_path / "typist", invite(kayad, "pump-7"), slow=True)
+    code = invite(kayad, "pump-8")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        done = pool.submit(stock, kayad, first, typist)
+        typist.wait_until_asked()
+        late = stock(kayad, second, Typist(tmp_path / "other", code))
+        assert "kaya: too many are coming in by code" in late.stderr
+        silent = [socket.create_connection(("127.0.0.1", kayad.port))
+                  for _ in range(3)]
+        try:
+            assert is_let_in(kayad, key)
+        finally:
+            for each in silent:
+                each.close()
+        typist.go()
+        assert "kaya: enrolled as pump-7" in done.result().stderr
+    # Its place is free again.
+    assert "kaya: enrolled as pump-8" in stock(
+        kayad, second, Typist(tmp_path / "other", code)).stderr
+
+
+def test_a_lock_that_somebody_holds_leaves_the_code_good(
+        kayad, home, key, tmp_path):
+    code = invite(kayad, "pump-7")
+    lock = os.open(kayad.state, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    started = time.monotonic()
+    done = stock(kayad, key, Typist(tmp_path / "typist", code))
+    assert "kaya: the gateway cannot let this key in, as its log says; the " \
+        "code is still good" in done.stderr
+    assert time.monotonic() - started < 3
+    kayad.wait_for_log("another program holds the lock")
+    os.close(lock)
+    assert "enrolled" in stock(
+        kayad, key, Typist(tmp_path / "typist", code)).stderr
+
+
+def test_who_leaves_while_he_is_asked_leaves_nothing(
+        kayad, home, key, tmp_path):
+    code = invite(kayad, "pump-7")
+    typist = Typist(tmp_path / "typist", code, slow=True)
+    with peers.Process(
+            ["ssh", "-F", "none", "-p", str(kayad.port), "-T", *OPTIONS, "-o",
+             f"UserKnownHostsFile={key}.hosts", "-i", key,
+             "enroll@127.0.0.1"], env=typist.env) as ssh:
+        typist.wait_until_asked()
+        ssh.signal(signal.SIGKILL)
+        typist.go()
+        ssh.wait()
+        kayad.wait_for_log("event=close .*the peer left before showing a key")
+    assert invitations(kayad)[0]["state"] == "open"
+    assert "enrolled" in stock(
+        kayad, key, Typist(tmp_path / "typist", code)).stderr
+
+
+def test_the_end_of_kayad_does_not_wait_for_who_types(
+        tmp_path, home, key):
+    with peers.Kayad(tmp_path) as kayad:
+        typist = Typist(
+            tmp_path / "typist", invite(kayad, "pump-7"), slow=True)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            done = pool.submit(stock, kayad, key, typist)
+            typist.wait_until_asked()
+            kayad.signal(signal.SIGTERM)
+            assert kayad.wait(20) == 0
+            typist.go()
+            assert done.result().returncode == 255
+    assert "open pump-7 " in (kayad.state / "invitations").read_text()
 
 
 # ---- the end of kayad in the middle of it ----

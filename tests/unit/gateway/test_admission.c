@@ -21,7 +21,19 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { NOW = 1700000000, HOUR = 3600, STEPS = 7 };
+enum { NOW = 1700000000, HOUR = 3600 };
+
+/* In their order; of the list and of the keys. */
+enum {
+	KEYS_WRITE = 1,
+	KEYS_FSYNC,
+	LIST_WRITE,
+	LIST_FSYNC,
+	LIST_RENAME,
+	LIST_FOLDER,
+	KEYS_RENAME,
+	KEYS_FOLDER
+};
 
 int __real_fsync(int fd);
 int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
@@ -262,6 +274,16 @@ test_in_a_folder_it_gets_a_file_of_its_own(void **state)
 }
 
 static void
+test_a_name_that_would_not_be_read_there_leaves_the_code_good(void **state)
+{
+	assert_int_equal(mkdir(gateway.keys, 0700), 0);
+	unlink(gateway.list);
+	invite(".pump", "", INVITATION_ONE_KEY);
+	expect_out(MONITOR_ENROLLED_REFUSED, "it failed, as told above");
+	assert_int_equal(state_of_invitation(), INVITATION_OPEN);
+}
+
+static void
 test_the_broker_that_is_configured_is_the_one_to_be_reached(void **state)
 {
 	struct settings_broker broker = {.open_as = &gateway.open_as};
@@ -341,7 +363,7 @@ static void
 test_a_key_that_is_in_leaves_the_code_good(void **state)
 {
 	put(gateway.keys, KEY_ED "\n", 0600);
-	expect_out(MONITOR_ENROLLED_REFUSED, "the key is let in already");
+	expect_out(MONITOR_ENROLLED_REFUSED, "the key has a line already");
 	assert_int_equal(state_of_invitation(), INVITATION_OPEN);
 	use_key(KEY_ED2_BASE64);
 	expect_in();
@@ -432,15 +454,14 @@ has_key(void)
 static void
 test_the_steps_are_those_that_are_tried(void **state)
 {
-	/* Of each file: write, its fsync, rename, its folder's fsync. */
 	expect_in();
-	assert_int_equal(calls.steps, STEPS + 1);
+	assert_int_equal(calls.steps, KEYS_FOLDER);
 }
 
 static void
 test_at_each_step_that_fails_no_more_comes_in_than_is_told(void **state)
 {
-	for (int i = 1; i <= STEPS + 1; i++) {
+	for (int i = KEYS_WRITE; i <= KEYS_FOLDER; i++) {
 		struct admission admission;
 
 		remove_gateway(state);
@@ -452,9 +473,9 @@ test_at_each_step_that_fails_no_more_comes_in_than_is_told(void **state)
 		calls.fails_at = 0;
 		/* The new list stands from its renaming on. */
 		assert_int_equal(state_of_invitation(),
-		    i <= 3 ? INVITATION_OPEN : INVITATION_USED);
-		assert_int_equal(has_key(), i == STEPS + 1);
-		if (i <= 3)
+		    i <= LIST_RENAME ? INVITATION_OPEN : INVITATION_USED);
+		assert_int_equal(has_key(), i == KEYS_FOLDER);
+		if (i <= LIST_RENAME)
 			expect_in();
 		else
 			expect_out(MONITOR_ENROLLED_WRONG_CODE,
@@ -483,7 +504,7 @@ test_dying_at_any_step_leaves_each_file_old_or_new(void **state)
 {
 	unsigned seen = 0;
 
-	for (int i = 1; i <= STEPS + 1; i++) {
+	for (int i = KEYS_WRITE; i <= KEYS_FOLDER; i++) {
 		enum invitation_state invitation;
 
 		remove_gateway(state);
@@ -517,6 +538,7 @@ main(void)
 	    TEST(a_role_stands_in_the_line),
 	    TEST(other_lines_stay_as_they_are),
 	    TEST(in_a_folder_it_gets_a_file_of_its_own),
+	    TEST(a_name_that_would_not_be_read_there_leaves_the_code_good),
 	    TEST(the_broker_that_is_configured_is_the_one_to_be_reached),
 	    TEST(every_kind_of_key_can_come_in),
 	    TEST(a_code_lets_one_key_in),
