@@ -6,15 +6,9 @@
 
 #include "invitations.h"
 
-#include <stdlib.h>
+#include <assert.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition)                                                        \
-	do {                                                                   \
-		if (!(condition))                                              \
-			abort();                                               \
-	} while (0)
 
 static bool
 is_same(const struct invitation *a, const struct invitation *b)
@@ -36,24 +30,24 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t open;
 
 	if (invitations_parse(&list, span_of(data, size), NULL) != 0) {
-		MUST(list.count == 0 && list.items == NULL);
+		assert(list.count == 0 && list.items == NULL);
 		return 0;
 	}
 	buf_init(&text, INVITATIONS_FILE_MAX);
 	invitations_encode(&list, &text);
-	MUST(!text.failed);
-	MUST(invitations_parse(&again, buf_span(&text), NULL) == 0);
-	MUST(again.count == list.count);
+	assert(!text.failed);
+	assert(invitations_parse(&again, buf_span(&text), NULL) == 0);
+	assert(again.count == list.count);
 	for (size_t i = 0; i < list.count; i++)
-		MUST(is_same(&list.items[i], &again.items[i]));
-	MUST(invitations_find(&list, secret, 1700000000, &found) ==
-	     INVITATION_UNKNOWN);
+		assert(is_same(&list.items[i], &again.items[i]));
+	assert(invitations_find(&list, secret, 1700000000, &found) ==
+	       INVITATION_UNKNOWN);
 	invitation_hash(secret, wish.hash);
 	if (invitations_add(&list, &wish, 1700000000, NULL) >= 0) {
-		MUST(invitations_find(&list, secret, 1700000000, &found) ==
-		     INVITATION_GOOD);
+		assert(invitations_find(&list, secret, 1700000000, &found) ==
+		       INVITATION_GOOD);
 		open = invitations_cancel(&list, "pump-7", 1700000000);
-		MUST(open == 1);
+		assert(open == 1);
 	}
 	buf_fini(&text);
 	invitations_fini(&list);
