@@ -1,12 +1,10 @@
 #include "ssh_host_key_private.h"
 
-#include "str.h"
+#include "ssh_armor.h"
 #include "wire.h"
 
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
-
-enum { LINE_CHARS = 70 };
 
 static bool
 put_ed25519(const struct ssh_host_key *key, struct buf *out)
@@ -62,31 +60,15 @@ put_private(
 	return done && !out->failed;
 }
 
-static void
-put_lines(struct span digits, struct buf *file)
-{
-	wire_put_bytes(file, span_of_str(SSH_HOST_KEY_BEGIN));
-	for (size_t i = 0; i < digits.len; i++) {
-		if (i % LINE_CHARS == 0)
-			wire_put_u8(file, '\n');
-		wire_put_u8(file, digits.data[i]);
-	}
-	wire_put_u8(file, '\n');
-	wire_put_bytes(file, span_of_str(SSH_HOST_KEY_END));
-	wire_put_u8(file, '\n');
-}
-
 int
 ssh_host_key_encode(const struct ssh_host_key *key, const char *comment,
     struct buf *file, struct err *err)
 {
-	struct buf private, bytes, digits;
+	struct buf private, bytes;
 	int result = -1;
-	uint8_t *text;
 
 	buf_init(&private, SSH_HOST_KEY_FILE_MAX);
 	buf_init(&bytes, SSH_HOST_KEY_FILE_MAX);
-	buf_init(&digits, 2 * SSH_HOST_KEY_FILE_MAX);
 	/* As above: room at once, so that no copies stay behind. */
 	if (buf_reserve(&private, SSH_HOST_KEY_FILE_MAX) == NULL ||
 	    buf_reserve(&bytes, SSH_HOST_KEY_FILE_MAX) == NULL)
@@ -101,21 +83,14 @@ ssh_host_key_encode(const struct ssh_host_key *key, const char *comment,
 	wire_put_u32(&bytes, 1);
 	wire_put_string32(&bytes, buf_span(&key->blob));
 	wire_put_string32(&bytes, buf_span(&private));
-	text = buf_reserve(&digits, 4 * ((buf_len(&bytes) + 2) / 3) + 1);
-	if (bytes.failed || text == NULL)
+	if (bytes.failed)
 		goto out;
-	str_base64_encode(buf_span(&bytes), (char *)text);
-	buf_commit(&digits, strlen((char *)text));
-	if (buf_reserve(file,
-		2 * buf_len(&digits) + 2 * sizeof SSH_HOST_KEY_BEGIN) == NULL)
-		goto out;
-	put_lines(buf_span(&digits), file);
+	ssh_armor_close(buf_span(&bytes), SSH_HOST_KEY_ARMOR, file);
 	result = file->failed ? -1 : 0;
 out:
 	if (result != 0)
 		ssh_host_key_failed(err, "the key cannot be written");
 	buf_fini_wipe(&private);
 	buf_fini_wipe(&bytes);
-	buf_fini_wipe(&digits);
 	return result;
 }

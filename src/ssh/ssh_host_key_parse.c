@@ -1,5 +1,6 @@
 #include "ssh_host_key_private.h"
 
+#include "ssh_armor.h"
 #include "str.h"
 #include "wire.h"
 
@@ -301,59 +302,27 @@ begins_with(struct span text, const char *word)
 	       (len == 0 || memcmp(text.data, word, len) == 0);
 }
 
-/* What stands between the two lines, without white space; false: no end. */
-static bool
-strip(struct span text, struct buf *digits)
-{
-	const uint8_t *end;
-	struct span rest;
-
-	text.data += strlen(SSH_HOST_KEY_BEGIN);
-	text.len -= strlen(SSH_HOST_KEY_BEGIN);
-	end = memmem(
-	    text.data, text.len, SSH_HOST_KEY_END, strlen(SSH_HOST_KEY_END));
-	if (end == NULL)
-		return false;
-	rest = span_of(end, (size_t)(text.data + text.len - end));
-	rest.data += strlen(SSH_HOST_KEY_END);
-	rest.len -= strlen(SSH_HOST_KEY_END);
-	if (skip_space(rest).len > 0)
-		return false;
-	for (const uint8_t *p = text.data; p < end; p++)
-		if (!isspace(*p))
-			buf_append(digits, p, 1);
-	return true;
-}
-
 static struct ssh_host_key *
 parse_openssh(struct span text, struct err *err)
 {
 	struct ssh_host_key *key = NULL;
-	struct buf digits, bytes;
-	uint8_t *room;
-	long len;
+	struct buf bytes;
 
-	/* Room for all of it at once: growing would leave copies behind. */
-	buf_init(&digits, SSH_HOST_KEY_FILE_MAX);
 	buf_init(&bytes, SSH_HOST_KEY_FILE_MAX);
-	room = buf_reserve(&bytes, text.len);
-	if (room == NULL || buf_reserve(&digits, text.len) == NULL) {
-		ssh_host_key_failed(err, "no memory for the key");
-		goto out;
-	}
-	if (!strip(text, &digits)) {
+	switch (ssh_armor_open(text, SSH_HOST_KEY_ARMOR, &bytes)) {
+	case SSH_ARMOR_GOOD:
+		key = parse_envelope(buf_span(&bytes), err);
+		break;
+	case SSH_ARMOR_NO_BEGIN:
+	case SSH_ARMOR_NO_END:
 		damaged(err, "its END line is missing, or not the last");
-		goto out;
-	}
-	len = str_base64_decode(buf_span(&digits), room, text.len);
-	if (len < 0) {
+		break;
+	case SSH_ARMOR_BAD_BASE64:
 		damaged(err, "it is not base64 throughout");
-		goto out;
+		break;
+	case SSH_ARMOR_NO_MEMORY:
+		ssh_host_key_failed(err, "no memory for the key");
 	}
-	buf_commit(&bytes, (size_t)len);
-	key = parse_envelope(buf_span(&bytes), err);
-out:
-	buf_fini_wipe(&digits);
 	buf_fini_wipe(&bytes);
 	return key;
 }
@@ -417,7 +386,7 @@ ssh_host_key_parse(struct span file, struct err *err)
 		    mistakes[sizeof mistakes / sizeof mistakes[0] - 1].hint);
 		return NULL;
 	}
-	if (begins_with(text, SSH_HOST_KEY_BEGIN))
+	if (ssh_armor_begins(text, SSH_HOST_KEY_ARMOR))
 		return parse_openssh(text, err);
 	if (begins_with(text, "-----BEGIN "))
 		return parse_pem(text, err);

@@ -8,8 +8,7 @@
 #include <openssl/evp.h>
 
 /* OpenSSH's PROTOCOL.key. */
-#define SSH_HOST_KEY_BEGIN "-----BEGIN OPENSSH PRIVATE KEY-----"
-#define SSH_HOST_KEY_END   "-----END OPENSSH PRIVATE KEY-----"
+#define SSH_HOST_KEY_ARMOR "OPENSSH PRIVATE KEY"
 #define SSH_HOST_KEY_MAGIC "openssh-key-v1" /* with its zero byte */
 
 enum {
