@@ -1,7 +1,7 @@
 #include "penalty.h"
 
 enum {
-	HALF_LIFE_MS = 60000,
+	HALF_LIFE_S = 60,
 	FIRST_MS = 100, /* doubled with each further refusal */
 	SOURCE_FACTOR = 4, /* keys are many in a house, and few in a device */
 };
@@ -10,14 +10,17 @@ static uint32_t
 count(_Atomic uint64_t *cell, uint64_t now_ms)
 {
 	uint64_t was = atomic_load_explicit(cell, memory_order_relaxed);
-	uint64_t minute = now_ms / HALF_LIFE_MS & UINT32_MAX;
-	uint64_t age = minute - (was >> 32);
-	uint32_t counted = age < 32 ? (uint32_t)was >> age : 0;
+	uint32_t counted = (uint32_t)was;
+	uint32_t now_s = (uint32_t)(now_ms / 1000);
+	uint32_t since_s = (uint32_t)(was >> 32);
+	uint32_t halvings = (now_s - since_s) / HALF_LIFE_S;
 
+	counted = halvings < 32 ? counted >> halvings : 0;
+	since_s = counted == 0 ? now_s : since_s + halvings * HALF_LIFE_S;
 	if (counted < UINT32_MAX)
 		counted++;
-	atomic_store_explicit(
-	    cell, minute << 32 | counted, memory_order_relaxed);
+	atomic_store_explicit(cell, (uint64_t)since_s << 32 | counted,
+	    memory_order_relaxed);
 	return counted;
 }
 

@@ -7,7 +7,7 @@
  * Who shows the same wrong key again and again is told so ever later; so is,
  * after four times as many, an address that shows many.  Only refusals are
  * late: a key that is let in never meets this table, whoever else comes from
- * its address.  Counts halve every minute.
+ * its address.  A count halves a minute after it began, and each minute more.
  *
  * Shared by threads without a lock: a count lost now and then is no matter, and
  * two that share a cell have their refusals a little later than they should.
@@ -19,7 +19,7 @@
 enum { PENALTY_CELLS = 4096 }; /* a power of two */
 
 struct penalty {
-	/* minute of the last count << 32 | count; all zeroes at first */
+	/* second that it began or halved << 32 | count; zeroes at first */
 	_Atomic uint64_t sources[PENALTY_CELLS];
 	_Atomic uint64_t pairs[PENALTY_CELLS];
 };

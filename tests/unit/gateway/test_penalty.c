@@ -72,6 +72,19 @@ test_time_forgives(void **state)
 	assert_int_equal(refuse(7, 42, UINT64_MAX), 0);
 }
 
+/* Whenever it began: no minute of the clock's cuts a count in two. */
+static void
+test_a_count_stands_for_a_minute(void **state)
+{
+	for (int i = 0; i < 5; i++)
+		refuse(7, 42, 119900);
+	assert_int_equal(refuse(7, 42, 120100), 400);
+	assert_int_equal(refuse(7, 42, 178900), 800);
+	assert_int_equal(refuse(7, 42, 179100), 100);
+	assert_int_equal(refuse(7, 42, 238900), 200);
+	assert_int_equal(refuse(7, 42, 239100), 0);
+}
+
 int
 main(void)
 {
@@ -84,6 +97,7 @@ main(void)
 		empty),
 	    cmocka_unit_test_setup(test_another_address_is_free, empty),
 	    cmocka_unit_test_setup(test_time_forgives, empty),
+	    cmocka_unit_test_setup(test_a_count_stands_for_a_minute, empty),
 	};
 
 	return cmocka_run_group_tests_name("penalty", tests, NULL, NULL);
