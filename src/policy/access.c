@@ -246,10 +246,15 @@ say_ready(struct access *access)
 	return true;
 }
 
-/* The client's direction stands between two frames. */
+/*
+ * The client's direction stands between two frames.  A client may go on before
+ * it is let in (5.0 section 3.1.4), but the first that it is sent is CONNACK.
+ */
 static bool
 settle_client(struct access *access)
 {
+	if (!access->has_connack)
+		return true;
 	if (!say_ready(access))
 		return false;
 	if (buf_len(&access->to_client) == 0)
@@ -363,11 +368,14 @@ connack(struct access *access, const struct mqtt_walk_item *item)
 	    .side = MQTT_FROM_BROKER, .level = access->level};
 	struct mqtt_connack connack;
 	struct mqtt_property id;
+	struct span body = mqtt_frame_body(&item->frame, item->bytes);
 
+	if (mqtt_connack_decode(body, from, &connack) != MQTT_RULE_NONE ||
+	    connack.code != 0)
+		return pass(
+		    access->events.to_client(access->events.arg, item->bytes));
 	access->has_connack = true;
 	if (access->level == MQTT_50 && access->client_id_len == 0 &&
-	    mqtt_connack_decode(mqtt_frame_body(&item->frame, item->bytes),
-		from, &connack) == MQTT_RULE_NONE &&
 	    mqtt_property_find(
 		connack.properties, MQTT_ASSIGNED_CLIENT_IDENTIFIER, &id)) {
 		if (!keep_client_id(access, id.text))

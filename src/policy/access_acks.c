@@ -80,6 +80,13 @@ access_acks_expect(struct access_acks *acks, uint16_t packet_id, uint8_t type)
 }
 
 bool
+access_acks_is_expected(
+    const struct access_acks *acks, uint16_t packet_id, uint8_t type)
+{
+	return find(acks, packet_id, type) != NULL;
+}
+
+bool
 access_acks_answer(struct access_acks *acks, uint16_t packet_id, uint8_t type,
     struct span bytes)
 {

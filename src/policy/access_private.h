@@ -65,6 +65,9 @@ struct access_acks {
 /* A PUBLISH goes on; one that is sent again stays where it is. */
 bool access_acks_expect(
     struct access_acks *acks, uint16_t packet_id, uint8_t type);
+/* Whether the broker has still to answer one. */
+bool access_acks_is_expected(
+    const struct access_acks *acks, uint16_t packet_id, uint8_t type);
 /* A PUBLISH was answered by us; behind those before it. */
 bool access_acks_answer(struct access_acks *acks, uint16_t packet_id,
     uint8_t type, struct span bytes);
@@ -109,7 +112,7 @@ struct access {
 	uint32_t client_packet_max;
 	uint8_t level;
 	bool no_reasons; /* the client wants no reason strings */
-	bool has_connack;
+	bool has_connack; /* one that lets the client in */
 	char *client_id;
 	size_t client_id_len;
 	size_t identity_len, role_len;

@@ -59,6 +59,11 @@ answer(struct access *access, const struct mqtt_publish *publish, uint8_t code,
 
 	if (publish->qos == 0)
 		return true;
+	/* Sent again (3.1 section 4.2), it was allowed before: the broker
+	 * has it, and answers. */
+	if (access_acks_is_expected(
+		&access->acks, publish->packet_id, answer.type))
+		return true;
 	/* A refusal of 5.0 ends the exchange (section 4.3.3). */
 	if (publish->qos == 2 && access->level != MQTT_50 &&
 	    !access_ids_add(&access->refused, publish->packet_id))
