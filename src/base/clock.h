@@ -14,4 +14,8 @@ uint64_t clock_monotonic_ms(void);
 /* Seconds since 1970, UTC, as the machine believes: for texts and expiry. */
 int64_t clock_wall_s(void);
 
+/* The same moment for people, UTC: "2026-03-01T12:00:00.123Z". */
+enum { CLOCK_TEXT_SIZE = 25 };
+void clock_wall_text(char text[CLOCK_TEXT_SIZE]);
+
 #endif

@@ -1,12 +1,12 @@
 #include "log.h"
 
+#include "clock.h"
 #include "str.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 static _Atomic enum log_level threshold = LOG_LEVEL_INFO;
@@ -75,9 +75,7 @@ bool
 log_begin(struct log_line *line, enum log_level level, const char *module,
     const char *event)
 {
-	char stamp[48];
-	struct timespec now;
-	struct tm tm;
+	char stamp[48], now[CLOCK_TEXT_SIZE];
 
 	if (level > threshold)
 		return false;
@@ -85,11 +83,9 @@ log_begin(struct log_line *line, enum log_level level, const char *module,
 	if (is_journal()) {
 		snprintf(stamp, sizeof stamp, "<%c>", levels[level].journal);
 	} else {
-		clock_gettime(CLOCK_REALTIME, &now);
-		gmtime_r(&now.tv_sec, &tm);
-		strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
-		snprintf(stamp + strlen(stamp), sizeof stamp - strlen(stamp),
-		    ".%03ldZ %s ", now.tv_nsec / 1000000, levels[level].name);
+		clock_wall_text(now);
+		snprintf(
+		    stamp, sizeof stamp, "%s %s ", now, levels[level].name);
 	}
 	put(line, stamp);
 	put(line, module);
