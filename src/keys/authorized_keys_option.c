@@ -59,6 +59,12 @@ take_quoted(struct span *s, struct span *value)
 	return FAULT_NONE;
 }
 
+bool
+authorized_keys_take_value(struct span *s, struct span *value)
+{
+	return take_quoted(s, value) == FAULT_NONE;
+}
+
 enum authorized_keys_fault
 authorized_keys_take_option(
     struct span *s, struct authorized_keys_option *option)
@@ -166,9 +172,8 @@ take_digits(struct span *s, size_t count, int min, int max, int *value)
 	return true;
 }
 
-/* YYYYMMDD[HHMM[SS]], in local time unless Z or UTC stands behind it. */
-static bool
-parse_expiry(struct span s, int64_t *when)
+bool
+authorized_keys_time(struct span s, int64_t *when)
 {
 	struct tm tm = {.tm_isdst = 0};
 	bool utc = true;
@@ -249,7 +254,7 @@ apply_expiry(struct authorized_keys_line *line, struct span value)
 {
 	int64_t when;
 
-	if (!parse_expiry(value, &when))
+	if (!authorized_keys_time(value, &when))
 		return FAULT_EXPIRY;
 	if (line->expires_s == 0 || when < line->expires_s)
 		line->expires_s = when;

@@ -3,7 +3,8 @@
 
 /*
  * authorized_keys_option: one option and what it does to its line.  A part of
- * authorized_keys; nobody else includes it.
+ * authorized_keys; allowed_signers, whose options are written in the same way,
+ * shares it, and nobody else includes it.
  */
 
 #include "authorized_keys.h"
@@ -26,5 +27,17 @@ enum authorized_keys_fault authorized_keys_apply(
  * have one; OPTION_COUNT for any other word.
  */
 enum authorized_keys_option_id authorized_keys_valueless(struct span word);
+
+/*
+ * A value in quotes at the front, which `s` is moved past; a quote inside still
+ * stands as \".  False where there is none.
+ */
+bool authorized_keys_take_value(struct span *s, struct span *value);
+
+/*
+ * YYYYMMDD[HHMM[SS]], in local time unless Z or UTC stands behind it, as
+ * seconds since 1970.  False where it is no time after that.
+ */
+bool authorized_keys_time(struct span text, int64_t *when);
 
 #endif

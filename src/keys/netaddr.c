@@ -1,9 +1,9 @@
 #include "netaddr.h"
 
+#include "keys_pattern.h"
 #include "str.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 
 static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -128,28 +128,7 @@ netaddr_parse_cidr(struct span text, struct netaddr *net, unsigned *prefix_bits)
 bool
 netaddr_match_pattern(struct span text, struct span pattern)
 {
-	size_t t = 0, p = 0, star = SIZE_MAX, resume = 0;
-
-	/* On a mismatch only the last star need take one character more. */
-	while (t < text.len) {
-		if (p < pattern.len && pattern.data[p] == '*') {
-			star = p++;
-			resume = t;
-		} else if (p < pattern.len && (pattern.data[p] == '?' ||
-						  tolower(pattern.data[p]) ==
-						      tolower(text.data[t]))) {
-			p++;
-			t++;
-		} else if (star != SIZE_MAX) {
-			p = star + 1;
-			t = ++resume;
-		} else {
-			return false;
-		}
-	}
-	while (p < pattern.len && pattern.data[p] == '*')
-		p++;
-	return p == pattern.len;
+	return keys_pattern_fits(text, pattern, KEYS_PATTERN_ANY_CASE);
 }
 
 /* One element without its `!`: MATCH, NO_MATCH or INVALID. */
