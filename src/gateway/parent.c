@@ -126,6 +126,7 @@ on_signal(void *arg, int number)
 		stop(parent);
 		break;
 	case SIGHUP:
+		parent_follow_audit(parent);
 		parent_reload(parent);
 		break;
 	case SIGCHLD:
@@ -271,11 +272,12 @@ start(
 				     "way, or choose another: --state DIR");
 	}
 	snprintf(path, sizeof path, "%s/control.sock", parent->settings.state);
-	if (start_loop(parent, err) != 0 || load_host_keys(parent, err) != 0)
+	if (start_loop(parent, err) != 0 || load_host_keys(parent, err) != 0 ||
+	    parent_open_audit(parent, err) != 0)
 		return -1;
 	parent->control =
 	    control_new(parent->loop, path, parent_on_request, parent, err);
-	if (parent->control == NULL ||
+	if (parent->control == NULL || parent_open_audit(parent, err) != 0 ||
 	    parent_start_brokers(
 		parent, &parent->settings, &parent->brokers, err) != 0)
 		return -1;
@@ -332,6 +334,7 @@ wind_up(struct parent *parent)
 	parent_unwatch(&parent->pending_watches);
 	for (size_t i = 0; i < parent->host_key_count; i++)
 		ssh_host_key_free(parent->host_keys[i]);
+	parent_close_audit(parent);
 	if (parent->loop == NULL)
 		return;
 	for (size_t i = 0; i < PARENT_SIGNALS; i++)

@@ -10,8 +10,10 @@
  *	parent_enroll   a key that comes in by a code
  *	parent_invite   those codes: made, listed, cancelled
  *	parent_status   the control socket
+ *	parent_audit    the log of what was decided
  */
 
+#include "audit.h"
 #include "child.h"
 #include "connector.h"
 #include "control.h"
@@ -22,6 +24,7 @@
 #include "ports.h"
 #include "private_broker.h"
 #include "privileges.h"
+#include "pubkey.h"
 
 enum { PARENT_SIGNALS = 4 };
 
@@ -70,6 +73,10 @@ struct parent {
 	struct parent_watches watches; /* over the files in force */
 	struct parent_watches pending_watches; /* over those that were sent */
 	struct control *control;
+	struct audit *audit;
+	/* Of the policy that was sent last, and of the one before; 0: none. */
+	uint8_t policy_digest[PUBKEY_DIGEST_BYTES];
+	uint8_t policy_before[PUBKEY_DIGEST_BYTES];
 
 	uint64_t generation; /* of the last snapshot that was sent */
 	uint64_t in_force;
@@ -152,5 +159,23 @@ void parent_on_request(
 
 /* The child's part of the answer; `fd` stays the caller's. */
 void parent_on_status(struct parent *parent, uint64_t ticket, int fd);
+
+/* ---- parent_audit ---- */
+
+int parent_open_audit(struct parent *parent, struct err *err);
+void parent_close_audit(struct parent *parent);
+
+/* Somebody may have moved the file away (SIGHUP). */
+void parent_follow_audit(struct parent *parent);
+
+/*
+ * The policy whose text is `text` is about to be sent.  -1 and `err`, and it
+ * may not be, where it is another one and that cannot be written.
+ */
+int parent_audit_policy(struct parent *parent, const struct settings *settings,
+    struct span text, struct err *err);
+
+/* The snapshot that was sent last was not taken. */
+void parent_audit_refused(struct parent *parent, const char *why);
 
 #endif

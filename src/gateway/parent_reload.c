@@ -73,7 +73,8 @@ parent_send_snapshot(struct parent *parent, const struct settings *settings,
 	    .key_files = keys.files,
 	    .key_file_count = keys.count,
 	};
-	fd = snapshot_pack(&parts, err);
+	if (parent_audit_policy(parent, settings, policy, err) == 0)
+		fd = snapshot_pack(&parts, err);
 	for (size_t i = 0; i < settings->broker_count; i++)
 		buf_fini_wipe(&secret_bytes[i]);
 done:
@@ -293,6 +294,7 @@ on_refused(struct parent *parent, const char *why)
 	struct err err = ERR_INIT;
 
 	err_set(&err, ERR_FAILED, "%s", why);
+	parent_audit_refused(parent, why);
 	if (!parent->is_ready)
 		parent_fail(parent, &err);
 	else

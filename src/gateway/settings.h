@@ -103,6 +103,11 @@ struct settings {
 	bool legacy_macs;
 	enum log_level log_level;
 	struct {
+		const char *file;
+		uint64_t max_bytes; /* then the next file; 0: never */
+		uint64_t keep; /* files that were set aside; 0: all */
+	} audit;
+	struct {
 		uint64_t drain_ms;
 	} shutdown;
 

@@ -116,6 +116,28 @@ check_secret(struct check *c, const char *key, const char *path)
 				    : "more than MQTT's 65,535 bytes");
 }
 
+/* It is made where it is missing; its folder is not. */
+static void
+check_audit(struct check *c, const char *file)
+{
+	char folder[PATH_TEXT_MAX];
+	const char *slash = strrchr(file, '/');
+	struct stat st;
+
+	if (is_there(file)) {
+		check_path(c, "audit.file", file, KIND_POLICY, &st);
+		return;
+	}
+	if (slash == NULL ||
+	    conf_mark_of(c->teller.conf, "audit.file").line == 0)
+		return;
+	snprintf(folder, sizeof folder, "%.*s", (int)(slash - file) + 1, file);
+	if (stat(folder, &st) != 0)
+		conf_tell(&c->teller, "audit.file",
+		    "make the folder, for kayad's user to write", "%s: %s",
+		    folder, strerror(errno));
+}
+
 static void
 check_user(struct check *c, const char *key, const char *name)
 {
@@ -170,6 +192,7 @@ settings_check_files(const struct settings *settings, conf_fault_fn fn,
 		    KIND_KEYS, &st);
 	if (settings->policy != NULL)
 		check_path(&c, "policy", settings->policy, KIND_POLICY, &st);
+	check_audit(&c, settings->audit.file);
 	check_user(&c, "user", settings->user);
 	check_user(&c, "net_user", settings->net_user);
 	check_brokers(&c);

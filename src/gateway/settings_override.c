@@ -155,6 +155,8 @@ fill_paths(struct settings *s, struct err *err)
 		s->authorized_keys =
 		    arena_format(arena, "%s/authorized_keys", s->state);
 	}
+	if (s->audit.file == NULL)
+		s->audit.file = arena_format(arena, "%s/audit.log", s->state);
 	if (s->host_key_count == 0) {
 		s->host_keys_is_default = true;
 		s->host_keys = arena_alloc(arena, sizeof *s->host_keys);
@@ -166,7 +168,9 @@ fill_paths(struct settings *s, struct err *err)
 		if (s->host_keys[0] == NULL)
 			return no_memory(err);
 	}
-	return s->authorized_keys == NULL ? no_memory(err) : 0;
+	return s->authorized_keys == NULL || s->audit.file == NULL
+		   ? no_memory(err)
+		   : 0;
 }
 
 /* A port alone means all addresses, of whichever family the machine has. */

@@ -318,6 +318,9 @@ settings_source_tell_late(
 	    {"private_broker", "program"},
 	    {"private_broker", "extra_lines"},
 	    {"private_broker", "persistence"},
+	    {"audit", "file"},
+	    {"audit", "max_size"},
+	    {"audit", "keep"},
 	};
 
 	for (size_t i = 0; i < sizeof late / sizeof late[0]; i++) {

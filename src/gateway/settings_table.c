@@ -171,6 +171,24 @@ static const struct conf_key log_keys[] = {
     {.name = NULL},
 };
 
+#define AUDIT(field) CONF_AT(struct settings, audit.field)
+
+static const struct conf_key audit_keys[] = {
+    {"file", CONF_PATH, 0, .AUDIT(file), .fallback_doc = "STATE/audit.log",
+	.example = "/var/lib/kayad/audit.log",
+	.doc = "Where it is written, for kayad's user alone. Beside it stands "
+	       "the same name with `.head`. See AUDIT in kayad(8)."},
+    {"max_size", CONF_SIZE, CONF_NEVER, .AUDIT(max_bytes), .min = 64 * KIB,
+	.max = 64 * GIB, .fallback = "16MiB",
+	.doc = "At which size the file is set aside, under its name and the "
+	       "number of its first line, and a new one goes on."},
+    {"keep", CONF_INT, 0, .AUDIT(keep), .min = 0, .max = 1000000,
+	.fallback = "16",
+	.doc = "How many of those that were set aside are kept; 0 keeps all "
+	       "of them."},
+    {.name = NULL},
+};
+
 static const struct conf_key shutdown_keys[] = {
     {"drain", CONF_DURATION, 0, .CONF_AT(struct settings, shutdown.drain_ms),
 	.min = 0, .max = 10 * MINUTE, .fallback = "5s",
@@ -244,6 +262,9 @@ const struct conf_key settings_keys[] = {
 	.doc = "Whether hmac-sha2-256 and hmac-sha2-512 are offered without "
 	       "encrypt-then-MAC too, for old clients."},
     {"log", CONF_MAPPING, 0, .keys = log_keys, .doc = "Logging."},
+    {"audit", CONF_MAPPING, 0, .keys = audit_keys,
+	.doc = "The log of what was decided, which shows whether it was "
+	       "altered."},
     {"shutdown", CONF_MAPPING, 0, .keys = shutdown_keys,
 	.doc = "How kayad ends."},
     {.name = NULL},
