@@ -225,8 +225,7 @@ def test_the_file_that_the_running_sshd_was_given(served):
     (served.ssh / "other").write_text(
         "HostKey /etc/ssh/host_key\nPort 2022\nClientAliveInterval 60\n"
         "PasswordAuthentication no\nAllowTcpForwarding no\n")
-    served.sshd = served.start("/usr/sbin/sshd", "-D", "-e", "-f",
-                               "/etc/ssh/other", log="Server listening")
+    served.start_sshd("-f", "/etc/ssh/other")
     wrong = served.doctor()
     assert wrong.codes("sshd") == ["no-forwarding"], wrong
     assert "/etc/ssh/other" in wrong.json["remedy"]

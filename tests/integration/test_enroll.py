@@ -5,7 +5,6 @@ import os
 import pathlib
 import pty
 import re
-import signal
 import stat
 import subprocess
 
@@ -214,8 +213,7 @@ def test_strict_fails_until_the_block_that_it_prints_is_there(
     assert not list(pathlib.Path("/tmp").glob("kaya-proof-*"))
     config = pathlib.Path(account.sshd.command[-1])
     config.write_text(config.read_text() + block + "\n")
-    account.sshd.signal(signal.SIGHUP)
-    account.sshd.wait_for_log(r"(?s)Server listening.*Server listening")
+    account.sshd.reload()
     done = account.enroll(state, "--strict", "--json")
     assert done.returncode == 0, done.stdout
     found = rows(done)

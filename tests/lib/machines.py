@@ -49,17 +49,10 @@ def children(pid):
 class Program(peers.Process):
     """A program of a machine's: nsenter waits for it, and passes no signal."""
 
-    def stop(self):
-        wait_until(self._ends, f"{self.command} ends")
-        super().stop()
-
-    def _ends(self):
-        # More than once: mosquitto 2.0 forgets a signal that comes between
-        # its "running" and its loop.
+    def terminate(self):
         for pid in children(self.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
-        return not self.is_running()
 
 
 TIGHT = ('restrict,port-forwarding,permitopen="127.0.0.1:1883",'
@@ -105,6 +98,7 @@ class Machine:
         self.run("sh", "-ec", "ip link set lo up; "
                  f"ip addr add {OUTSIDE}/32 dev lo")
         self.ssh = self._put("/etc/ssh")
+        self.pid_file = self.ssh / "pid"
         peers.make_key(self.ssh / "host_key")
         self.sshd_config = self.ssh / "sshd_config"
         self.sshd_config.write_text(SSHD_CONFIG)
@@ -151,9 +145,23 @@ class Machine:
             program.wait_for_log(log)
         return program
 
-    def start_sshd(self):
-        self.sshd = self.start("/usr/sbin/sshd", "-D", "-e",
-                               log="Server listening")
+    def start_sshd(self, *words):
+        """sshd, up: it writes its pid when it listens on all addresses."""
+        self.pid_file.unlink(missing_ok=True)
+        self.sshd = self.start("/usr/sbin/sshd", "-D", "-e", "-o",
+                               "PidFile=/etc/ssh/pid", *words)
+        self._wait_for_sshd()
+
+    def reload_sshd(self):
+        pid = self.pid_file.read_text().strip()
+        self.pid_file.unlink()
+        self.run("kill", "-HUP", pid)
+        self._wait_for_sshd()
+
+    def _wait_for_sshd(self):
+        wait_until(lambda: self.pid_file.exists() or
+                   not self.sshd.is_running(), "sshd is ready")
+        assert self.sshd.is_running(), self.sshd.log()
 
     def start_mosquitto(self):
         self.broker = self.start(
@@ -170,16 +178,9 @@ class Machine:
                     self.broker.stop()
                 self.start_mosquitto()
             elif name == "ssh" and verb == "reload":
-                listening = len(self.sshd.log().split("Server listening"))
-                self.sshd_pid_signal("-HUP")
-                wait_until(lambda: len(self.sshd.log().split(
-                    "Server listening")) > listening, "sshd listens again")
+                self.reload_sshd()
             elif name == "ssh":
                 self.start_sshd()
-
-    def sshd_pid_signal(self, number):
-        self.run("sh", "-c", f"kill {number} $(ss -Hltnp sport = :22 | "
-                 "grep -o 'pid=[0-9]*' | head -1 | cut -d= -f2)")
 
     def take(self, command):
         """Type a remedy at this machine."""

@@ -134,14 +134,24 @@ class Process:
         self.reader.join(5)
         return status
 
+    def terminate(self):
+        self.process.terminate()
+
     def stop(self):
-        if self.is_running():
-            self.process.terminate()
-            try:
-                self.process.wait(15)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        """End it.
+
+        It is asked again each second: mosquitto forgets a SIGTERM that comes
+        between its word that it runs and its first turn.
+        """
+        for _ in range(15):
+            if not self.is_running():
+                break
+            self.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+        else:
+            self.process.kill()
+            self.process.wait()
         self.reader.join(5)
 
     def __enter__(self):
@@ -318,18 +328,35 @@ class Sshd(Process):
             make_key(self.host_key)
         self.authorized_keys = folder / "authorized_keys"
         self.authorized_keys.touch()
+        self.pid_file = folder / "pid"
         config = folder / "sshd_config"
         config.write_text(
             f"{extra}\nPort {self.port}\nListenAddress 127.0.0.1\n"
-            f"HostKey {self.host_key}\nPidFile none\nUsePAM no\n"
+            f"HostKey {self.host_key}\nPidFile {self.pid_file}\nUsePAM no\n"
             f"StrictModes no\nAuthorizedKeysFile {self.authorized_keys}\n"
             f"PasswordAuthentication no\nLogLevel VERBOSE\n")
         super().__init__([sshd or find("sshd"), "-D", "-e", "-f", config])
         try:
-            self.wait_for_log("Server listening")
+            self._wait_until_ready()
         except BaseException:
             self.stop()
             raise
+
+    def _wait_until_ready(self):
+        """It listens on every address, and handles signals.
+
+        It says so of each address, the one that was named last first; when all
+        are done it writes its pid.
+        """
+        wait_until(lambda: self.pid_file.exists() or not self.is_running(),
+                   "sshd is ready")
+        assert self.is_running(), self.log()
+
+    def reload(self):
+        """Have it read its configuration again, and wait for that."""
+        self.pid_file.unlink()
+        self.signal(signal.SIGHUP)
+        self._wait_until_ready()
 
     def admit(self, public_key, options=""):
         line = f"{options} {public_key.strip()}\n".lstrip()
