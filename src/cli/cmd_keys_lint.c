@@ -2,6 +2,7 @@
 
 #include "cmd_keys_show.h"
 #include "keys_edit.h"
+#include "keys_rights.h"
 
 #include <getopt.h>
 #include <jansson.h>
@@ -15,6 +16,8 @@ static const struct cmd_option options[] = {
 	"write the file that was meant to FILE.fixed, and show what differs"},
     {0},
 };
+
+enum { RIGHTS_MAX_BYTES = 1 << 20 };
 
 struct lint {
 	json_t *array; /* NULL: text is wanted */
@@ -67,6 +70,26 @@ report(
 		put_json(lint, finding);
 	else
 		cmd_keys_show_finding(lint->file->name, finding, source);
+}
+
+/* Who may what from where. */
+static void
+show_rights(const struct lint *lint, const struct authorized_keys_line *line,
+    size_t number)
+{
+	char name[KEYS_IDENTITY_SIZE], print[PUBKEY_FINGERPRINT_SIZE];
+	struct buf rights;
+	char *text;
+
+	buf_init(&rights, RIGHTS_MAX_BYTES);
+	keys_rights_text(line, &rights);
+	text = cmd_keys_text(buf_span(&rights));
+	printf("%s:%zu: %s (%s) may: %s%s\n", lint->file->name, number,
+	    keys_identity(line, name), keys_fingerprint(line, print),
+	    text != NULL ? text : "",
+	    line->from.data == NULL ? "; from anywhere" : "");
+	free(text);
+	buf_fini(&rights);
 }
 
 /* ---- the file among others ---- */
@@ -165,6 +188,16 @@ fix(const struct lint *lint, struct err *err)
 
 /* ---- the command ---- */
 
+static bool
+is_void(const struct keys_findings *findings, size_t number)
+{
+	for (size_t i = 0; i < findings->count; i++)
+		if (findings->items[i].line == number &&
+		    findings->items[i].severity == KEYS_VOID)
+			return true;
+	return false;
+}
+
 static void
 lint_file(struct lint *lint, const struct keys_findings *findings)
 {
@@ -176,8 +209,11 @@ lint_file(struct lint *lint, const struct keys_findings *findings)
 	if (file->target != NULL)
 		keys_file_risks(file, on_risk, lint);
 	while (authorized_keys_next_line(file->bytes, &at, &number, &text)) {
-		if (authorized_keys_parse(text, &line) == AUTHORIZED_KEYS_KEY)
+		if (authorized_keys_parse(text, &line) == AUTHORIZED_KEYS_KEY) {
 			lint->keys++;
+			if (lint->array == NULL && !is_void(findings, number))
+				show_rights(lint, &line, number);
+		}
 		for (; i < findings->count && findings->items[i].line == number;
 		     i++)
 			report(lint, &findings->items[i], text);
@@ -266,12 +302,16 @@ const struct cmd cmd_keys_lint = {
     .synopses = synopses,
     .summary = "Say what in a file of keys does not do what it looks like",
     .about =
-	"Each fault is told with its line and column, what sshd makes of it, "
-	"a\n"
-	"remedy, and the line that was meant. A void line lets nobody in; an\n"
-	"error lets in but does not do what it is there for; a warning allows\n"
-	"more, or less, than it looks; a note is harmless. FILE may be - for\n"
-	"standard input.\n"
+	"Of each line that lets a key in it is told who may what from where; "
+	"of\n"
+	"each fault its line and column, what sshd makes of it, a remedy, and "
+	"the\n"
+	"line that was meant. A void line lets nobody in; an error lets in\n"
+	"but does not do what it is there for; a warning allows more, or "
+	"less,\n"
+	"than it looks; a note is harmless. FILE may be - for standard input.\n"
+	"In JSON there are faults alone; kaya keys list --json has the "
+	"rights.\n"
 	"\n"
 	"The file is never written to. What --fix writes beside it (in a "
 	"folder\n"

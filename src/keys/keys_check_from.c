@@ -204,6 +204,22 @@ check_blank(struct keys_case *c)
 	return found;
 }
 
+/* What another check tells of. */
+static bool
+is_told(struct span element)
+{
+	struct netaddr net;
+	unsigned bits;
+
+	switch (netaddr_parse_cidr(bare(element), &net, &bits)) {
+	case NETADDR_CIDR_HOST_BITS:
+	case NETADDR_CIDR_TOO_LONG:
+		return true;
+	default:
+		return bare(element).len == 0 || has_blank(element);
+	}
+}
+
 static bool
 check_name_element(struct keys_case *c)
 {
@@ -214,8 +230,7 @@ check_name_element(struct keys_case *c)
 		char word[64];
 		bool is_block;
 
-		if (bare(element).len == 0 || has_blank(element) ||
-		    is_alive(element))
+		if (is_told(element) || is_alive(element))
 			continue;
 		is_block = memchr(element.data, '/', element.len) != NULL;
 		str_escape(bare(element), word, sizeof word);

@@ -415,7 +415,25 @@ def test_a_file_without_a_fault_is_told_in_a_word(folder, public_key):
     assert result.stdout.splitlines()[-1] == f"{file}: 1 key, no fault"
     result = keys("lint", "-", input=file.read_text())
     assert result.returncode == 0 and result.stderr == ""
-    assert result.stdout == "(standard input): 1 key, no fault\n"
+    rights, summary = result.stdout.splitlines()
+    assert summary == "(standard input): 1 key, no fault"
+    assert rights.startswith("(standard input):1: pump-7 (SHA256:")
+
+
+def test_of_each_line_it_is_told_who_may_what_from_where(
+        folder, public_key, other_key):
+    good = keys("lint", "-", input=(
+        f"restrict,port-forwarding,permitopen=\"127.0.0.1:1883\","
+        f"permitopen=\"localhost:1883\",permitopen=\"[::1]:1883\","
+        f"permitlisten=\"localhost:1\",command=\"x\",from=\"10.0.0.0/8\","
+        f"environment=\"KAYA_ID=pump-7\" {public_key}\n# nobody\n"
+        f"{other_key}\n"))
+    rows = [re.fullmatch(r"\(standard input\):(\d): (\S+) \(SHA256:\S+\) "
+                         r"may: (.*); from (.*)", row)
+            for row in good.stdout.splitlines()]
+    one, other = [row.groups() for row in rows if row]
+    assert one == ("1", "pump-7", "tunnel to 127.0.0.1:1883", "10.0.0.0/8")
+    assert other[0] == "3" and "any command" in other[2] and other[3] == "anywhere"
 
 
 def test_a_fault_is_told_with_place_cause_remedy_and_the_line_meant(
