@@ -272,8 +272,7 @@ start(
 				     "way, or choose another: --state DIR");
 	}
 	snprintf(path, sizeof path, "%s/control.sock", parent->settings.state);
-	if (start_loop(parent, err) != 0 || load_host_keys(parent, err) != 0 ||
-	    parent_open_audit(parent, err) != 0)
+	if (start_loop(parent, err) != 0 || load_host_keys(parent, err) != 0)
 		return -1;
 	parent->control =
 	    control_new(parent->loop, path, parent_on_request, parent, err);
