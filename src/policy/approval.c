@@ -3,26 +3,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define BIT(state) (1u << (state))
-
-/* The table of successors.  What is RELEASED and gets out ends as it is. */
-static const struct {
-	const char *name;
-	unsigned next;
-} states[] = {
-    [APPROVAL_FREE] = {"free", BIT(APPROVAL_HELD)},
-    [APPROVAL_HELD] = {"held", BIT(APPROVAL_RELEASED) | BIT(APPROVAL_DENIED) |
-				   BIT(APPROVAL_EXPIRED) | BIT(APPROVAL_LOST) |
-				   BIT(APPROVAL_SUPERSEDED) |
-				   BIT(APPROVAL_REVOKED)},
-    [APPROVAL_RELEASED] = {"released",
-	BIT(APPROVAL_EXPIRED) | BIT(APPROVAL_LOST) | BIT(APPROVAL_SUPERSEDED) |
-	    BIT(APPROVAL_REVOKED) | BIT(APPROVAL_FREE)},
-    [APPROVAL_DENIED] = {"denied", BIT(APPROVAL_FREE)},
-    [APPROVAL_EXPIRED] = {"expired", BIT(APPROVAL_FREE)},
-    [APPROVAL_LOST] = {"lost", BIT(APPROVAL_FREE)},
-    [APPROVAL_SUPERSEDED] = {"superseded", BIT(APPROVAL_FREE)},
-    [APPROVAL_REVOKED] = {"revoked", BIT(APPROVAL_FREE)},
+static const char *const names[] = {
+#define X(state, name) [state] = (name),
+    APPROVAL_STATES(X)
+#undef X
 };
 
 static const struct {
@@ -36,7 +20,7 @@ static const struct {
 const char *
 approval_state_name(enum approval_state state)
 {
-	return states[state].name;
+	return names[state];
 }
 
 const char *
@@ -54,7 +38,18 @@ approval_cause_text(enum approval_cause cause)
 bool
 approval_may_follow(enum approval_state state, enum approval_state next)
 {
-	return (states[state].next & BIT(next)) != 0;
+	static const struct {
+		enum approval_state from, to;
+	} ways[] = {
+#define X(from, to) {from, to},
+	    APPROVAL_TRANSITIONS(X)
+#undef X
+	};
+
+	for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+		if (ways[i].from == state && ways[i].to == next)
+			return true;
+	return false;
 }
 
 /* ---- the table ---- */

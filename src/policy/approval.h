@@ -30,6 +30,7 @@
  * approval_revoke comes before policy_free.
  */
 
+#include "approval_states.h"
 #include "policy.h"
 #include "str.h"
 
@@ -50,17 +51,6 @@ enum {
 };
 
 /* ---- words ---- */
-
-/* state, its name in logs, audit and answers */
-#define APPROVAL_STATES(X)                                                     \
-	X(APPROVAL_FREE, "free")                                               \
-	X(APPROVAL_HELD, "held")                                               \
-	X(APPROVAL_RELEASED, "released")                                       \
-	X(APPROVAL_DENIED, "denied") /* a person said no */                    \
-	X(APPROVAL_EXPIRED, "expired") /* nobody agreed in time */             \
-	X(APPROVAL_LOST, "lost") /* its publisher's connection ended */        \
-	X(APPROVAL_SUPERSEDED, "superseded") /* by a safe state */             \
-	X(APPROVAL_REVOKED, "revoked") /* policy, stop of the gateway */
 
 enum approval_state {
 #define X(state, name) state,

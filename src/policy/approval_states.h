@@ -31,6 +31,11 @@
 	X(APPROVAL_HELD, APPROVAL_LOST)                                        \
 	X(APPROVAL_HELD, APPROVAL_SUPERSEDED)                                  \
 	X(APPROVAL_HELD, APPROVAL_REVOKED)                                     \
+	/* let go, and its owner found that it cannot get out any more */      \
+	X(APPROVAL_RELEASED, APPROVAL_EXPIRED)                                 \
+	X(APPROVAL_RELEASED, APPROVAL_LOST)                                    \
+	X(APPROVAL_RELEASED, APPROVAL_SUPERSEDED)                              \
+	X(APPROVAL_RELEASED, APPROVAL_REVOKED)                                 \
 	/* once its outcome was told */                                        \
 	X(APPROVAL_RELEASED, APPROVAL_FREE)                                    \
 	X(APPROVAL_DENIED, APPROVAL_FREE)                                      \
