@@ -72,10 +72,29 @@ on_refused(void *arg, const struct access_refusal *refusal)
 	log_verdict(pipe, LOG_LEVEL_INFO, "refuse", refusal);
 }
 
-static void
-on_shouted(void *arg, const struct access_refusal *passed)
+/* There is nobody to be asked yet. */
+static bool
+on_ask(void *arg, const struct access_question *question)
 {
-	log_verdict(arg, LOG_LEVEL_ERROR, "break-glass", passed);
+	(void)arg;
+	(void)question;
+	return false;
+}
+
+static void
+on_stopped(void *arg, struct span topic)
+{
+	(void)arg;
+	(void)topic;
+}
+
+static void
+on_permit(
+    void *arg, const struct policy_approval *rule, enum access_permit permit)
+{
+	(void)arg;
+	(void)rule;
+	(void)permit;
 }
 
 /* ---- packets ---- */
@@ -119,7 +138,13 @@ pipe_access_begin(
 	    .identity = span_of_str(session->who.identity),
 	    .role = span_of_str(keyring_role(snapshot->ring, session->entry)),
 	    .rate = &session->rate,
-	    .events = {to_broker, to_client, on_refused, on_shouted, pipe},
+	    .events = {.to_broker = to_broker,
+		.to_client = to_client,
+		.refused = on_refused,
+		.ask = on_ask,
+		.stopped = on_stopped,
+		.permit = on_permit,
+		.arg = pipe},
 	};
 	pipe->access = access_new(&options);
 	if (pipe->access == NULL) {
@@ -160,6 +185,9 @@ pipe_access_packet(struct pipe *pipe, struct mqtt_walk *from,
 		return true;
 	case ACCESS_BAD_ALIAS:
 		pipe->why = "a topic alias that stands for nothing";
+		return false;
+	case ACCESS_BAD_PACKET_ID:
+		pipe->why = "a packet id that a held publish has";
 		return false;
 	case ACCESS_NO_MEMORY:
 		break;

@@ -149,3 +149,29 @@ mqtt_encode_answer(const struct mqtt_answer *a, struct buf *out)
 	buf_fini(&body);
 	return buf_len(out) > before ? MQTT_ENCODED : MQTT_NO_ROOM;
 }
+
+enum mqtt_encode_result
+mqtt_encode_message(const struct mqtt_message *m, struct buf *out)
+{
+	uint8_t properties[1 + 1 + 4] = {0}, header[5] = {MQTT_PUBLISH << 4};
+	size_t properties_len = m->level == MQTT_50, len, header_len;
+
+	if (m->level == MQTT_50 && m->subscription_id != 0) {
+		properties[1] = MQTT_SUBSCRIPTION_IDENTIFIER;
+		properties[0] = (uint8_t)(1 + mqtt_varint_put(properties + 2,
+						  m->subscription_id));
+		properties_len += properties[0];
+	}
+	len = 2 + m->topic.len + properties_len + m->payload.len;
+	if (len > MQTT_REMAINING_MAX ||
+	    (m->packet_max != 0 && packet_size(len) > m->packet_max))
+		return MQTT_NOT_SAID;
+	header_len = 1 + (size_t)mqtt_varint_put(header + 1, (uint32_t)len);
+	if (buf_reserve(out, header_len + len) == NULL)
+		return MQTT_NO_ROOM;
+	wire_put_bytes(out, span_of(header, header_len));
+	wire_put_string16(out, m->topic);
+	wire_put_bytes(out, span_of(properties, properties_len));
+	wire_put_bytes(out, m->payload);
+	return MQTT_ENCODED;
+}

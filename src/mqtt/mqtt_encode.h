@@ -4,8 +4,8 @@
 /*
  * mqtt_encode: the packets that a gateway answers with in a broker's place: a
  * refusal of CONNECT, the acknowledgement of what it did not pass on, the
- * reason why it ends the connection.  (A CONNECT is written by
- * mqtt_connect_rewrite.)
+ * reason why it ends the connection; and messages of its own.  (A CONNECT is
+ * written by mqtt_connect_rewrite.)
  */
 
 #include "buf.h"
@@ -48,5 +48,20 @@ enum mqtt_encode_result {
  */
 enum mqtt_encode_result mqtt_encode_answer(
     const struct mqtt_answer *answer, struct buf *out);
+
+/* A PUBLISH at QoS 0, not retained. */
+struct mqtt_message {
+	uint8_t level; /* enum mqtt_level */
+	struct span topic, payload;
+	uint32_t subscription_id; /* 5.0; 0: none */
+	uint32_t packet_max; /* 5.0: the receiver's; 0: none */
+};
+
+/*
+ * Append it to `out`.  MQTT_NOT_SAID where the receiver takes none so large
+ * (MQTT-3.1.2-24).
+ */
+enum mqtt_encode_result mqtt_encode_message(
+    const struct mqtt_message *message, struct buf *out);
 
 #endif

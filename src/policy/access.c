@@ -61,6 +61,7 @@ access_free(struct access *access)
 	access_aliases_fini(&access->from_client);
 	access_aliases_fini(&access->from_broker);
 	access_acks_fini(&access->acks);
+	access_hold_fini(access);
 	free(access->refused.bits);
 	free(access->withheld.bits);
 	buf_fini(&access->to_client);
@@ -108,7 +109,9 @@ may_leave_will(struct access *access, const struct mqtt_connect *connect)
 	struct access_refusal refusal = {
 	    .action = POLICY_PUBLISH, .topic = will.topic, .qos = will.qos};
 
-	refusal.verdict = policy_publish(&access->who, &will, &refusal.why);
+	if (!access_own_is(will.topic))
+		refusal.verdict =
+		    policy_publish(&access->who, &will, &refusal.why);
 	if (refusal.verdict == POLICY_ALLOWED)
 		return true;
 	access->events.refused(access->events.arg, &refusal);
@@ -168,6 +171,10 @@ access_client_mask(const struct access *access)
 
 	if (access->refused.count > 0)
 		mask |= MQTT_MASK(MQTT_PUBREL);
+	if (access->held != NULL)
+		mask |= MQTT_MASK(MQTT_DISCONNECT);
+	if (access_hears(access))
+		mask |= MQTT_MASK(MQTT_UNSUBSCRIBE);
 	return mask;
 }
 
@@ -189,18 +196,20 @@ access_broker_mask(const struct access *access)
 
 /* ---- packets of our own ---- */
 
-struct span
-access_reason(const struct access *access, const char *text)
+/* Of a cause: more than a count that may be less later? */
+static bool
+is_quota(enum approval_cause cause)
 {
-	if (access->level != MQTT_50 || access->no_reasons)
-		return (struct span){0};
-	return span_of_str(text);
+	return cause == APPROVAL_ONE_OF_N || cause == APPROVAL_TOO_LARGE ||
+	       cause == APPROVAL_TABLE_FULL;
 }
 
 uint8_t
-access_code(enum policy_verdict verdict)
+access_code(const struct access_refusal *refusal)
 {
-	switch (verdict) {
+	if (is_quota(refusal->cause))
+		return MQTT_QUOTA_EXCEEDED;
+	switch (refusal->verdict) {
 	case POLICY_ALLOWED: /* but too often */
 	case POLICY_SIZE:
 		return MQTT_QUOTA_EXCEEDED;
@@ -269,22 +278,22 @@ settle_client(struct access *access)
 static bool
 settle_broker(struct access *access)
 {
-	if (buf_len(&access->to_broker) == 0)
-		return true;
-	if (!access->events.to_broker(
+	if (buf_len(&access->to_broker) > 0 &&
+	    !access->events.to_broker(
 		access->events.arg, buf_span(&access->to_broker)))
 		return false;
 	buf_fini(&access->to_broker);
-	return true;
+	return access_hold_settle(access);
 }
 
 bool
 access_settle(struct access *access, const struct mqtt_walk *from_client,
     const struct mqtt_walk *from_broker)
 {
-	if (mqtt_walk_is_between(from_broker) && !settle_client(access))
+	/* First what goes up: of what does not, the client is told. */
+	if (mqtt_walk_is_between(from_client) && !settle_broker(access))
 		return false;
-	return !mqtt_walk_is_between(from_client) || settle_broker(access);
+	return !mqtt_walk_is_between(from_broker) || settle_client(access);
 }
 
 bool
@@ -292,7 +301,7 @@ access_is_quiet(const struct access *access)
 {
 	return buf_len(&access->to_client) == 0 &&
 	       buf_len(&access->to_broker) == 0 && access->acks.count == 0 &&
-	       access->pending == NULL;
+	       access->pending == NULL && access->held == NULL;
 }
 
 /* ---- packets ---- */
@@ -400,10 +409,16 @@ access_from_client(struct access *access, enum mqtt_walk_result result,
 		return access_subscribe(access, item);
 	case MQTT_PUBREL:
 		return pubrel_from_client(access, item);
+	case MQTT_DISCONNECT:
+		access_hold_lose(access);
+		break;
+	case MQTT_UNSUBSCRIBE:
+		access_own_unsubscribe(access, item);
+		break;
 	default:
-		return pass(
-		    access->events.to_broker(access->events.arg, item->bytes));
+		break;
 	}
+	return pass(access->events.to_broker(access->events.arg, item->bytes));
 }
 
 enum access_result

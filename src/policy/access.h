@@ -19,6 +19,11 @@
  *	a PUBLISH to the client: acknowledged to the broker
  *	CONNECT     the caller answers with the code that access_connect gives
  *
+ * What needs somebody else's consent is held: its bytes stand here, its
+ * acknowledgement keeps its place, and everything else goes on (access_events,
+ * ask).  Topics below $kaya/ are the gateway's own and never reach a broker,
+ *nor is anything below it taken from one.
+ *
  * Acknowledgements come in the order of what they answer (MQTT-4.6.0-2, -3),
  * whoever gives them.  Topic aliases (5.0 section 3.3.2.3.4) are followed both
  * ways, and written out again where the side that would have learned one was
@@ -28,6 +33,7 @@
  * struct itself.
  */
 
+#include "approval.h"
 #include "mqtt_connect.h"
 #include "mqtt_walk.h"
 #include "policy.h"
@@ -39,17 +45,71 @@ struct access_refusal {
 	enum policy_action action;
 	enum policy_verdict verdict; /* ALLOWED: too many messages */
 	const struct policy_rule *why; /* NULL: none */
+	/* On a protected topic: why it is not held, though its role may ask. */
+	enum approval_cause cause;
 	struct span topic; /* or filter; good during the call */
 	uint8_t qos;
 };
+
+/* ---- what is decided elsewhere ---- */
+
+enum {
+	ACCESS_HELD_MAX_BYTES = 64 * 1024, /* a packet; larger is refused */
+	ACCESS_QUESTIONS_MAX = 32, /* of one connection */
+};
+
+enum access_asking {
+	ACCESS_ASKS, /* it needs consent: held, and at most one of them */
+	ACCESS_BREAKS_GLASS, /* it needs none, but has to be known first */
+	ACCESS_AGREES, /* $kaya/approve: the payload is an id */
+	ACCESS_DENIES /* $kaya/deny: an id, and perhaps a reason */
+};
+
+struct access_question {
+	uint32_t number; /* for the answer; not 0 */
+	enum access_asking asking;
+	const struct policy_approval *rule; /* of the first two; else NULL */
+	struct span topic, payload; /* good during the call */
+	uint8_t qos;
+	uint64_t within_ms; /* 5.0: the message's own expiry; 0: none */
+};
+
+struct access_answer {
+	uint8_t code; /* of 5.0; below 0x80: it has done its part */
+	struct span text; /* for a person; good during the call */
+};
+
+/* Topics of the gateway's own that can be subscribed to. */
+enum access_own {
+	ACCESS_OWN_RESULT, /* $kaya/result/IDENTITY */
+	ACCESS_OWN_PENDING, /* $kaya/pending */
+	ACCESS_OWN_COUNT
+};
+
+enum access_permit { ACCESS_PERMIT_GIVEN, ACCESS_PERMIT_TAKEN };
 
 struct access_events {
 	/* Append to what goes there.  False: no memory; the end. */
 	bool (*to_broker)(void *arg, struct span bytes);
 	bool (*to_client)(void *arg, struct span bytes);
 	void (*refused)(void *arg, const struct access_refusal *refusal);
-	/* Passed, but not because a rule permits it: break-glass. */
-	void (*shouted)(void *arg, const struct access_refusal *passed);
+	/*
+	 * Somebody else decides: answer by access_let_go or access_answer,
+	 * later.  False: it cannot be asked, and is refused.
+	 */
+	bool (*ask)(void *arg, const struct access_question *question);
+	/*
+	 * What may go is about to: NULL, and it has; or the answer that it
+	 * gets instead.
+	 */
+	const struct access_answer *(*let_go)(void *arg, uint32_t number);
+	/* The client leaves: no answer is wanted any more. */
+	void (*lost)(void *arg, uint32_t number);
+	/* A safe state of a protected topic is about to go to the broker. */
+	void (*stopped)(void *arg, struct span topic);
+	/* The topic of a permit: given now, or taken back. */
+	void (*permit)(void *arg, const struct policy_approval *rule,
+	    enum access_permit permit);
 	void *arg;
 };
 
@@ -93,7 +153,9 @@ enum access_result {
 	ACCESS_NO_MEMORY,
 	/* A client's alias stands for nothing, or they are too many (5.0
 	 * section 3.3.4, 0x94): end it. */
-	ACCESS_BAD_ALIAS
+	ACCESS_BAD_ALIAS,
+	/* The packet id of a publish that is held (MQTT-2.2.1-3): end it. */
+	ACCESS_BAD_PACKET_ID
 };
 
 /*
@@ -114,6 +176,27 @@ enum access_result access_from_broker(struct access *access,
  */
 bool access_settle(struct access *access, const struct mqtt_walk *from_client,
     const struct mqtt_walk *from_broker);
+
+/*
+ * The question `number` was decided.  It may go: it does at the next place
+ * between two frames (access_settle), if let_go still says so.  Or it does not,
+ * and this is what its client is answered.  An unknown number is no fault: the
+ * client may have left.
+ */
+void access_let_go(struct access *access, uint32_t number);
+enum access_result access_answer(
+    struct access *access, uint32_t number, const struct access_answer *answer);
+
+/* Whether it has subscribed to any of the gateway's own topics. */
+bool access_hears(const struct access *access);
+
+/*
+ * Publish on one of them, to who subscribed and may read it; PENDING only where
+ * it may agree by the rule of that name.  What a slow client cannot take is
+ * dropped.  It goes out by access_settle.
+ */
+void access_tell(struct access *access, enum access_own what, struct span rule,
+    struct span payload);
 
 /* Whether nothing of our own waits, nor is any answer still to be put in. */
 bool access_is_quiet(const struct access *access);

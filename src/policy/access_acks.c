@@ -45,13 +45,14 @@ append(struct access_acks *acks, uint16_t packet_id, uint8_t type)
 }
 
 static struct access_ack *
-find(const struct access_acks *acks, uint16_t packet_id, uint8_t type)
+find(const struct access_acks *acks, uint16_t packet_id, uint8_t type,
+    enum access_ack_state state)
 {
 	for (uint32_t i = 0; i < acks->count; i++) {
 		struct access_ack *ack = at(acks, i);
 
 		if (ack->packet_id == packet_id && ack->type == type &&
-		    ack->state == ACCESS_ACK_AT_BROKER)
+		    ack->state == state)
 			return ack;
 	}
 	return NULL;
@@ -75,7 +76,7 @@ set_ready(struct access_acks *acks, struct access_ack *ack, struct span bytes)
 bool
 access_acks_expect(struct access_acks *acks, uint16_t packet_id, uint8_t type)
 {
-	return find(acks, packet_id, type) != NULL ||
+	return find(acks, packet_id, type, ACCESS_ACK_AT_BROKER) != NULL ||
 	       append(acks, packet_id, type) != NULL;
 }
 
@@ -83,15 +84,37 @@ bool
 access_acks_is_expected(
     const struct access_acks *acks, uint16_t packet_id, uint8_t type)
 {
-	return find(acks, packet_id, type) != NULL;
+	return find(acks, packet_id, type, ACCESS_ACK_AT_BROKER) != NULL;
+}
+
+bool
+access_acks_hold(struct access_acks *acks, uint16_t packet_id, uint8_t type)
+{
+	struct access_ack *ack = append(acks, packet_id, type);
+
+	if (ack != NULL)
+		ack->state = ACCESS_ACK_HELD;
+	return ack != NULL;
+}
+
+void
+access_acks_let_go(struct access_acks *acks, uint16_t packet_id, uint8_t type)
+{
+	struct access_ack *ack = find(acks, packet_id, type, ACCESS_ACK_HELD);
+
+	if (ack != NULL)
+		ack->state = ACCESS_ACK_AT_BROKER;
 }
 
 bool
 access_acks_answer(struct access_acks *acks, uint16_t packet_id, uint8_t type,
     struct span bytes)
 {
-	struct access_ack *ack = append(acks, packet_id, type);
+	struct access_ack *ack = find(acks, packet_id, type, ACCESS_ACK_HELD);
 
+	if (ack != NULL)
+		return set_ready(acks, ack, bytes);
+	ack = append(acks, packet_id, type);
 	if (ack == NULL)
 		return false;
 	if (set_ready(acks, ack, bytes))
@@ -104,7 +127,8 @@ enum access_turn
 access_acks_arrived(struct access_acks *acks, uint16_t packet_id, uint8_t type,
     struct span bytes)
 {
-	struct access_ack *ack = find(acks, packet_id, type);
+	struct access_ack *ack =
+	    find(acks, packet_id, type, ACCESS_ACK_AT_BROKER);
 
 	/* One that nobody waits for is the client's to judge. */
 	if (ack == NULL)

@@ -6,6 +6,8 @@
  *
  *	access            the connection: CONNECT, masks, our own packets
  *	access_publish    PUBLISH, either way
+ *	access_hold       PUBLISHes that wait for a decision
+ *	access_own        the gateway's own topics
  *	access_subscribe  SUBSCRIBE and its SUBACK
  *	access_acks       the order of acknowledgements; sets of packet ids
  *	access_alias      topic aliases of one direction
@@ -44,6 +46,7 @@ void access_aliases_fini(struct access_aliases *aliases);
 
 enum access_ack_state {
 	ACCESS_ACK_AT_BROKER, /* the broker has still to answer */
+	ACCESS_ACK_HELD, /* it is not decided who will */
 	ACCESS_ACK_READY /* `bytes` are the answer */
 };
 
@@ -68,6 +71,11 @@ bool access_acks_expect(
 /* Whether the broker has still to answer one. */
 bool access_acks_is_expected(
     const struct access_acks *acks, uint16_t packet_id, uint8_t type);
+/* A PUBLISH is held; it will go on after all. */
+bool access_acks_hold(
+    struct access_acks *acks, uint16_t packet_id, uint8_t type);
+void access_acks_let_go(
+    struct access_acks *acks, uint16_t packet_id, uint8_t type);
 /* A PUBLISH was answered by us; behind those before it. */
 bool access_acks_answer(struct access_acks *acks, uint16_t packet_id,
     uint8_t type, struct span bytes);
@@ -99,6 +107,27 @@ struct access_pending {
 };
 enum { ACCESS_ASKED = 0xff };
 
+/* ---- what waits for a decision ---- */
+
+struct access_held {
+	struct access_held *next;
+	uint32_t number;
+	uint8_t asking; /* enum access_asking */
+	uint8_t qos;
+	bool waits; /* for a person, or until time is over */
+	bool may_go;
+	uint16_t packet_id, alias; /* 0: none */
+	uint32_t topic_len, payload_len;
+	uint32_t len; /* of the packet */
+	uint8_t bytes[]; /* the topic, the packet with its topic */
+};
+
+/* A subscription to one of the gateway's own topics. */
+struct access_own_sub {
+	bool is_on;
+	uint32_t id; /* 5.0: Subscription Identifier; 0: none */
+};
+
 struct access {
 	struct policy_who who;
 	struct access_events events;
@@ -108,6 +137,9 @@ struct access {
 	struct access_ids refused; /* before 5.0, at QoS 2: PUBREL will come */
 	struct access_ids withheld; /* of the broker's: the same */
 	struct access_pending *pending;
+	struct access_held *held; /* the oldest first */
+	uint32_t last_number;
+	struct access_own_sub own[ACCESS_OWN_COUNT];
 	struct buf to_client, to_broker; /* our own, that wait */
 	uint32_t client_packet_max;
 	uint8_t level;
@@ -123,9 +155,74 @@ struct access {
 bool access_say_client(struct access *access, const struct mqtt_answer *answer);
 bool access_say_broker(struct access *access, const struct mqtt_answer *answer);
 
-/* The text of an answer to this client, where it wants one. */
-struct span access_reason(const struct access *access, const char *text);
-uint8_t access_code(enum policy_verdict verdict);
+/*
+ * Answer a PUBLISH in the broker's place, behind those before it; of QoS 0
+ * there is no answer.  Before 5.0 it can only be thanked.
+ */
+bool access_acknowledge(struct access *access, uint8_t qos, uint16_t packet_id,
+    const struct access_answer *answer);
+
+uint8_t access_code(const struct access_refusal *refusal);
+
+/* Tell of a refusal, answer the client; what is left of it is skipped. */
+enum access_result access_refuse(struct access *access,
+    enum mqtt_walk_result result, const struct mqtt_publish *publish,
+    const struct access_refusal *refusal);
+
+/* What stands behind a PUBLISH's head, where all of it is there. */
+struct span access_payload(
+    enum mqtt_walk_result result, const struct mqtt_walk_item *item);
+
+/* One more, of so many that the role permits. */
+bool access_is_too_many(struct access *access, uint64_t now_ms);
+
+/* ---- access_hold ---- */
+
+/* A PUBLISH while it is judged. */
+struct access_publishing {
+	enum mqtt_walk_result result;
+	const struct mqtt_walk_item *item;
+	struct access_alias *alias; /* NULL: none */
+	struct access_refusal refusal; /* with its topic */
+	struct span payload;
+};
+
+/* Hold it, and ask; or refuse it. */
+enum access_result access_hold(
+    struct access *access, struct access_publishing *publishing);
+
+/* Ask without holding anything: the answer is all that is wanted. */
+enum access_result access_ask(struct access *access,
+    struct access_publishing *publishing, enum access_asking asking);
+
+/* The packet id of what is held: the same again, which is nothing new? */
+enum access_result access_hold_again(
+    struct access *access, const struct access_publishing *publishing);
+bool access_holds_id(const struct access *access, uint16_t packet_id);
+
+/* Give out what may go; we stand between two frames.  False: no memory. */
+bool access_hold_settle(struct access *access);
+
+/* The client leaves. */
+void access_hold_lose(struct access *access);
+void access_hold_fini(struct access *access);
+
+/* ---- access_own ---- */
+
+/* Whether a topic, or a filter, is the gateway's. */
+bool access_own_is(struct span topic);
+
+enum access_result access_own_publish(struct access *access,
+    struct access_publishing *publishing, uint64_t now_ms);
+
+/*
+ * A filter of a SUBSCRIBE with these properties: the code that it gets, or
+ * ACCESS_ASKED where it is none of ours.
+ */
+uint8_t access_own_subscribe(
+    struct access *access, struct span filter, struct span properties);
+void access_own_unsubscribe(
+    struct access *access, const struct mqtt_walk_item *item);
 
 enum access_result access_publish(struct access *access,
     enum mqtt_walk_result result, const struct mqtt_walk_item *item,

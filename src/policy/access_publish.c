@@ -4,9 +4,8 @@
 
 enum { ANSWER_MAX_BYTES = 1 << 10 };
 
-/* What stands behind the head, where all of it is there. */
-static struct span
-payload_of(enum mqtt_walk_result result, const struct mqtt_walk_item *item)
+struct span
+access_payload(enum mqtt_walk_result result, const struct mqtt_walk_item *item)
 {
 	if (result == MQTT_WALK_HEAD)
 		return (struct span){0};
@@ -41,57 +40,69 @@ give(bool (*to)(void *arg, struct span bytes), void *arg,
 
 /* ---- from the client ---- */
 
-/* As its broker would: 5.0 says why, before that it can only be thanked. */
-static bool
-answer(struct access *access, const struct mqtt_publish *publish, uint8_t code,
-    const char *text)
+bool
+access_acknowledge(struct access *access, uint8_t qos, uint16_t packet_id,
+    const struct access_answer *answer)
 {
-	const struct mqtt_answer answer = {
-	    .type = publish->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC,
+	const bool has_reasons = access->level == MQTT_50;
+	const struct mqtt_answer full = {
+	    .type = qos == 1 ? MQTT_PUBACK : MQTT_PUBREC,
 	    .level = access->level,
-	    .code = access->level == MQTT_50 ? code : MQTT_SUCCESS,
-	    .packet_id = publish->packet_id,
-	    .text = access_reason(access, text),
+	    .code = has_reasons ? answer->code : MQTT_SUCCESS,
+	    .packet_id = packet_id,
+	    .text = has_reasons && !access->no_reasons ? answer->text
+						       : (struct span){0},
 	    .packet_max = access->client_packet_max,
 	};
 	struct buf bytes;
 	bool done;
 
-	if (publish->qos == 0)
+	if (qos == 0)
 		return true;
 	/* Sent again (3.1 section 4.2), it was allowed before: the broker
 	 * has it, and answers. */
-	if (access_acks_is_expected(
-		&access->acks, publish->packet_id, answer.type))
+	if (access_acks_is_expected(&access->acks, packet_id, full.type))
 		return true;
 	/* A refusal of 5.0 ends the exchange (section 4.3.3). */
-	if (publish->qos == 2 && access->level != MQTT_50 &&
-	    !access_ids_add(&access->refused, publish->packet_id))
+	if (qos == 2 && full.code < MQTT_UNSPECIFIED_ERROR &&
+	    !access_ids_add(&access->refused, packet_id))
 		return false;
 	buf_init(&bytes, ANSWER_MAX_BYTES);
-	done = mqtt_encode_answer(&answer, &bytes) == MQTT_ENCODED &&
-	       access_acks_answer(&access->acks, publish->packet_id,
-		   answer.type, buf_span(&bytes));
+	done = mqtt_encode_answer(&full, &bytes) == MQTT_ENCODED &&
+	       access_acks_answer(
+		   &access->acks, packet_id, full.type, buf_span(&bytes));
 	buf_fini(&bytes);
 	return done;
 }
 
-static enum access_result
-refuse(struct access *access, enum mqtt_walk_result result,
+static const char *
+text_of(const struct access_refusal *refusal)
+{
+	if (refusal->cause != APPROVAL_NONE)
+		return approval_cause_text(refusal->cause);
+	return refusal->verdict == POLICY_ALLOWED
+		   ? "the role permits fewer messages"
+		   : policy_verdict_text(refusal->verdict);
+}
+
+enum access_result
+access_refuse(struct access *access, enum mqtt_walk_result result,
     const struct mqtt_publish *publish, const struct access_refusal *refusal)
 {
-	const char *text = refusal->verdict == POLICY_ALLOWED
-			       ? "the role permits fewer messages"
-			       : policy_verdict_text(refusal->verdict);
+	const struct access_answer answer = {
+	    .code = access_code(refusal),
+	    .text = span_of_str(text_of(refusal)),
+	};
 
 	access->events.refused(access->events.arg, refusal);
-	if (!answer(access, publish, access_code(refusal->verdict), text))
+	if (!access_acknowledge(
+		access, publish->qos, publish->packet_id, &answer))
 		return ACCESS_NO_MEMORY;
 	return result == MQTT_WALK_HEAD ? ACCESS_SKIP : ACCESS_DONE;
 }
 
-static bool
-is_too_many(struct access *access, uint64_t now_ms)
+bool
+access_is_too_many(struct access *access, uint64_t now_ms)
 {
 	return access->rate != NULL &&
 	       !policy_rate_take(access->rate, &access->who, now_ms);
@@ -116,38 +127,102 @@ let_on(struct access *access, const struct mqtt_walk_item *item,
 		   : ACCESS_NO_MEMORY;
 }
 
+/*
+ * It may be a permit's topic.  One that is sent again says what was so before
+ * the connection was lost: it gives nothing, but it may take back.
+ */
+static void
+tell_permit(struct access *access, const struct access_publishing *p)
+{
+	const struct policy_approval *rule;
+	size_t place = 0;
+
+	while ((rule = policy_permit_next(
+		    access->who.policy, p->refusal.topic, &place)) != NULL) {
+		bool is_given = p->payload.data != NULL &&
+				span_is(p->payload, rule->permit_value);
+
+		if (is_given && p->item->publish.dup)
+			continue;
+		access->events.permit(access->events.arg, rule,
+		    is_given ? ACCESS_PERMIT_GIVEN : ACCESS_PERMIT_TAKEN);
+	}
+}
+
+static enum access_result
+let_on_telling(struct access *access, const struct access_publishing *p)
+{
+	if (policy_is_safe_state(p->refusal.verdict, p->refusal.why))
+		access->events.stopped(access->events.arg, p->refusal.topic);
+	else
+		tell_permit(access, p);
+	return let_on(access, p->item, p->alias);
+}
+
+/* What its verdict says.  A stop is not one message too many. */
+static enum access_result
+judge(struct access *access, struct access_publishing *p, uint64_t now_ms)
+{
+	const struct mqtt_publish *publish = &p->item->publish;
+	const struct policy_message message = {
+	    .topic = p->refusal.topic,
+	    .qos = publish->qos,
+	    .is_retained = publish->retain,
+	    .size = publish->payload_len,
+	    .payload = p->payload,
+	};
+	struct access_refusal *refusal = &p->refusal;
+	bool is_too_many;
+
+	refusal->verdict =
+	    policy_publish(&access->who, &message, &refusal->why);
+	is_too_many = (refusal->verdict == POLICY_ALLOWED ||
+			  refusal->verdict == POLICY_APPROVAL ||
+			  refusal->verdict == POLICY_BREAK_GLASS) &&
+		      access_is_too_many(access, now_ms);
+	if (is_too_many &&
+	    !policy_is_safe_state(refusal->verdict, refusal->why)) {
+		refusal->verdict = POLICY_ALLOWED;
+		return access_refuse(access, p->result, publish, refusal);
+	}
+	switch (refusal->verdict) {
+	case POLICY_ALLOWED:
+		return let_on_telling(access, p);
+	case POLICY_APPROVAL:
+	case POLICY_BREAK_GLASS:
+		return access_hold(access, p);
+	default:
+		return access_refuse(access, p->result, publish, refusal);
+	}
+}
+
 enum access_result
 access_publish(struct access *access, enum mqtt_walk_result result,
     const struct mqtt_walk_item *item, uint64_t now_ms)
 {
 	const struct mqtt_publish *publish = &item->publish;
-	struct policy_message message = {
-	    .topic = publish->topic,
-	    .qos = publish->qos,
-	    .is_retained = publish->retain,
-	    .size = publish->payload_len,
-	    .payload = payload_of(result, item),
+	struct access_publishing p = {
+	    .result = result,
+	    .item = item,
+	    .refusal = {.action = POLICY_PUBLISH,
+		.topic = publish->topic,
+		.qos = publish->qos},
+	    .payload = access_payload(result, item),
 	};
-	struct access_refusal refusal = {
-	    .action = POLICY_PUBLISH, .qos = publish->qos};
-	struct access_alias *alias = NULL;
 	bool no_memory;
 
 	if (publish->topic_alias != 0) {
-		alias = access_alias_follow(
+		p.alias = access_alias_follow(
 		    &access->from_client, publish, &no_memory);
-		if (alias == NULL)
+		if (p.alias == NULL)
 			return no_memory ? ACCESS_NO_MEMORY : ACCESS_BAD_ALIAS;
-		message.topic = span_of(alias->topic, alias->len);
+		p.refusal.topic = span_of(p.alias->topic, p.alias->len);
 	}
-	refusal.topic = message.topic;
-	refusal.verdict = policy_publish(&access->who, &message, &refusal.why);
-	if (refusal.verdict == POLICY_BREAK_GLASS)
-		access->events.shouted(access->events.arg, &refusal);
-	else if (refusal.verdict != POLICY_ALLOWED ||
-		 is_too_many(access, now_ms))
-		return refuse(access, result, publish, &refusal);
-	return let_on(access, item, alias);
+	if (publish->qos > 0 && access_holds_id(access, publish->packet_id))
+		return access_hold_again(access, &p);
+	if (access_own_is(p.refusal.topic))
+		return access_own_publish(access, &p, now_ms);
+	return judge(access, &p, now_ms);
 }
 
 /* ---- to the client ---- */
@@ -187,8 +262,10 @@ access_deliver(struct access *access, enum mqtt_walk_result result,
 			return no_memory ? ACCESS_NO_MEMORY : ACCESS_BAD_ALIAS;
 		refusal.topic = span_of(alias->topic, alias->len);
 	}
-	refusal.verdict =
-	    policy_deliver(&access->who, refusal.topic, &refusal.why);
+	/* What is the gateway's own comes from no broker. */
+	if (!access_own_is(refusal.topic))
+		refusal.verdict =
+		    policy_deliver(&access->who, refusal.topic, &refusal.why);
 	if (refusal.verdict == POLICY_ALLOWED) {
 		access_ids_take(&access->withheld, publish->packet_id);
 		return give(access->events.to_client, access->events.arg, item,

@@ -22,14 +22,21 @@ judge_filter(struct access *access, struct request *request, uint16_t i,
     struct span filter, uint8_t options)
 {
 	uint8_t qos = options & QOS_BITS;
+	uint8_t own =
+	    access_own_subscribe(access, filter, request->packet.properties);
 	struct access_refusal refusal = {
 	    .action = POLICY_SUBSCRIBE, .topic = filter, .qos = qos};
 
+	if (own != ACCESS_ASKED) {
+		request->verdicts->codes[i] = own;
+		request->is_changed = true;
+		return true;
+	}
 	refusal.verdict =
 	    policy_subscribe(&access->who, filter, &qos, &refusal.why);
 	if (refusal.verdict != POLICY_ALLOWED) {
 		access->events.refused(access->events.arg, &refusal);
-		request->verdicts->codes[i] = access_code(refusal.verdict);
+		request->verdicts->codes[i] = access_code(&refusal);
 		request->is_changed = true;
 		return true;
 	}
@@ -176,7 +183,9 @@ take_pending(struct access *access, uint16_t packet_id)
 static uint8_t
 suback_code(const struct access *access, uint8_t code)
 {
-	return access->level == MQTT_50 ? code : MQTT_UNSPECIFIED_ERROR;
+	return access->level == MQTT_50 || code < MQTT_UNSPECIFIED_ERROR
+		   ? code
+		   : MQTT_UNSPECIFIED_ERROR;
 }
 
 static bool

@@ -209,10 +209,19 @@ struct policy_message {
  * rule that decided, or NULL where none fits; it lives as long as the policy.
  *
  * With POLICY_APPROVAL and the verdicts on protected topics it is a topic of
- * `approval`.  A will that needs approval is to be refused.
+ * `approval`; so it is where a safe state is allowed (policy_is_safe_state).  A
+ * will that needs approval is to be refused.
  */
 enum policy_verdict policy_publish(const struct policy_who *who,
     const struct policy_message *message, const struct policy_rule **why);
+
+/* Whether what policy_publish answered is that a safe state passes. */
+static inline bool
+policy_is_safe_state(enum policy_verdict verdict, const struct policy_rule *why)
+{
+	return verdict == POLICY_ALLOWED && why != NULL &&
+	       why->kind == POLICY_RULE_PROTECT;
+}
 
 /*
  * May `who` subscribe to `filter`?  Only where every topic that it can reach

@@ -52,4 +52,15 @@ bool policy_approval_has(const struct policy_who *who,
 const struct policy_approval *policy_approval_of(
     const struct policy *policy, struct span topic);
 
+/* The rule of that name, or NULL. */
+const struct policy_approval *policy_approval_named(
+    const struct policy *policy, struct span name);
+
+/*
+ * The next rule whose permit `topic` gives, from place `*place` on (0 first),
+ * which moves on; NULL: no more.
+ */
+const struct policy_approval *policy_permit_next(
+    const struct policy *policy, struct span topic, size_t *place);
+
 #endif

@@ -64,6 +64,10 @@ explain_allowed(const struct policy_question *q, const struct words *w,
 		    "an acl_file grants every subscription, and what %s may "
 		    "not read is left out when it is delivered",
 		    w->identity);
+	else if (w->why->approval != NULL)
+		snprintf(text, size,
+		    "%s is protected by approval %s, and this is a safe state",
+		    w->topic, w->why->approval->name);
 	else if (w->why->role != NULL)
 		snprintf(text, size, "role %s lets %s %s %s", w->why->role,
 		    w->identity, w->action, w->topic);

@@ -99,8 +99,7 @@ protect(const struct policy_who *who, struct policy_look *look,
 		if (rule == POLICY_NO_RULE)
 			continue;
 		verdict = protection_of(who, &p->approvals[i], message);
-		if (verdict != POLICY_ALLOWED)
-			answer(p, rule, why);
+		answer(p, rule, why);
 		return verdict;
 	}
 	return POLICY_ALLOWED;
@@ -242,5 +241,29 @@ policy_approval_of(const struct policy *policy, struct span topic)
 		if (policy_trie_match(&policy->trie, policy->approvals[i].root,
 			&look) != POLICY_NO_RULE)
 			return &policy->approvals[i];
+	return NULL;
+}
+
+const struct policy_approval *
+policy_approval_named(const struct policy *policy, struct span name)
+{
+	for (size_t i = 0; i < policy->approval_count; i++)
+		if (span_is(name, policy->approvals[i].name))
+			return &policy->approvals[i];
+	return NULL;
+}
+
+const struct policy_approval *
+policy_permit_next(
+    const struct policy *policy, struct span topic, size_t *place)
+{
+	while (*place < policy->approval_count) {
+		const struct policy_approval *approval =
+		    &policy->approvals[(*place)++];
+
+		if (approval->mode == POLICY_PERMISSIVE &&
+		    span_is(topic, approval->permit_topic))
+			return approval;
+	}
 	return NULL;
 }
