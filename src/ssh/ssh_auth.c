@@ -10,6 +10,10 @@ struct ssh_auth {
 	struct span user, algorithm, blob, signature; /* within `text` */
 	enum ssh_key_verdict verdict; /* of ssh_key_check */
 	bool is_proof;
+	/* What ssh_certificate_parse says, where the algorithm is one's. */
+	bool is_certificate;
+	enum ssh_certificate_verdict certified;
+	struct ssh_certificate certificate;
 };
 
 void
@@ -18,6 +22,7 @@ ssh_auth_free(struct ssh_auth *auth)
 	if (auth == NULL)
 		return;
 	buf_fini(&auth->text);
+	ssh_certificate_fini(&auth->certificate);
 	free(auth);
 }
 
@@ -98,6 +103,33 @@ parse_publickey(const struct ssh_conn *conn, struct ssh_auth *auth)
 	return text.len == 0;
 }
 
+/* What the signature is by: the key, or that which the certificate certifies.
+ */
+static void
+find_key(const struct ssh_auth *auth, struct span *algorithm, struct span *key)
+{
+	*algorithm = auth->algorithm;
+	*key = auth->blob;
+	if (!auth->is_certificate)
+		return;
+	*algorithm = span_of_str(auth->certificate.algorithm);
+	*key = buf_span(&auth->certificate.key);
+}
+
+static void
+judge_key(struct ssh_auth *auth)
+{
+	auth->is_certificate = ssh_certificate_is(auth->algorithm);
+	if (!auth->is_certificate) {
+		auth->verdict = ssh_key_check(auth->algorithm, auth->blob);
+		return;
+	}
+	auth->certified = ssh_certificate_parse(
+	    auth->algorithm, auth->blob, &auth->certificate);
+	if (auth->certified != SSH_CERTIFICATE_GOOD)
+		auth->verdict = SSH_KEY_UNSUPPORTED;
+}
+
 static void
 on_publickey(struct ssh_conn *conn, const struct ssh_message *message,
     struct ssh_event *event)
@@ -123,7 +155,12 @@ on_publickey(struct ssh_conn *conn, const struct ssh_message *message,
 		ssh_message_malformed(conn, message);
 		return;
 	}
-	auth->verdict = ssh_key_check(auth->algorithm, auth->blob);
+	judge_key(auth);
+	if (auth->certified == SSH_CERTIFICATE_NO_MEMORY) {
+		forget_request(conn);
+		ssh_conn_break(conn, "out of memory");
+		return;
+	}
 	ssh_state_set(conn, SSH_STATE_ASKED);
 	event->kind = SSH_EVENT_AUTH;
 	event->auth.user = auth->user;
@@ -131,6 +168,9 @@ on_publickey(struct ssh_conn *conn, const struct ssh_message *message,
 	event->auth.blob = auth->blob;
 	event->auth.is_proof = auth->is_proof;
 	event->auth.verdict = auth->verdict;
+	event->auth.certified = auth->certified;
+	event->auth.certificate =
+	    auth->certificate.algorithm == NULL ? NULL : &auth->certificate;
 }
 
 void
@@ -177,6 +217,31 @@ send_pk_ok(struct ssh_conn *conn, const struct ssh_auth *auth)
 	ssh_packet_end(conn, out);
 }
 
+/*
+ * Once for each certificate: most clients ask first whether it would do, and
+ * then prove it.  Where memory fails it is verified twice.
+ */
+static bool
+is_certified(struct ssh_conn *conn, const struct ssh_auth *auth)
+{
+	uint8_t digest[SSH_KEX_HASH_BYTES];
+
+	if (!auth->is_certificate)
+		return true;
+	if (ssh_kex_sha256(auth->blob, digest) != 0)
+		return false;
+	if (conn->certified != NULL &&
+	    memcmp(conn->certified, digest, sizeof digest) == 0)
+		return true;
+	if (ssh_certificate_verify(&auth->certificate) != SSH_CERTIFICATE_GOOD)
+		return false;
+	if (conn->certified == NULL)
+		conn->certified = malloc(sizeof digest);
+	if (conn->certified != NULL)
+		memcpy(conn->certified, digest, sizeof digest);
+	return true;
+}
+
 static enum ssh_auth_outcome
 check_proof(const struct ssh_auth *auth, const struct ssh_auth_terms *terms)
 {
@@ -184,11 +249,13 @@ check_proof(const struct ssh_auth *auth, const struct ssh_auth_terms *terms)
 	struct ssh_key_presence presence = {0};
 	struct span message =
 	    span_of(buf_span(&auth->text).data, auth->signed_len);
+	struct span algorithm, key;
 
 	if (terms == NULL)
 		terms = &defaults;
-	if (ssh_key_verify(auth->algorithm, auth->blob, auth->signature,
-		message, &presence) != SSH_KEY_GOOD)
+	find_key(auth, &algorithm, &key);
+	if (ssh_key_verify(algorithm, key, auth->signature, message,
+		&presence) != SSH_KEY_GOOD)
 		return SSH_AUTH_BAD_SIGNATURE;
 	if (!presence.is_token)
 		return SSH_AUTH_ACCEPTED;
@@ -199,12 +266,23 @@ check_proof(const struct ssh_auth *auth, const struct ssh_auth_terms *terms)
 	return SSH_AUTH_ACCEPTED;
 }
 
+static enum ssh_auth_outcome
+judge(struct ssh_conn *conn, const struct ssh_auth *auth,
+    const struct ssh_auth_terms *terms)
+{
+	if (!is_certified(conn, auth))
+		return SSH_AUTH_NOT_CERTIFIED;
+	return auth->is_proof ? check_proof(auth, terms) : SSH_AUTH_SAID_SO;
+}
+
 static void
 accept(struct ssh_conn *conn)
 {
 	struct buf *out = ssh_packet_begin(conn, SSH_MSG_USERAUTH_SUCCESS);
 
 	ssh_packet_end(conn, out);
+	free(conn->certified);
+	conn->certified = NULL;
 	conn->is_accepted = true;
 	conn->tells_accepted = true;
 	ssh_state_set(conn, SSH_STATE_OPEN);
@@ -254,8 +332,7 @@ ssh_conn_auth_answer(struct ssh_conn *conn, enum ssh_auth_answer answer,
 	}
 	/* Whatever the caller thinks of a key that cannot be used. */
 	if (answer != SSH_AUTH_REFUSE && auth->verdict == SSH_KEY_GOOD)
-		outcome = auth->is_proof ? check_proof(auth, terms)
-					 : SSH_AUTH_SAID_SO;
+		outcome = judge(conn, auth, terms);
 	if (outcome == SSH_AUTH_ACCEPTED && answer == SSH_AUTH_QUESTION)
 		outcome = prove(conn, terms->question);
 	else if (outcome == SSH_AUTH_ACCEPTED)

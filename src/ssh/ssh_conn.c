@@ -179,6 +179,7 @@ ssh_conn_free(struct ssh_conn *conn)
 	ssh_exchange_free(conn->exchange);
 	ssh_auth_free(conn->auth);
 	ssh_proven_free(conn->proven);
+	free(conn->certified);
 	free(conn->channels);
 	free(conn->client_version);
 	free(conn->why);

@@ -17,6 +17,7 @@
 #include "buf.h"
 #include "err.h"
 #include "span.h"
+#include "ssh_certificate.h"
 #include "ssh_cipher.h"
 #include "ssh_kex.h"
 #include "ssh_key.h"
@@ -152,6 +153,15 @@ struct ssh_event {
 			enum ssh_key_verdict verdict; /* other than GOOD: the
 						       * key cannot be used,
 						       * whatever the answer */
+			/*
+			 * NULL: a plain key, or a certificate of which nothing
+			 * can be told.  Its time is the caller's to check, its
+			 * authority to know; that this has signed it is
+			 * verified once the certificate is allowed.
+			 */
+			const struct ssh_certificate *certificate;
+			/* likewise, of `blob` as a certificate */
+			enum ssh_certificate_verdict certified;
 		} auth;
 		struct {
 			struct span blob; /* the key that was proven */
@@ -236,6 +246,7 @@ enum ssh_auth_outcome {
 	SSH_AUTH_PROVEN, /* SSH_AUTH_QUESTION: the question may be asked for */
 	SSH_AUTH_REFUSED, /* as answered, or by the event's verdict */
 	SSH_AUTH_BAD_SIGNATURE,
+	SSH_AUTH_NOT_CERTIFIED, /* its authority has not signed it */
 	SSH_AUTH_NOT_TOUCHED, /* the token's user was not there */
 	SSH_AUTH_NOT_VERIFIED /* neither PIN nor fingerprint at the token */
 };

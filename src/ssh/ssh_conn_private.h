@@ -144,6 +144,8 @@ struct ssh_conn {
 	struct ssh_exchange *exchange; /* NULL where none goes on */
 	struct ssh_auth *auth; /* NULL but in SSH_STATE_ASKED, for a key */
 	struct ssh_proven *proven; /* NULL but where a key counts as a part */
+	uint8_t *certified; /* digest of the last certificate that was verified;
+			     * NULL: there is none */
 	struct ssh_channel *channels;
 	uint32_t channel_room; /* of `channels` */
 	uint32_t channel_count; /* not free */

@@ -224,11 +224,16 @@ send_newkeys(struct ssh_conn *conn)
 static void
 send_ext_info(struct ssh_conn *conn)
 {
+	struct span plain = span_of_str(ssh_key_signature_algorithms());
+	struct span certified = span_of_str(ssh_certificate_algorithms());
 	struct buf *out = ssh_packet_begin(conn, SSH_MSG_EXT_INFO);
 
 	wire_put_u32(out, 1);
 	wire_put_cstring32(out, "server-sig-algs");
-	wire_put_cstring32(out, ssh_key_signature_algorithms());
+	wire_put_u32(out, (uint32_t)(plain.len + 1 + certified.len));
+	wire_put_bytes(out, plain);
+	wire_put_u8(out, ',');
+	wire_put_bytes(out, certified);
 	ssh_packet_end(conn, out);
 }
 

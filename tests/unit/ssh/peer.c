@@ -168,6 +168,9 @@ note_event(struct peer *p, const struct ssh_event *event)
 		note->is_proof = event->auth.is_proof;
 		(void)span_to_str(
 		    event->auth.user, note->text, sizeof note->text);
+		if (event->auth.certificate != NULL)
+			(void)span_to_str(event->auth.certificate->key_id,
+			    note->key_id, sizeof note->key_id);
 	} else if (event->kind == SSH_EVENT_REPLY) {
 		assert_true(
 		    span_equal(event->reply.blob, buf_span(&p->user_blob)));

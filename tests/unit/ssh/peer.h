@@ -43,6 +43,7 @@ struct peer_event {
 	bool is_proof; /* AUTH */
 	/* GONE: why; SIGN: algorithm; OPEN: host; AUTH: user; REPLY: text */
 	char text[160];
+	char key_id[40]; /* AUTH: of a certificate */
 };
 
 enum { PEER_CHANNELS = 8, PEER_EVENTS = 512 };
@@ -180,6 +181,7 @@ void peer_login_with(struct peer *p, uint32_t window, uint32_t max_channels);
 struct peer_proof {
 	const char *user, *service, *algorithm;
 	struct span session_id; /* empty: the right one */
+	struct span blob; /* of a certificate; empty: the user's key */
 	bool is_probe;
 	bool is_damaged; /* a bit of the signature is turned round */
 };

@@ -124,7 +124,8 @@ peer_send_auth(struct peer *p, const struct peer_proof *proof)
 	wire_put_cstring32(payload, "publickey");
 	wire_put_u8(payload, proof->is_probe ? 0 : 1);
 	wire_put_cstring32(payload, algorithm);
-	wire_put_string32(payload, buf_span(&p->user_blob));
+	wire_put_string32(payload,
+	    proof->blob.len > 0 ? proof->blob : buf_span(&p->user_blob));
 	if (proof->is_probe) {
 		peer_send_it(p);
 		return;

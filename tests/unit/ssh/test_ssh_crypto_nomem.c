@@ -3,6 +3,8 @@
  * lost (the sanitizers see to that), or is let in.
  */
 
+#include "certify.h"
+#include "ssh_certificate.h"
 #include "ssh_cipher.h"
 #include "ssh_host_key.h"
 #include "ssh_kex.h"
@@ -51,6 +53,9 @@ static struct ssh_host_key *keys[2];
 static struct buf files[2], signatures[2];
 static const char *const names[2] = {"ssh-ed25519", "rsa-sha2-512"};
 
+/* That the first key has signed, and one that it has not. */
+static struct buf certificates[2];
+
 static int
 set_up(void **state)
 {
@@ -68,12 +73,22 @@ set_up(void **state)
 		result |= ssh_host_key_sign(
 		    keys[i], names[i], span_of_str("x"), &signatures[i], &err);
 	}
+	for (int i = 0; i < 2; i++) {
+		struct certify what =
+		    certify_start("ssh-ed25519-cert-v01@openssh.com",
+			ssh_host_key_blob(keys[0]), keys[0], names[0]);
+
+		certify(&what, &certificates[i]);
+	}
+	certificates[1].mem[certificates[1].tail - 1] ^= 1;
 	return result;
 }
 
 static int
 tear_down(void **state)
 {
+	buf_fini(&certificates[0]);
+	buf_fini(&certificates[1]);
 	for (int i = 0; i < 2; i++) {
 		ssh_host_key_free(keys[i]);
 		buf_fini_wipe(&files[i]);
@@ -107,6 +122,33 @@ attempt_verify_wrong(int key)
 		ssh_host_key_blob(keys[key]), buf_span(&signatures[key]),
 		span_of_str("y"), &presence),
 	    SSH_KEY_GOOD);
+	return !has_failed;
+}
+
+static bool
+is_certified(const struct buf *blob)
+{
+	struct ssh_certificate certificate;
+	bool is_good =
+	    ssh_certificate_parse(
+		span_of_str("ssh-ed25519-cert-v01@openssh.com"), buf_span(blob),
+		&certificate) == SSH_CERTIFICATE_GOOD &&
+	    ssh_certificate_verify(&certificate) == SSH_CERTIFICATE_GOOD;
+
+	ssh_certificate_fini(&certificate);
+	return is_good;
+}
+
+static bool
+attempt_certificate(int key)
+{
+	return is_certified(&certificates[0]);
+}
+
+static bool
+attempt_forged_certificate(int key)
+{
+	assert_false(is_certified(&certificates[1]));
 	return !has_failed;
 }
 
@@ -239,6 +281,13 @@ test_signatures_are_verified_or_not_good(void **state)
 }
 
 static void
+test_certificates_are_verified_or_not_good(void **state)
+{
+	go_through(attempt_certificate, 0);
+	go_through(attempt_forged_certificate, 0);
+}
+
+static void
 test_signatures_are_made_or_not(void **state)
 {
 	for (int key = 0; key < 2; key++)
@@ -278,6 +327,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_signatures_are_verified_or_not_good),
+	    cmocka_unit_test(test_certificates_are_verified_or_not_good),
 	    cmocka_unit_test(test_signatures_are_made_or_not),
 	    cmocka_unit_test(test_key_files_are_read_or_not),
 	    cmocka_unit_test(test_key_files_are_written_or_not),

@@ -1,4 +1,5 @@
 #include "ssh_key.h"
+#include "vectors.h"
 #include "wire.h"
 
 #include <setjmp.h>
@@ -6,44 +7,12 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-struct vector {
-	const char *title;
-	const char *algorithm;
-	const char *message;
-	const char *blob; /* hex */
-	const char *signature; /* hex */
-	bool is_token;
-	uint8_t flags;
-};
-
-static const struct vector vectors[] = {
-#include "key_vectors.h"
-};
-
-#define VECTORS (sizeof vectors / sizeof vectors[0])
-
-enum { BYTES_MAX = 4096 };
-
 /* A vector as bytes, to be spoilt. */
 struct sample {
 	struct span algorithm, message;
-	uint8_t blob[BYTES_MAX], signature[BYTES_MAX];
+	uint8_t blob[VECTOR_BYTES_MAX], signature[VECTOR_BYTES_MAX];
 	size_t blob_len, signature_len;
 };
-
-static size_t
-from_hex(const char *text, uint8_t *bytes)
-{
-	size_t len = strlen(text) / 2;
-
-	assert_in_range(len, 0, BYTES_MAX);
-	for (size_t i = 0; i < len; i++) {
-		char digits[3] = {text[2 * i], text[2 * i + 1], '\0'};
-
-		bytes[i] = (uint8_t)strtoul(digits, NULL, 16);
-	}
-	return len;
-}
 
 static void
 make_sample(const struct vector *vector, struct sample *sample)
@@ -52,16 +21,6 @@ make_sample(const struct vector *vector, struct sample *sample)
 	sample->message = span_of_str(vector->message);
 	sample->blob_len = from_hex(vector->blob, sample->blob);
 	sample->signature_len = from_hex(vector->signature, sample->signature);
-}
-
-static const struct vector *
-find_vector(const char *algorithm)
-{
-	for (size_t i = 0; i < VECTORS; i++)
-		if (strcmp(vectors[i].algorithm, algorithm) == 0)
-			return &vectors[i];
-	fail_msg("no vector of %s", algorithm);
-	return NULL;
 }
 
 static enum ssh_key_verdict
@@ -396,7 +355,7 @@ test_points_that_are_not_on_the_curve_are_malformed(void **state)
 static void
 test_ecdsa_numbers_that_cannot_be_are_bad(void **state)
 {
-	static const uint8_t ff[BYTES_MAX] = {0x7f, 0xff};
+	static const uint8_t ff[VECTOR_BYTES_MAX] = {0x7f, 0xff};
 	static const struct {
 		struct span r, s;
 	} rows[] = {
@@ -414,8 +373,8 @@ test_ecdsa_numbers_that_cannot_be_are_bad(void **state)
 		struct buf numbers, signature;
 		struct ssh_key_presence presence;
 
-		buf_init(&numbers, 3 * BYTES_MAX);
-		buf_init(&signature, 3 * BYTES_MAX);
+		buf_init(&numbers, 3 * VECTOR_BYTES_MAX);
+		buf_init(&signature, 3 * VECTOR_BYTES_MAX);
 		wire_put_string32(&numbers, rows[i].r);
 		wire_put_string32(&numbers, rows[i].s);
 		wire_put_cstring32(&signature, "ecdsa-sha2-nistp256");
@@ -433,7 +392,7 @@ test_ecdsa_numbers_that_cannot_be_are_bad(void **state)
 static void
 test_a_signature_of_another_length_is_bad(void **state)
 {
-	static const uint8_t zeroes[BYTES_MAX];
+	static const uint8_t zeroes[VECTOR_BYTES_MAX];
 	static const struct {
 		const char *algorithm;
 		size_t len;
@@ -441,11 +400,11 @@ test_a_signature_of_another_length_is_bad(void **state)
 	    {"ssh-ed25519", 0},
 	    {"ssh-ed25519", 63},
 	    {"ssh-ed25519", 65},
-	    {"ssh-ed25519", BYTES_MAX},
+	    {"ssh-ed25519", VECTOR_BYTES_MAX},
 	    {"sk-ssh-ed25519@openssh.com", 65},
 	    {"rsa-sha2-256", 0},
 	    {"rsa-sha2-256", 257},
-	    {"rsa-sha2-256", BYTES_MAX},
+	    {"rsa-sha2-256", VECTOR_BYTES_MAX},
 	    {"ecdsa-sha2-nistp256", 0},
 	    {"ecdsa-sha2-nistp256", 8},
 	};
@@ -456,7 +415,7 @@ test_a_signature_of_another_length_is_bad(void **state)
 		struct buf signature;
 
 		make_sample(find_vector(rows[i].algorithm), &sample);
-		buf_init(&signature, 2 * BYTES_MAX);
+		buf_init(&signature, 2 * VECTOR_BYTES_MAX);
 		wire_put_cstring32(&signature, rows[i].algorithm);
 		wire_put_string32(&signature, span_of(zeroes, rows[i].len));
 		if (strncmp(rows[i].algorithm, "sk-", 3) == 0)

@@ -3,35 +3,10 @@
  * here is read and verified by it.
  */
 
+#include "keygen.h"
 #include "ssh_armor.h"
 #include "ssh_host_key.h"
 #include "ssh_sig.h"
-#include "str.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-enum { FILE_MAX = 65536 };
-
-static char folder[] = "/tmp/kaya-test-XXXXXX";
-
-/* Run a shell command in the folder; its exit status. */
-static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int
-run(const char *format, ...)
-{
-	char command[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof command, format, args);
-	va_end(args);
-	return system(command);
-}
 
 /* One of each type, made once: RSA's take long. */
 static struct ssh_host_key *keys[2];
@@ -45,7 +20,7 @@ set_up(void **state)
 		if (keys[i] == NULL)
 			return -1;
 	}
-	return mkdtemp(folder) == NULL || chdir(folder) != 0 ? -1 : 0;
+	return keygen_begin();
 }
 
 static int
@@ -53,69 +28,7 @@ tear_down(void **state)
 {
 	ssh_host_key_free(keys[0]);
 	ssh_host_key_free(keys[1]);
-	return chdir("/") != 0 ? -1 : run("rm -r '%s'", folder);
-}
-
-static void
-need_ssh_keygen(void)
-{
-	if (run("command -v ssh-keygen >/dev/null") != 0) {
-		print_message("ssh-keygen is not installed\n");
-		skip();
-	}
-}
-
-/* A fresh key of these options in the file `key`. */
-static void
-make_key(const char *options)
-{
-	assert_int_equal(run("rm -f key key.pub && ssh-keygen -q -f key -C "
-			     "pump %s",
-			     options),
-	    0);
-}
-
-static struct span
-read_file(const char *name)
-{
-	static uint8_t bytes[FILE_MAX];
-	FILE *file = fopen(name, "r");
-	size_t len;
-
-	assert_non_null(file);
-	len = fread(bytes, 1, sizeof bytes, file);
-	fclose(file);
-	return span_of(bytes, len);
-}
-
-static void
-write_file(const char *name, struct span bytes)
-{
-	FILE *file = fopen(name, "w");
-
-	assert_non_null(file);
-	assert_int_equal(fwrite(bytes.data, 1, bytes.len, file), bytes.len);
-	fclose(file);
-	assert_int_equal(run("chmod 600 %s", name), 0);
-}
-
-/* The blob in a line of a .pub file. */
-static struct span
-blob_of(struct span line)
-{
-	static uint8_t blob[FILE_MAX];
-	const uint8_t *start = memchr(line.data, ' ', line.len), *end;
-	long len;
-
-	assert_non_null(start);
-	start++;
-	end = start;
-	while (end < line.data + line.len && *end != ' ' && *end != '\n')
-		end++;
-	len = str_base64_decode(
-	    span_of(start, (size_t)(end - start)), blob, sizeof blob);
-	assert_true(len > 0);
-	return span_of(blob, (size_t)len);
+	return keygen_end();
 }
 
 static void
@@ -136,7 +49,7 @@ test_keys_by_ssh_keygen_are_read(void **state)
 		struct err err = ERR_INIT;
 		struct ssh_host_key *key;
 
-		make_key(rows[i].options);
+		make_key_file("key", rows[i].options);
 		key = ssh_host_key_parse(read_file("key"), &err);
 		if (key == NULL)
 			fail_msg("%s: %s", rows[i].options, err.what);
@@ -168,7 +81,7 @@ test_keys_that_cannot_serve_are_refused_with_a_remedy(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct err err = ERR_INIT;
 
-		make_key(rows[i].options);
+		make_key_file("key", rows[i].options);
 		assert_null(ssh_host_key_parse(read_file("key"), &err));
 		if (strstr(err.what, rows[i].what) == NULL ||
 		    strstr(err.hint, rows[i].hint) == NULL)
@@ -188,7 +101,7 @@ test_our_files_are_read_by_ssh_keygen(void **state)
 		struct ssh_host_key *key;
 		struct buf file;
 
-		buf_init(&file, FILE_MAX);
+		buf_init(&file, KEYGEN_FILE_MAX);
 		assert_int_equal(
 		    ssh_host_key_encode(keys[type], "pump@plant", &file, NULL),
 		    0);
@@ -236,7 +149,7 @@ test_signatures_by_ssh_keygen_are_good(void **state)
 		struct ssh_sig sig;
 		struct buf blob;
 
-		make_key(rows[i].options);
+		make_key_file("key", rows[i].options);
 		assert_int_equal(
 		    run("rm -f message.sig && ssh-keygen -q -Y sign -f key "
 			"-n test %s message 2>/dev/null",

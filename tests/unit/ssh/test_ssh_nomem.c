@@ -3,6 +3,7 @@
  * the allocators below in the place of the C library's (--wrap).
  */
 
+#include "certify.h"
 #include "peer.h"
 
 #include <stdlib.h>
@@ -113,6 +114,32 @@ whole_session(struct peer *p)
 }
 
 static void
+whole_certificate(struct peer *p)
+{
+	static const char type[] = "ssh-ed25519-cert-v01@openssh.com";
+	struct ssh_host_key *authority =
+	    ssh_host_key_generate(SSH_HOST_KEY_ED25519, NULL);
+	static struct buf certificate; /* one that is left goes by the next */
+	struct certify what;
+
+	assert_non_null(authority);
+	what = certify_start(
+	    type, buf_span(&p->user_blob), authority, "ssh-ed25519");
+	buf_fini(&certificate);
+	certify(&what, &certificate);
+	ssh_host_key_free(authority);
+	peer_to_auth(p);
+	peer_send_auth(p, &(struct peer_proof){.algorithm = type,
+			      .blob = buf_span(&certificate),
+			      .is_probe = true});
+	peer_expect(p, SSH_MSG_USERAUTH_PK_OK);
+	peer_send_auth(p, &(struct peer_proof){.algorithm = type,
+			      .blob = buf_span(&certificate)});
+	peer_expect(p, SSH_MSG_USERAUTH_SUCCESS);
+	buf_fini(&certificate);
+}
+
+static void
 whole_question(struct peer *p)
 {
 	peer_to_question(p);
@@ -163,6 +190,7 @@ test_an_allocation_that_fails_ends_one_connection_at_most(void **state)
 {
 	assert_true(fail_one_after_the_other(whole_session, false) > 20);
 	assert_true(fail_one_after_the_other(whole_question, false) > 10);
+	assert_true(fail_one_after_the_other(whole_certificate, false) > 10);
 }
 
 static void
@@ -170,6 +198,7 @@ test_no_memory_at_all_ends_it_too(void **state)
 {
 	assert_true(fail_one_after_the_other(whole_session, true) > 20);
 	assert_true(fail_one_after_the_other(whole_question, true) > 10);
+	assert_true(fail_one_after_the_other(whole_certificate, true) > 10);
 }
 
 static void
