@@ -89,7 +89,9 @@ put_row(struct list *list, const struct keys_file *file, size_t number,
 	if (row == NULL)
 		return false;
 	set_place(list, row, file, number);
-	set_cell(row, 1, keys_identity(line, name));
+	/* Whom an authority's certificates name, it says. */
+	set_cell(row, 1,
+	    line->is_authority ? "(certificates)" : keys_identity(line, name));
 	snprintf(type, sizeof type, is_rsa ? "%s %u" : "%s",
 	    pubkey_type_word(line->key.type), line->key.bits);
 	set_cell(row, 2, type);
@@ -204,14 +206,16 @@ json_key(const struct authorized_keys_line *line)
 	const struct authorized_keys_rights *r = &line->rights;
 
 	return json_pack(
-	    "{ss ss si ss so so so so sb sb sb sb sb sb sb so so so}",
-	    "identity", keys_identity(line, name), "type",
-	    pubkey_type_word(line->key.type), "bits", (int)line->key.bits,
-	    "fingerprint", keys_fingerprint(line, print), "comment",
-	    cmd_keys_json(line->comment), "role", json_span_or_null(line->role),
-	    "from", json_span_or_null(line->from), "command",
+	    "{ss? ss si ss so so so so sb sb so sb sb sb sb sb so so so}",
+	    "identity", line->is_authority ? NULL : keys_identity(line, name),
+	    "type", pubkey_type_word(line->key.type), "bits",
+	    (int)line->key.bits, "fingerprint", keys_fingerprint(line, print),
+	    "comment", cmd_keys_json(line->comment), "role",
+	    json_span_or_null(line->role), "from",
+	    json_span_or_null(line->from), "command",
 	    json_span_or_null(line->command), "restrict", line->is_restricted,
-	    "cert_authority", line->is_authority, "port_forwarding",
+	    "cert_authority", line->is_authority, "principals",
+	    json_span_or_null(line->principals), "port_forwarding",
 	    r->port_forwarding, "remote_forwarding",
 	    keys_rights_has_remote(line), "pty", r->pty, "agent_forwarding",
 	    r->agent_forwarding, "x11_forwarding", r->x11_forwarding,

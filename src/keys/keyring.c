@@ -2,6 +2,7 @@
 
 #include "authorized_keys.h"
 #include "keys_explain.h"
+#include "keyring_name.h"
 #include "keyring_policy.h"
 
 #include <stdatomic.h>
@@ -19,10 +20,11 @@ enum {
 struct entry {
 	uint8_t digest[PUBKEY_DIGEST_BYTES];
 	uint32_t line;
-	uint32_t next; /* the next line of the same key, or NONE */
+	uint32_t next; /* the next line of the same key and kind, or NONE */
 	uint32_t policy; /* what its options come to */
 	uint32_t name; /* of its identity among names; 0: the key's own */
 	uint16_t file;
+	bool is_authority; /* whose certificates enter, not the key itself */
 };
 
 struct keyring {
@@ -87,6 +89,11 @@ is_refused_here(struct builder *b, struct keys_reason *reason)
 		cause = "KAYA_ROLE is no role";
 		remedy = "use 1 to 64 of A-Z a-z 0-9 . _ -";
 		at = line->role;
+	} else if (line->identity.data != NULL && line->is_authority) {
+		cause = "KAYA_ID on a cert-authority line would give all its "
+			"certificates one name";
+		remedy = "take it out: a certificate's name is its principal";
+		at = line->identity;
 	} else if (line->key.type == PUBKEY_DSA) {
 		reason->code = "dsa";
 		cause = "DSA keys are broken and let nobody in";
@@ -143,10 +150,6 @@ add_line(struct builder *b)
 	struct entry *entry;
 	uint32_t policy, name;
 
-	if (b->line.is_authority) {
-		ring->stats.authorities++;
-		return 0;
-	}
 	if (ring->count >= KEYRING_MAX_LINES ||
 	    policies_add(ring->policies, &b->line, &policy) < 0 ||
 	    add_name(ring, b->line.identity, &name) < 0)
@@ -160,7 +163,9 @@ add_line(struct builder *b)
 	    .policy = policy,
 	    .name = name,
 	    .file = (uint16_t)b->file_number,
+	    .is_authority = b->line.is_authority,
 	};
+	ring->stats.authorities += entry->is_authority;
 	pubkey_digest(span_of(b->line.blob, b->line.blob_len), entry->digest);
 	return 0;
 }
@@ -197,18 +202,30 @@ add_file(struct builder *b, struct span text)
 	return 0;
 }
 
+/* What is looked up: a key, or a key as an authority; never both at once. */
+struct wanted {
+	const uint8_t *digest;
+	bool is_authority;
+};
+
+static bool
+is_wanted(const struct entry *entry, struct wanted wanted)
+{
+	return entry->is_authority == wanted.is_authority &&
+	       memcmp(entry->digest, wanted.digest, PUBKEY_DIGEST_BYTES) == 0;
+}
+
 static size_t
-slot_of(const struct keyring *ring, const uint8_t *digest)
+slot_of(const struct keyring *ring, struct wanted wanted)
 {
 	uint64_t hash;
 	size_t slot;
 
 	/* The digest is as good a hash as there is. */
-	memcpy(&hash, digest, sizeof hash);
+	memcpy(&hash, wanted.digest, sizeof hash);
 	slot = (size_t)hash & ring->mask;
 	while (ring->index[slot] != NONE &&
-	       memcmp(ring->entries[ring->index[slot]].digest, digest,
-		   PUBKEY_DIGEST_BYTES) != 0)
+	       !is_wanted(&ring->entries[ring->index[slot]], wanted))
 		slot = (slot + 1) & ring->mask;
 	return slot;
 }
@@ -228,10 +245,11 @@ build_index(struct keyring *ring)
 	ring->mask = slots - 1;
 	for (size_t i = ring->count; i-- > 0;) {
 		struct entry *entry = &ring->entries[i];
-		size_t slot = slot_of(ring, entry->digest);
+		size_t slot = slot_of(
+		    ring, (struct wanted){entry->digest, entry->is_authority});
 
 		entry->next = ring->index[slot];
-		if (entry->next == NONE)
+		if (entry->next == NONE && !entry->is_authority)
 			ring->stats.keys++;
 		ring->index[slot] = (uint32_t)i;
 	}
@@ -275,9 +293,10 @@ build_name_index(struct keyring *ring)
 		return -1;
 	memset(ring->name_index, 0xff, size);
 	for (size_t i = 0; i < ring->count; i++)
-		ring->name_index[name_slot_of(ring,
-		    span_of_str(keyring_identity(ring, (uint32_t)i, text)))] =
-		    (uint32_t)i;
+		if (!ring->entries[i].is_authority)
+			ring->name_index[name_slot_of(
+			    ring, span_of_str(keyring_identity(
+				      ring, (uint32_t)i, text)))] = (uint32_t)i;
 	return 0;
 }
 
@@ -386,7 +405,7 @@ keyring_stats(const struct keyring *ring)
 {
 	struct keyring_stats stats = ring->stats;
 
-	stats.lines = ring->count;
+	stats.lines = ring->count - stats.authorities;
 	stats.bytes = sizeof *ring + ring->cap * sizeof *ring->entries +
 		      2 * (ring->mask + 1) * sizeof *ring->index +
 		      ring->names.cap + policies_bytes(ring->policies);
@@ -394,6 +413,12 @@ keyring_stats(const struct keyring *ring)
 }
 
 /* ---- asking ---- */
+
+bool
+keyring_is_authority(const struct keyring *ring, uint32_t entry)
+{
+	return ring->entries[entry].is_authority;
+}
 
 const uint8_t *
 keyring_digest(const struct keyring *ring, uint32_t entry)
@@ -407,7 +432,9 @@ keyring_identity(
 {
 	const struct entry *e = &ring->entries[entry];
 
-	if (e->name == 0)
+	if (e->is_authority)
+		text[0] = '\0';
+	else if (e->name == 0)
 		pubkey_identity(e->digest, text);
 	else
 		snprintf(text, STR_NAME_MAX + 1, "%s",
@@ -427,16 +454,50 @@ keyring_role(const struct keyring *ring, uint32_t entry)
 	return policies_role(ring->policies, ring->entries[entry].policy);
 }
 
+/* Who asks, and when. */
+struct who {
+	const struct netaddr *client;
+	int64_t now_s;
+};
+
 static bool
-is_admitted(const struct keyring *ring, uint32_t at,
-    const struct netaddr *client, int64_t now_s, struct keyring_verdict *v)
+is_admitted(const struct keyring *ring, uint32_t at, const struct who *who,
+    struct keyring_verdict *v)
 {
 	const struct entry *entry = &ring->entries[at];
 
 	v->entry = at;
 	v->file = ring->files[entry->file];
 	v->line = entry->line;
-	return policies_admit(ring->policies, entry->policy, client, now_s, v);
+	return policies_admit(
+	    ring->policies, entry->policy, who->client, who->now_s, v);
+}
+
+/* The first line that admits; `certificate` is NULL for a key itself. */
+static enum keyring_result
+admit(const struct keyring *ring, struct wanted wanted,
+    const struct keyring_certificate *certificate, const struct who *who,
+    struct keyring_verdict *verdict)
+{
+	uint32_t at = ring->index[slot_of(ring, wanted)];
+
+	memset(verdict, 0, sizeof *verdict);
+	verdict->role = "";
+	if (at == NONE)
+		return KEYRING_UNKNOWN;
+	for (; at != NONE; at = ring->entries[at].next) {
+		bool in = is_admitted(ring, at, who, verdict);
+
+		keyring_identity(ring, at, verdict->identity);
+		if (in && certificate != NULL)
+			in = keyring_name(certificate,
+			    policies_principals(
+				ring->policies, ring->entries[at].policy),
+			    verdict);
+		if (in)
+			return KEYRING_ADMITTED;
+	}
+	return KEYRING_REFUSED;
 }
 
 enum keyring_result
@@ -444,20 +505,17 @@ keyring_admit_digest(const struct keyring *ring,
     const uint8_t digest[PUBKEY_DIGEST_BYTES], const struct netaddr *client,
     int64_t now_s, struct keyring_verdict *verdict)
 {
-	uint32_t at = ring->index[slot_of(ring, digest)];
+	return admit(ring, (struct wanted){digest, false}, NULL,
+	    &(struct who){client, now_s}, verdict);
+}
 
-	memset(verdict, 0, sizeof *verdict);
-	verdict->role = "";
-	if (at == NONE)
-		return KEYRING_UNKNOWN;
-	for (; at != NONE; at = ring->entries[at].next) {
-		bool in = is_admitted(ring, at, client, now_s, verdict);
-
-		keyring_identity(ring, at, verdict->identity);
-		if (in)
-			return KEYRING_ADMITTED;
-	}
-	return KEYRING_REFUSED;
+enum keyring_result
+keyring_admit_certificate(const struct keyring *ring,
+    const struct keyring_certificate *certificate, const struct netaddr *client,
+    int64_t now_s, struct keyring_verdict *verdict)
+{
+	return admit(ring, (struct wanted){certificate->authority, true},
+	    certificate, &(struct who){client, now_s}, verdict);
 }
 
 enum keyring_result

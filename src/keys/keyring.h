@@ -3,8 +3,8 @@
 
 /*
  * keyring: all that any number of authorized_keys files say, built once and
- * never changed, so that threads can share it: who may enter with a key, under
- * which name, and what he may open.
+ * never changed, so that threads can share it: who may enter with a key, or
+ * with a certificate of an authority, under which name, and what he may open.
  *
  * It keeps no text.  A line costs about 70 bytes where lines share their
  * options (keys are known by their SHA-256, equal sets of options are kept
@@ -14,7 +14,8 @@
  * - the three spellings of loopback are one host in permitopen;
  * - RSA below 2,048 bits and DSA are void;
  * - environment="KAYA_ID=..." names the identity, "KAYA_ROLE=..." the role,
- *   and a line with a bad one is void;
+ *   and a line with a bad one is void, as is a cert-authority line with the
+ *   first: a certificate's name is one of its principals;
  * - `from` knows addresses only, and an IPv6 zone (%eth0) does not count;
  * - options about shells, terminals, agents and X11 have no effect: there is
  *   nothing of it to permit.
@@ -69,7 +70,7 @@ void keyring_unref(struct keyring *ring);
 struct keyring_stats {
 	size_t lines; /* that name a key which may enter */
 	size_t keys; /* different ones among them */
-	size_t authorities; /* cert-authority lines (no key enters by them) */
+	size_t authorities; /* cert-authority lines: no key enters by them */
 	size_t void_lines;
 	size_t bytes; /* of memory, the allocator's own apart */
 };
@@ -93,6 +94,7 @@ struct keyring_verdict {
 	bool may_forward; /* else no channel at all */
 	bool touch_required; /* of a FIDO token: check each signature */
 	bool verify_required; /* PIN or fingerprint at the token */
+	int64_t expires_s; /* expiry-time, the last second; 0: never */
 	char why[160]; /* REFUSED: one sentence for the log */
 };
 
@@ -110,14 +112,46 @@ enum keyring_result keyring_admit_digest(const struct keyring *ring,
     const uint8_t digest[PUBKEY_DIGEST_BYTES], const struct netaddr *client,
     int64_t now_s, struct keyring_verdict *verdict);
 
-/* An entry's digest, borrowed from the ring. */
+/* What a certificate says, and who comes with it. */
+struct keyring_certificate {
+	uint8_t authority[PUBKEY_DIGEST_BYTES]; /* its pubkey_digest */
+	struct span principals; /* SSH strings, for wire_take_string32 */
+	struct span user; /* the SSH user name */
+};
+
+/*
+ * May who has this certificate enter?  By cert-authority lines of its authority
+ * alone, as by a key's lines; the identity is one of its principals:
+ *
+ * - of those that the line's principals="..." names, where it has that;
+ * - the user name, where that is one of them; else the only one there is.
+ *
+ * That the certificate is sound, signed and valid the caller has to know.
+ */
+enum keyring_result keyring_admit_certificate(const struct keyring *ring,
+    const struct keyring_certificate *certificate, const struct netaddr *client,
+    int64_t now_s, struct keyring_verdict *verdict);
+
+/*
+ * Entries are numbered from 0 to `lines + authorities` of keyring_stats.
+ * Whether it is a cert-authority line.
+ */
+bool keyring_is_authority(const struct keyring *ring, uint32_t entry);
+
+/* An entry's digest, of an authority's key where it is one; borrowed. */
 const uint8_t *keyring_digest(const struct keyring *ring, uint32_t entry);
 
-/* An entry's identity, as the verdict had it.  Returns `text`. */
+/*
+ * An entry's identity, as the verdict had it; "" for an authority.  Returns
+ * `text`.
+ */
 const char *keyring_identity(
     const struct keyring *ring, uint32_t entry, char text[STR_NAME_MAX + 1]);
 
-/* Whether any line names this identity.  One look, however many there are. */
+/*
+ * Whether any line of a key names this identity, or has it by its digest.  One
+ * look, however many there are.  Whom authorities name nobody can know.
+ */
 bool keyring_has_identity(const struct keyring *ring, struct span identity);
 
 /* An entry's role, "" where it has none; borrowed from the ring. */

@@ -16,14 +16,15 @@ enum {
 	FLAG_TOUCH = 2,
 	FLAG_VERIFY = 4,
 	FLAG_FROM = 8,
-	FLAG_PERMITOPEN = 16
+	FLAG_PERMITOPEN = 16,
+	FLAG_PRINCIPALS = 32
 };
 
 /*
  * The sets stand one behind the other:
  *
  *	u8 flags, u64 expires_s, string16 role with its zero,
- *	u32 length of from, from, u16 number of permitopens,
+ *	string32 from, string32 principals, u16 number of permitopens,
  *	and of each: u16 port, string16 host
  *
  * and a policy is the offset of one.
@@ -40,6 +41,7 @@ struct policy {
 	int64_t expires_s;
 	struct span role;
 	struct span from;
+	struct span principals;
 	uint16_t permitopens;
 	struct span rest; /* the permitopens */
 };
@@ -106,6 +108,7 @@ decode(struct span in)
 	wire_take_u64(&in, &expires);
 	wire_take_string16(&in, &policy.role);
 	wire_take_string32(&in, &policy.from);
+	wire_take_string32(&in, &policy.principals);
 	wire_take_u16(&in, &policy.permitopens);
 	policy.expires_s = (int64_t)expires;
 	policy.rest = in;
@@ -153,12 +156,15 @@ encode(const struct authorized_keys_line *line, struct buf *out)
 		flags |= FLAG_FROM;
 	if (line->permitopens > 0)
 		flags |= FLAG_PERMITOPEN;
+	if (line->principals.data != NULL)
+		flags |= FLAG_PRINCIPALS;
 	wire_put_u8(out, flags);
 	wire_put_u64(out, (uint64_t)line->expires_s);
 	wire_put_u16(out, (uint16_t)(line->role.len + 1));
 	wire_put_bytes(out, line->role);
 	buf_append(out, &end, 1);
 	wire_put_string32(out, line->from);
+	wire_put_string32(out, line->principals);
 	encode_permitopens(line, out);
 }
 
@@ -253,6 +259,15 @@ policies_role(const struct policies *p, uint32_t policy)
 	return (const char *)policy_at(p, policy).role.data;
 }
 
+struct span
+policies_principals(const struct policies *p, uint32_t policy)
+{
+	struct policy s = policy_at(p, policy);
+
+	return (s.flags & FLAG_PRINCIPALS) != 0 ? s.principals
+						: span_of(NULL, 0);
+}
+
 static void
 say_expired(int64_t expires_s, char *why, size_t size)
 {
@@ -282,6 +297,7 @@ policies_admit(const struct policies *p, uint32_t policy,
 	v->may_forward = (s.flags & FLAG_FORWARD) != 0;
 	v->touch_required = (s.flags & FLAG_TOUCH) != 0;
 	v->verify_required = (s.flags & FLAG_VERIFY) != 0;
+	v->expires_s = s.expires_s;
 	v->why[0] = '\0';
 	if (s.expires_s != 0 && s.expires_s < now_s) {
 		say_expired(s.expires_s, v->why, sizeof v->why);

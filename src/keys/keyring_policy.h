@@ -25,6 +25,9 @@ void policies_finish(struct policies *p);
 
 size_t policies_bytes(const struct policies *p);
 
+/* Its principals="...", data NULL where it has none; borrowed. */
+struct span policies_principals(const struct policies *p, uint32_t policy);
+
 const char *policies_role(const struct policies *p, uint32_t policy);
 
 /* Fill the verdict's role, flags and, where it says no, `why`. */

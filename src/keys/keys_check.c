@@ -143,6 +143,46 @@ check_name(struct keys_case *c)
 	    bad_identity ? "KAYA_ID" : "KAYA_ROLE");
 }
 
+/* ---- authorities ---- */
+
+static bool
+check_authority_name(struct keys_case *c)
+{
+	const struct authorized_keys_line *line = c->line;
+
+	if (!line->is_authority || line->identity.data == NULL)
+		return false;
+	return keys_case_say(c, line->identity,
+	    "take KAYA_ID out: a certificate's name is its principal",
+	    "KAYA_ID would give all certificates of this authority one name");
+}
+
+static bool
+check_principals(struct keys_case *c)
+{
+	struct span list = c->line->principals, name;
+	const uint8_t *comma;
+
+	if (list.data == NULL)
+		return false;
+	if (list.len == 0)
+		return keys_case_say(c, list,
+		    "name those who may come in, or take principals out",
+		    "principals names nobody: no certificate is let in");
+	while (list.len > 0) {
+		comma = memchr(list.data, ',', list.len);
+		name = span_of(list.data,
+		    comma == NULL ? list.len : (size_t)(comma - list.data));
+		if (!str_is_name(name))
+			return keys_case_say(c, list,
+			    "use names of A-Z a-z 0-9 . _ - with commas, and "
+			    "no blanks, between them",
+			    "a principal here can be nobody's identity");
+		keys_text_advance(&list, name.len + (comma != NULL));
+	}
+	return false;
+}
+
 /* ---- what stands behind the key ---- */
 
 /* An option as nobody writes it into a comment by chance. */
@@ -441,6 +481,11 @@ const struct keys_check keys_checks[] = {
     {"rsa-short", KEYS_WARNING, "takes it; kayad does not", check_rsa},
     {"name", KEYS_ERROR, "does not mind; kayad passes over the line",
 	check_name},
+    {"authority-name", KEYS_ERROR, "does not mind; kayad passes over the line",
+	check_authority_name},
+    {"principals-list", KEYS_WARNING,
+	"compares them, letter by letter, with the certificate's",
+	check_principals},
     {"options-behind-key", KEYS_ERROR, "takes them for a comment: none holds",
 	check_options_behind},
     {"two-keys", KEYS_ERROR, "takes the second key for a comment",

@@ -105,6 +105,10 @@ keys_rights_text(const struct authorized_keys_line *line, struct buf *text)
 
 	if (line->is_authority)
 		put_right(text, start, "signs certificates");
+	if (line->principals.data != NULL) {
+		put(text, " of ");
+		buf_append(text, line->principals.data, line->principals.len);
+	}
 	if (r->port_forwarding) {
 		if (buf_len(text) > start)
 			put(text, ", ");

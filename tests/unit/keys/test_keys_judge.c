@@ -100,6 +100,27 @@ test_a_tight_line_is_not_blamed(void **state)
 }
 
 static void
+test_an_authority_leaves_the_names_to_its_certificates(void **state)
+{
+	static const struct sample samples[] = {
+	    {"cert-authority,environment=\"KAYA_ID=a\" " KEY_ED,
+		"authority-name", KEYS_ERROR, NULL},
+	    {"cert-authority,environment=\"KAYA_ROLE=a\" " KEY_ED, NULL},
+	    {"cert-authority,principals=\"a,b-7\" " KEY_ED, NULL},
+	    {"cert-authority,principals=\"\" " KEY_ED, "principals-list",
+		KEYS_WARNING, NULL},
+	    {"cert-authority,principals=\"a, b\" " KEY_ED, "principals-list",
+		KEYS_WARNING, NULL},
+	    {"cert-authority,principals=\"a,,b\" " KEY_ED, "principals-list",
+		KEYS_WARNING, NULL},
+	    {"cert-authority,principals=\"ann@example.com\" " KEY_ED,
+		"principals-list", KEYS_WARNING, NULL},
+	};
+
+	CHECK(samples);
+}
+
+static void
 test_a_void_line_is_explained_and_mended(void **state)
 {
 	static const struct sample samples[] = {
@@ -512,6 +533,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_tight_line_is_not_blamed),
+	    cmocka_unit_test(
+		test_an_authority_leaves_the_names_to_its_certificates),
 	    cmocka_unit_test(test_a_void_line_is_explained_and_mended),
 	    cmocka_unit_test(test_sshd_words_stand_with_a_void_line),
 	    cmocka_unit_test(test_an_expired_line),

@@ -263,6 +263,10 @@ rights_are_told_in_words(void **state)
 	    "tunnel to localhost:1 *:2, listen (-R)");
 	expect_rights("cert-authority,restrict,command=\"x\" " KEY_ED,
 	    "signs certificates");
+	expect_rights(
+	    "cert-authority,principals=\"a,b\",restrict,port-forwarding,"
+	    "permitlisten=\"localhost:1\",command=\"x\" " KEY_ED,
+	    "signs certificates of a,b, tunnel anywhere");
 }
 
 int
