@@ -67,6 +67,12 @@ judge(struct session *session, const struct ssh_event *event, const char **why)
 		*why = "no such port";
 		return 0;
 	}
+	if (session->certificate != NULL &&
+	    !session->certificate->may_forward) {
+		*why = "the certificate allows no forwarding: it needs the "
+		       "extension permit-port-forwarding";
+		return 0;
+	}
 	switch (keyring_may_open(snapshot->ring, session->entry,
 	    event->open.host, (uint16_t)event->open.port)) {
 	case KEYRING_MAY_OPEN:

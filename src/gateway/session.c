@@ -1,5 +1,6 @@
 #include "session_private.h"
 
+#include "clock.h"
 #include "log.h"
 #include "pipe.h"
 #include "stream.h"
@@ -38,16 +39,31 @@ keepalive_due(const struct session *session)
 				       (session->unanswered + 1u);
 }
 
+/* When its key's line or its certificate ends, by the clock on the wall. */
+static uint64_t
+end_due(const struct session *session)
+{
+	int64_t left_s;
+
+	if (session->state != SESSION_OPEN || session->ends_s == INT64_MAX)
+		return UINT64_MAX;
+	left_s = session->ends_s - clock_wall_s();
+	return worker_now_ms(session->worker) +
+	       (left_s > 0 ? (uint64_t)left_s * 1000 : 0);
+}
+
 static void
 arm(struct session *session)
 {
 	uint64_t due = ssh_conn_deadline_ms(session->conn);
-	uint64_t keepalive = keepalive_due(session);
+	uint64_t keepalive = keepalive_due(session), end = end_due(session);
 
 	if (session->state == SESSION_ENDING)
 		due = session->due_ms;
 	else if (keepalive < due)
 		due = keepalive;
+	if (end < due)
+		due = end;
 	if (session->due_ms != 0 && session->due_ms < due)
 		due = session->due_ms;
 	if (session->deadline.link == NULL ||
@@ -99,6 +115,7 @@ free_session(void *arg)
 	slots_remove(&worker->tickets, session->ticket);
 	free(session->held);
 	free(session->who.identity);
+	free(session->certificate);
 	free(session->said);
 	free(session->sentence);
 	*session->link = session->next;
@@ -243,6 +260,10 @@ session_on_deadline(struct session *session)
 			arm(session);
 		return;
 	}
+	if (session->state == SESSION_OPEN &&
+	    clock_wall_s() >= session->ends_s &&
+	    !session_judge_again(session, session->worker->snapshot))
+		return;
 	if (session->due_ms != 0 && now >= session->due_ms) {
 		if (session->state == SESSION_HANDSHAKE) {
 			session_tell_refusal(session);
@@ -288,6 +309,7 @@ session_new(
 		goto fail;
 	session->worker = worker;
 	session->source = source;
+	session->ends_s = INT64_MAX;
 	session->since_ms = session->heard_ms = worker_now_ms(worker);
 	session->who = session_who_at(peer);
 	session->who.id = ++last_id;

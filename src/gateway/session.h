@@ -16,6 +16,7 @@
 #include "netaddr.h"
 #include "policy_rate.h"
 #include "roster.h"
+#include "session_certificate.h"
 #include "ssh_conn.h"
 #include "worker.h"
 
@@ -66,6 +67,10 @@ struct session {
 	struct session_who who;
 	struct roster_node roster; /* while OPEN */
 	uint32_t entry; /* of the keyring in force */
+	struct session_certificate *certificate; /* NULL: it has a plain key */
+	/* When its line, or its certificate, lets it in no more: in seconds
+	 * since 1970; INT64_MAX: never. */
+	int64_t ends_s;
 	struct policy_rate rate; /* of messages, all its channels' */
 	const char *why; /* it ended; a constant */
 	char *said; /* the same from the conn, or NULL */

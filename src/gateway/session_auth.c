@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "pubkey.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -11,21 +12,39 @@ enum {
 	LATE_SHARE_OF_GRACE = 3, /* a good key behind wrong ones gets in */
 };
 
+void
+session_key_digest(
+    const struct ssh_event *event, uint8_t digest[PUBKEY_DIGEST_BYTES])
+{
+	const struct ssh_certificate *certificate = event->auth.certificate;
+
+	pubkey_digest(certificate != NULL ? buf_span(&certificate->key)
+					  : event->auth.blob,
+	    digest);
+}
+
 /* A line that says which key of whom is refused, up to the reason. */
 static bool
 begin_refusal(struct log_line *line, const struct session *session,
     const struct ssh_event *event)
 {
+	struct session_certificate *certificate;
 	uint8_t digest[PUBKEY_DIGEST_BYTES];
 	char fingerprint[PUBKEY_FINGERPRINT_SIZE];
 
 	if (!session_log(line, LOG_LEVEL_INFO, &session->who, "refuse"))
 		return false;
-	pubkey_digest(event->auth.blob, digest);
+	session_key_digest(event, digest);
 	pubkey_fingerprint(digest, fingerprint);
 	log_str(line, "offered", fingerprint);
 	log_span(line, "algorithm", event->auth.algorithm);
 	log_span(line, "user", event->auth.user);
+	if (event->auth.certificate == NULL)
+		return true;
+	certificate = session_certificate_new(event->auth.certificate);
+	if (certificate != NULL)
+		session_certificate_log(certificate, line);
+	free(certificate);
 	return true;
 }
 
@@ -65,7 +84,7 @@ begin_waiting(struct session *session, const struct ssh_event *event)
 	uint8_t digest[PUBKEY_DIGEST_BYTES];
 	uint64_t wait_ms;
 
-	pubkey_digest(event->auth.blob, digest);
+	session_key_digest(event, digest);
 	wait_ms = session_count_refusal(session, digest);
 	left_ms = session->late_ms < left_ms ? left_ms - session->late_ms : 0;
 	if (wait_ms > left_ms)
@@ -95,9 +114,11 @@ session_tell_refusal(struct session *session)
 }
 
 const char *
-session_unusable(enum ssh_key_verdict verdict)
+session_unusable(const struct ssh_event *event)
 {
-	switch (verdict) {
+	if (event->auth.certified != SSH_CERTIFICATE_GOOD)
+		return ssh_certificate_text(event->auth.certified);
+	switch (event->auth.verdict) {
 	case SSH_KEY_GOOD:
 		return NULL;
 	case SSH_KEY_TOO_WEAK:
@@ -111,31 +132,86 @@ session_unusable(enum ssh_key_verdict verdict)
 	return "an algorithm that is not served, or not with this key";
 }
 
+/* ---- who may come in ---- */
+
+static const char *
+judge_key(const struct session *session, const struct keyring *ring,
+    const uint8_t digest[PUBKEY_DIGEST_BYTES], struct keyring_verdict *verdict)
+{
+	switch (keyring_admit_digest(
+	    ring, digest, &session->who.address, clock_wall_s(), verdict)) {
+	case KEYRING_ADMITTED:
+		return NULL;
+	case KEYRING_UNKNOWN:
+		return "no line has this key";
+	case KEYRING_REFUSED:
+		break;
+	}
+	return verdict->why;
+}
+
+static const char *
+judge_certificate(struct session *session, const struct ssh_event *event,
+    struct keyring_verdict *verdict)
+{
+	const struct ssh_certificate *certificate = event->auth.certificate;
+	const struct session_certificate_asker asker = {
+	    .address = &session->who.address,
+	    .user = event->auth.user,
+	    .now_s = clock_wall_s()};
+	const char *why = session_certificate_check(certificate, &asker);
+
+	session->certificate = session_certificate_new(certificate);
+	if (session->certificate == NULL)
+		return "no memory";
+	if (why != NULL)
+		return why;
+	why = session_certificate_judge(session->certificate,
+	    session->worker->snapshot->ring, &asker, verdict);
+	/* Both have to say that the token need not be touched. */
+	verdict->touch_required |= !certificate->no_touch_required;
+	verdict->verify_required |= certificate->verify_required;
+	return why;
+}
+
+/* The first second in which it lets nobody in any more. */
+static int64_t
+end_of(const struct session *session, const struct keyring_verdict *verdict)
+{
+	int64_t end = INT64_MAX;
+
+	if (verdict->expires_s != 0 && verdict->expires_s < INT64_MAX)
+		end = verdict->expires_s + 1;
+	if (session->certificate != NULL &&
+	    session->certificate->valid_before_s < (uint64_t)end)
+		end = (int64_t)session->certificate->valid_before_s;
+	return end;
+}
+
 /* Who it is, if the proof holds; NULL, or why not. */
 static const char *
 admit(struct session *session, const struct ssh_event *event,
     struct keyring_verdict *verdict)
 {
-	const struct keyring *ring = session->worker->snapshot->ring;
 	struct session_who *who = &session->who;
+	uint8_t digest[PUBKEY_DIGEST_BYTES];
+	const char *why = session_unusable(event);
 
-	if (session_unusable(event->auth.verdict) != NULL)
-		return session_unusable(event->auth.verdict);
-	switch (keyring_admit(
-	    ring, event->auth.blob, &who->address, clock_wall_s(), verdict)) {
-	case KEYRING_ADMITTED:
-		break;
-	case KEYRING_UNKNOWN:
-		return "no line has this key";
-	case KEYRING_REFUSED:
-		return verdict->why;
-	}
-	if (!event->auth.is_proof)
-		return NULL;
+	free(session->certificate);
+	session->certificate = NULL;
+	session_key_digest(event, digest);
+	if (why == NULL && event->auth.certificate != NULL)
+		why = judge_certificate(session, event, verdict);
+	else if (why == NULL)
+		why = judge_key(
+		    session, session->worker->snapshot->ring, digest, verdict);
+	if (why != NULL || !event->auth.is_proof)
+		return why;
 	free(who->identity);
 	who->identity = strdup(verdict->identity);
-	memcpy(who->key, keyring_digest(ring, verdict->entry), sizeof who->key);
+	memcpy(who->key, digest, sizeof who->key);
 	session->entry = verdict->entry;
+	session->ends_s = end_of(session, verdict);
 	return who->identity == NULL ? "no memory" : NULL;
 }
 
@@ -145,6 +221,8 @@ session_auth_fault(enum ssh_auth_outcome outcome)
 	static const char *const faults[] = {
 	    [SSH_AUTH_REFUSED] = "refused",
 	    [SSH_AUTH_BAD_SIGNATURE] = "the signature is not this key's",
+	    [SSH_AUTH_NOT_CERTIFIED] =
+		"the authority's signature of the certificate does not match",
 	    [SSH_AUTH_NOT_TOUCHED] = "the token was not touched",
 	    [SSH_AUTH_NOT_VERIFIED] =
 		"the token asked for neither PIN nor fingerprint",
@@ -226,27 +304,58 @@ session_on_accepted(struct session *session)
 	if (!session_log(&line, LOG_LEVEL_INFO, &session->who, "accept"))
 		return;
 	ssh_conn_facts(session->conn, &facts);
+	if (session->certificate != NULL)
+		session_certificate_log(session->certificate, &line);
 	log_str(&line, "client", facts.client_version);
 	log_str(&line, "kex", facts.kex);
 	log_str(&line, "cipher", facts.cipher_in);
 	log_end(&line);
 }
 
+/* As it came in: by the same key or certificate, under the same name. */
+static const char *
+judge(const struct session *session, const struct keyring *ring,
+    struct keyring_verdict *verdict)
+{
+	const struct session_who *who = &session->who;
+	const struct session_certificate_asker asker = {
+	    .address = &who->address,
+	    .user = span_of_str(who->identity),
+	    .now_s = clock_wall_s()};
+	const char *why = session->certificate != NULL
+			      ? session_certificate_judge(
+				    session->certificate, ring, &asker, verdict)
+			      : judge_key(session, ring, who->key, verdict);
+
+	if (why == NULL && strcmp(verdict->identity, who->identity) != 0)
+		why = "its line gives it another name";
+	return why;
+}
+
+bool
+session_judge_again(struct session *session, const struct snapshot *snapshot)
+{
+	static const char gone[] = "the key is not let in any more";
+	struct keyring_verdict verdict;
+	const char *why = judge(session, snapshot->ring, &verdict);
+	char said[sizeof gone + 2 + sizeof verdict.why];
+
+	if (why == NULL) {
+		session->entry = verdict.entry;
+		session->ends_s = end_of(session, &verdict);
+		return true;
+	}
+	/* The peer is told no more than that. */
+	snprintf(said, sizeof said, "%s: %s", gone, why);
+	session->said = strdup(said);
+	session_disconnect(session, SSH_DISCONNECT_BY_APPLICATION, gone);
+	return false;
+}
+
 void
 session_on_snapshot(struct session *session, struct snapshot *snapshot)
 {
-	struct keyring_verdict verdict;
-
-	if (session->state != SESSION_OPEN)
-		return;
-	if (keyring_admit_digest(snapshot->ring, session->who.key,
-		&session->who.address, clock_wall_s(),
-		&verdict) != KEYRING_ADMITTED ||
-	    strcmp(verdict.identity, session->who.identity) != 0)
-		session_disconnect(session, SSH_DISCONNECT_BY_APPLICATION,
-		    "the key is not let in any more");
-	else {
-		session->entry = verdict.entry;
+	if (session->state == SESSION_OPEN &&
+	    session_judge_again(session, snapshot))
 		pipes_on_snapshot(session);
-	}
 }

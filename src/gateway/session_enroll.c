@@ -110,17 +110,20 @@ session_enroll_on_auth(struct session *session, const struct ssh_event *event)
 	    .echo = SSH_QUESTION_HIDDEN,
 	};
 	const struct ssh_auth_terms terms = {.question = &question};
-	const char *why = session_unusable(event->auth.verdict);
+	const char *why = session_unusable(event);
 	bool is_proof = event->auth.is_proof;
 	enum ssh_auth_outcome outcome;
 	struct log_line line;
 
-	pubkey_digest(event->auth.blob, session->who.key);
+	session_key_digest(event, session->who.key);
+	if (why == NULL && event->auth.certificate != NULL)
+		why = "a certificate cannot be let in by a code: only its key";
 	pubkey_fingerprint(session->who.key, fingerprint);
 	snprintf(instruction, sizeof instruction,
 	    "The key %s is about to be let in.", fingerprint);
 	/* A key that cannot be used is refused there. */
-	outcome = ssh_conn_auth_answer(session->conn, SSH_AUTH_QUESTION, &terms,
+	outcome = ssh_conn_auth_answer(session->conn,
+	    why == NULL ? SSH_AUTH_QUESTION : SSH_AUTH_REFUSE, &terms,
 	    worker_now_ms(session->worker));
 	if (outcome == SSH_AUTH_PROVEN) {
 		on_proven(session);

@@ -31,8 +31,19 @@ void session_on_auth(struct session *session, const struct ssh_event *event);
 /* The time has come to tell the refusal that waits. */
 void session_tell_refusal(struct session *session);
 
-/* Why a key cannot be used by anybody; NULL: it can. */
-const char *session_unusable(enum ssh_key_verdict verdict);
+/* Why what is shown cannot be used by anybody; NULL: it can. */
+const char *session_unusable(const struct ssh_event *event);
+
+/* The digest of the key that is shown, or certified by what is shown. */
+void session_key_digest(
+    const struct ssh_event *event, uint8_t digest[PUBKEY_DIGEST_BYTES]);
+
+/*
+ * OPEN: judge it again, by the keyring and the clock.  True where it may stay;
+ * else it is being disconnected.
+ */
+bool session_judge_again(
+    struct session *session, const struct snapshot *snapshot);
 
 /* An outcome other than ACCEPTED, SAID_SO or PROVEN, in words. */
 const char *session_auth_fault(enum ssh_auth_outcome outcome);

@@ -69,13 +69,15 @@ session_report(const struct session *session, struct buf *json)
 		buf_append(json, ",", 1);
 	snprintf(head, sizeof head,
 	    "{\"identity\":\"%s\",\"key\":\"%s\",\"address\":\"%s\","
-	    "\"port\":%u,\"since_ms\":%ju,\"in\":%ju,\"out\":%ju,"
-	    "\"channels\":[",
+	    "\"port\":%u,\"since_ms\":%ju,\"in\":%ju,\"out\":%ju",
 	    session->who.identity, fingerprint,
 	    netaddr_text(&session->who.address, peer), session->who.port,
 	    (uintmax_t)(worker_now_ms(session->worker) - session->since_ms),
 	    (uintmax_t)facts.bytes_in, (uintmax_t)facts.bytes_out);
 	buf_append(json, head, strlen(head));
+	if (session->certificate != NULL)
+		session_certificate_report(session->certificate, json);
+	buf_append_str(json, ",\"channels\":[");
 	for (const struct pipe *p = session->pipes; p != NULL;
 	     p = pipe_next(p)) {
 		if (p != session->pipes)

@@ -174,13 +174,19 @@ static void
 advise_on_policy(const struct policy *policy, const struct keyring *ring,
     const struct settings_advice *advice)
 {
-	size_t count = ring == NULL ? 0 : keyring_stats(ring).lines;
+	struct keyring_stats stats = {.lines = 0};
+	size_t count;
 	struct policy_check check = {.policy = policy,
 	    .on_finding = advice->on_finding,
 	    .arg = advice->arg};
-	struct policy_known *known = calloc(count + 1, sizeof *known);
-	char(*names)[STR_NAME_MAX + 1] = calloc(count + 1, sizeof *names);
+	struct policy_known *known;
+	char(*names)[STR_NAME_MAX + 1];
 
+	if (ring != NULL)
+		stats = keyring_stats(ring);
+	count = stats.lines + stats.authorities;
+	known = calloc(count + 1, sizeof *known);
+	names = calloc(count + 1, sizeof *names);
 	if (known != NULL && names != NULL) {
 		for (size_t i = 0; i < count; i++)
 			known[i] = (struct policy_known){

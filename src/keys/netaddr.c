@@ -131,6 +131,16 @@ netaddr_match_pattern(struct span text, struct span pattern)
 	return keys_pattern_fits(text, pattern, KEYS_PATTERN_ANY_CASE);
 }
 
+static enum netaddr_match
+match_net(
+    const struct netaddr *client, const struct netaddr *net, unsigned bits)
+{
+	return net->family == client->family &&
+		       same_prefix(net->bytes, client->bytes, bits)
+		   ? NETADDR_MATCH
+		   : NETADDR_NO_MATCH;
+}
+
 /* One element without its `!`: MATCH, NO_MATCH or INVALID. */
 static enum netaddr_match
 match_element(
@@ -144,10 +154,7 @@ match_element(
 	case NETADDR_CIDR_TOO_LONG:
 		return NETADDR_INVALID;
 	case NETADDR_CIDR_GOOD:
-		return net.family == client->family &&
-			       same_prefix(net.bytes, client->bytes, bits)
-			   ? NETADDR_MATCH
-			   : NETADDR_NO_MATCH;
+		return match_net(client, &net, bits);
 	case NETADDR_CIDR_NONE:
 		break;
 	}
@@ -155,24 +162,33 @@ match_element(
 						    : NETADDR_NO_MATCH;
 }
 
+/* What stands before the next comma; false behind the last element. */
+static bool
+take_element(struct span list, size_t *at, struct span *element)
+{
+	size_t start = *at;
+
+	if (start > list.len)
+		return false;
+	while (*at < list.len && list.data[*at] != ',')
+		(*at)++;
+	*element = span_of(list.data + start, *at - start);
+	(*at)++;
+	return true;
+}
+
 enum netaddr_match
 netaddr_match_list(const struct netaddr *client, struct span list)
 {
 	char name[NETADDR_TEXT_SIZE];
-	struct span text = span_of_str(netaddr_text(client, name));
+	struct span text = span_of_str(netaddr_text(client, name)), element;
 	enum netaddr_match result = NETADDR_NO_MATCH;
-	size_t start = 0;
+	size_t at = 0;
 
-	for (size_t i = 0; i <= list.len; i++) {
-		struct span element;
+	while (take_element(list, &at, &element)) {
+		bool negated = element.len > 0 && element.data[0] == '!';
 		enum netaddr_match match;
-		bool negated;
 
-		if (i < list.len && list.data[i] != ',')
-			continue;
-		element = span_of(list.data + start, i - start);
-		start = i + 1;
-		negated = element.len > 0 && element.data[0] == '!';
 		if (negated)
 			element = span_of(element.data + 1, element.len - 1);
 		if (element.len == 0)
@@ -183,6 +199,25 @@ netaddr_match_list(const struct netaddr *client, struct span list)
 		if (match == NETADDR_MATCH && negated)
 			return NETADDR_FORBIDDEN;
 		if (match == NETADDR_MATCH)
+			result = NETADDR_MATCH;
+	}
+	return result;
+}
+
+enum netaddr_match
+netaddr_match_cidrs(const struct netaddr *client, struct span list)
+{
+	enum netaddr_match result = NETADDR_NO_MATCH;
+	struct span element;
+	struct netaddr net;
+	unsigned bits = 0;
+	size_t at = 0;
+
+	while (take_element(list, &at, &element)) {
+		if (netaddr_parse_cidr(element, &net, &bits) !=
+		    NETADDR_CIDR_GOOD)
+			return NETADDR_INVALID;
+		if (match_net(client, &net, bits) == NETADDR_MATCH)
 			result = NETADDR_MATCH;
 	}
 	return result;

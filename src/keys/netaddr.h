@@ -63,6 +63,13 @@ enum netaddr_match {
 enum netaddr_match netaddr_match_list(
     const struct netaddr *client, struct span list);
 
+/*
+ * Match the client against a list of CIDRs and nothing else, as a certificate's
+ * source-address has it: MATCH, NO_MATCH, or INVALID where any element is none.
+ */
+enum netaddr_match netaddr_match_cidrs(
+    const struct netaddr *client, struct span list);
+
 /* Whether `text` matches a pattern of `*` and `?`, letters' case apart. */
 bool netaddr_match_pattern(struct span text, struct span pattern);
 

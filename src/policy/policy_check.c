@@ -336,6 +336,9 @@ is_known(const struct checker *c, const char *pattern)
 {
 	struct policy_known wanted = {.identity = span_of_str(pattern)};
 
+	/* An authority comes first in their order. */
+	if (c->check->known_count > 0 && c->known[0].identity.len == 0)
+		return true;
 	if (strchr(pattern, '*') == NULL)
 		return bsearch(&wanted, c->known, c->check->known_count,
 			   sizeof wanted, compare_known) != NULL;
@@ -387,8 +390,10 @@ check_keys(struct checker *c)
 			tell(c, (struct place){0, 0}, "role-unknown",
 			    "write the role under `roles`, or correct the "
 			    "key's line",
-			    "the key of %.*s has role %.*s, which the policy "
-			    "does not know",
+			    "%s%.*s has role %.*s, which the policy does not "
+			    "know",
+			    known->identity.len > 0 ? "the key of "
+						    : "an authority's line",
 			    (int)known->identity.len,
 			    (const char *)known->identity.data,
 			    (int)known->role.len,

@@ -8,9 +8,12 @@
 
 #include "policy.h"
 
-/* An identity that there is a key for, and the role in the key's line. */
+/*
+ * An identity that there is a key for, and the role in the key's line; or an
+ * authority's line, which may let in whomever it names: nobody is missed then.
+ */
 struct policy_known {
-	struct span identity;
+	struct span identity; /* empty: an authority */
 	struct span role; /* empty: none */
 };
 

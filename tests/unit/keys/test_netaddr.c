@@ -147,6 +147,34 @@ test_a_blank_after_the_comma_matches_nobody(void **state)
 	    match("10.0.0.1", "192.0.2.1, 10.0.0.1"), NETADDR_NO_MATCH);
 }
 
+static enum netaddr_match
+match_cidrs(const char *client, const char *list)
+{
+	struct netaddr addr;
+
+	assert_true(netaddr_parse(span_of_str(client), &addr));
+	return netaddr_match_cidrs(&addr, span_of_str(list));
+}
+
+static void
+test_a_list_of_cidrs_has_nothing_else_in_it(void **state)
+{
+	static const char *const invalid[] = {"", "10.*", "10.0.0.1,",
+	    "!10.0.0.1", "10.0.0.1,h", "10.0.0.1/8", "10.0.0.0/33",
+	    "10.0.0.1, 10.0.0.2"};
+
+	for (size_t i = 0; i < sizeof invalid / sizeof invalid[0]; i++)
+		assert_int_equal(
+		    match_cidrs("10.0.0.1", invalid[i]), NETADDR_INVALID);
+	assert_int_equal(match_cidrs("10.0.0.1", "10.0.0.1"), NETADDR_MATCH);
+	assert_int_equal(
+	    match_cidrs("10.0.0.1", "192.0.2.0/24,10.0.0.0/8"), NETADDR_MATCH);
+	assert_int_equal(
+	    match_cidrs("2001:db8::7", "2001:db8::/32"), NETADDR_MATCH);
+	assert_int_equal(
+	    match_cidrs("10.0.0.1", "10.0.0.2,::/0"), NETADDR_NO_MATCH);
+}
+
 static void
 test_short_ipv4_is_read_as_sshd_reads_it(void **state)
 {
@@ -185,6 +213,7 @@ main(void)
 	    cmocka_unit_test(test_host_bits_void_the_whole_list),
 	    cmocka_unit_test(test_an_empty_element_voids_the_whole_list),
 	    cmocka_unit_test(test_a_blank_after_the_comma_matches_nobody),
+	    cmocka_unit_test(test_a_list_of_cidrs_has_nothing_else_in_it),
 	    cmocka_unit_test(test_short_ipv4_is_read_as_sshd_reads_it),
 	    cmocka_unit_test(test_patterns_take_many_stars_in_little_time),
 	};

@@ -134,6 +134,26 @@ test_names_and_roles_are_held_against_the_keys(void **state)
 }
 
 static void
+test_where_there_is_an_authority_nobody_is_missed(void **state)
+{
+	static const struct policy_known known[] = {
+	    {{(const uint8_t *)"ann", 3}, {0}},
+	    {{(const uint8_t *)"", 0}, {(const uint8_t *)"lost", 4}},
+	    {{(const uint8_t *)"", 0}, {(const uint8_t *)"given", 5}},
+	};
+	struct policy *policy = make_policy("roles:\n"
+					    "  - {name: given}\n"
+					    "  - {name: pumps}\n"
+					    "identities:\n"
+					    "  - names: [ann, zoe, pump-*]\n"
+					    "    roles: pumps\n");
+
+	check(policy, known, 3, "0:role-unknown");
+	check(policy, known, 1, "2:role-unused 5:no-key 5:no-key");
+	policy_free(policy);
+}
+
+static void
 test_a_client_id_that_can_be_no_level_matches_nothing(void **state)
 {
 	struct policy *policy =
@@ -201,6 +221,7 @@ main(void)
 		test_a_rule_that_others_cover_together_has_no_effect),
 	    cmocka_unit_test(test_a_role_is_not_shadowed_by_another),
 	    cmocka_unit_test(test_names_and_roles_are_held_against_the_keys),
+	    cmocka_unit_test(test_where_there_is_an_authority_nobody_is_missed),
 	    cmocka_unit_test(
 		test_a_client_id_that_can_be_no_level_matches_nothing),
 	    cmocka_unit_test(test_what_is_protected_must_be_published),

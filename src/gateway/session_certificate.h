@@ -1,0 +1,57 @@
+#ifndef KAYA_SESSION_CERTIFICATE_H
+#define KAYA_SESSION_CERTIFICATE_H
+
+/*
+ * session_certificate: what a session keeps of the certificate that it came
+ * with, so that it can be judged again when keys change or time passes.
+ */
+
+#include "keyring.h"
+#include "log.h"
+#include "netaddr.h"
+#include "ssh_certificate.h"
+
+struct session_certificate {
+	uint8_t authority[PUBKEY_DIGEST_BYTES];
+	uint64_t serial;
+	uint64_t valid_before_s;
+	bool may_forward;
+	struct span key_id, principals; /* behind the struct */
+};
+
+/* To be freed by free(3); NULL where memory fails. */
+struct session_certificate *session_certificate_new(
+    const struct ssh_certificate *certificate);
+
+/* Who shows it, and when. */
+struct session_certificate_asker {
+	const struct netaddr *address;
+	struct span user; /* the SSH user name, or the identity he came in as */
+	int64_t now_s;
+};
+
+/*
+ * May he come in, or stay?  NULL and the verdict filled, or why not (good as
+ * long as the verdict).  Of the certificate's time only the end is looked at.
+ */
+const char *session_certificate_judge(
+    const struct session_certificate *certificate, const struct keyring *ring,
+    const struct session_certificate_asker *asker,
+    struct keyring_verdict *verdict);
+
+/*
+ * What is in a certificate that is shown, and nowhere else afterwards: its
+ * beginning and the addresses that it may come from.  NULL, or why not.
+ */
+const char *session_certificate_check(const struct ssh_certificate *certificate,
+    const struct session_certificate_asker *asker);
+
+/* key_id, serial and authority. */
+void session_certificate_log(
+    const struct session_certificate *certificate, struct log_line *line);
+
+/* The same as a member of a JSON object, with a comma before it. */
+void session_certificate_report(
+    const struct session_certificate *certificate, struct buf *json);
+
+#endif
