@@ -28,6 +28,10 @@
 	/* parent: value = index of the broker, or -1; the descriptor, or */   \
 	/* payload = why there is none */                                      \
 	X(MONITOR_CONNECTED)                                                   \
+	/* child: who is let in would ask the gateway itself; payload = */     \
+	/* string32 of identity, role, address; answered by MONITOR_CONNECTED, \
+	 * value MONITOR_CONTROL */                                            \
+	X(MONITOR_ASK)                                                         \
 	/* child: who has proven a key asks to be let in by a code; payload */ \
 	/* = string32 of the address, the code (28 bytes: its secret, its */   \
 	/* host), the key's blob */                                            \
@@ -54,6 +58,9 @@ enum monitor_op {
 #undef X
 	    MONITOR_OPS_COUNT
 };
+
+/* A "broker" that is none: the gateway itself. */
+enum { MONITOR_CONTROL = -2 };
 
 enum monitor_enrolled {
 	MONITOR_ENROLLED_REFUSED,

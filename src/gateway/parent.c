@@ -333,6 +333,8 @@ wind_up(struct parent *parent)
 	parent_unwatch(&parent->pending_watches);
 	for (size_t i = 0; i < parent->host_key_count; i++)
 		ssh_host_key_free(parent->host_keys[i]);
+	parent_policy_drop(&parent->policy);
+	parent_policy_drop(&parent->policy_sent);
 	parent_close_audit(parent);
 	if (parent->loop == NULL)
 		return;

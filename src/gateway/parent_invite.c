@@ -19,25 +19,6 @@
 enum { ANSWER_MAX_BYTES = 4 << 20, FOR_MAX_S = 30 * 24 * 3600 };
 
 static void
-answer_err(struct control_client *client, const struct err *err)
-{
-	struct buf json;
-
-	buf_init(&json, ANSWER_MAX_BYTES);
-	buf_append_str(&json, "{\"error\":");
-	json_put_str(&json, err->what);
-	buf_append_str(&json, ",\"where\":");
-	json_put_str(&json, err->where);
-	buf_append_str(&json, ",\"hint\":");
-	json_put_str(&json, err->hint);
-	buf_append_str(&json, ",\"code\":");
-	json_put_str(&json, err_name(err->code));
-	buf_append_str(&json, "}");
-	control_answer(client, buf_span(&json));
-	buf_fini(&json);
-}
-
-static void
 put_invitation(const struct invitation *item, struct buf *json)
 {
 	char number[64];
@@ -52,26 +33,14 @@ put_invitation(const struct invitation *item, struct buf *json)
 
 /* ---- making one ---- */
 
-/* The next word of a request. */
-static struct span
-take_word(struct span *rest)
-{
-	const uint8_t *blank =
-	    rest->len == 0 ? NULL : memchr(rest->data, ' ', rest->len);
-	size_t len = blank == NULL ? rest->len : (size_t)(blank - rest->data);
-	struct span word = span_of(rest->data, len);
-
-	len += blank != NULL;
-	*rest = span_of(rest->data + len, rest->len - len);
-	return word;
-}
-
 /* "NAME SECONDS ROLE one": "-" is no role, "more" lets it have others. */
 static bool
 read_wish(struct span rest, struct invitation *wish)
 {
-	struct span name = take_word(&rest), seconds = take_word(&rest);
-	struct span role = take_word(&rest), keys = take_word(&rest);
+	struct span name = parent_take_word(&rest),
+		    seconds = parent_take_word(&rest);
+	struct span role = parent_take_word(&rest),
+		    keys = parent_take_word(&rest);
 	uint64_t for_s;
 
 	*wish = (struct invitation){.state = INVITATION_OPEN};
@@ -243,7 +212,7 @@ parent_invite(
 		(void)add(parent, &wish, &replaced, &err);
 	}
 	if (err.code != ERR_NONE) {
-		answer_err(client, &err);
+		parent_answer_err(client, &err);
 		return;
 	}
 	invite_code_make(&code, secret, choose_host_key(parent));
@@ -273,7 +242,7 @@ parent_list_invitations(
 	int64_t now_s = clock_wall_s();
 
 	if (invitations_file_open(&file, parent->settings.state, &err) != 0) {
-		answer_err(client, &err);
+		parent_answer_err(client, &err);
 		return;
 	}
 	buf_init(&json, ANSWER_MAX_BYTES);
@@ -301,12 +270,12 @@ parent_cancel_invitation(
 
 	if (!str_is_name(rest)) {
 		err_set(&err, ERR_USAGE, "that is no name");
-		answer_err(client, &err);
+		parent_answer_err(client, &err);
 		return;
 	}
 	(void)span_to_str(rest, item.name, sizeof item.name);
 	if (invitations_file_open(&file, parent->settings.state, &err) != 0) {
-		answer_err(client, &err);
+		parent_answer_err(client, &err);
 		return;
 	}
 	if (invitations_cancel(&file.list, item.name, clock_wall_s()) == 0) {
@@ -318,7 +287,7 @@ parent_cancel_invitation(
 	}
 	invitations_file_close(&file);
 	if (err.code != ERR_NONE) {
-		answer_err(client, &err);
+		parent_answer_err(client, &err);
 		return;
 	}
 	log_invitation("invitation-cancelled", &item);

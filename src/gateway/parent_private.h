@@ -9,8 +9,10 @@
  *	parent_desk     what the child asks for: signatures, connections
  *	parent_enroll   a key that comes in by a code
  *	parent_invite   those codes: made, listed, cancelled
- *	parent_status   the control socket
+ *	parent_control  the control socket, and control.kaya through SSH
+ *	parent_status   how the gateway is
  *	parent_audit    the log of what was decided
+ *	parent_policy   who may ask and decide what
  */
 
 #include "audit.h"
@@ -20,7 +22,9 @@
 #include "key_files.h"
 #include "log.h"
 #include "monitor.h"
+#include "netaddr.h"
 #include "parent.h"
+#include "policy.h"
 #include "ports.h"
 #include "private_broker.h"
 #include "privileges.h"
@@ -49,6 +53,12 @@ struct parent_watches {
 	struct key_files_watch *keys, *policy;
 };
 
+struct parent_policy {
+	bool is_set; /* else nothing was sent */
+	struct policy *policy; /* NULL: there is none */
+	uint8_t digest[PUBKEY_DIGEST_BYTES]; /* of its text; 0: none */
+};
+
 struct parent {
 	const struct parent_options *options;
 	struct settings settings; /* in force */
@@ -74,9 +84,7 @@ struct parent {
 	struct parent_watches pending_watches; /* over those that were sent */
 	struct control *control;
 	struct audit *audit;
-	/* Of the policy that was sent last, and of the one before; 0: none. */
-	uint8_t policy_digest[PUBKEY_DIGEST_BYTES];
-	uint8_t policy_before[PUBKEY_DIGEST_BYTES];
+	struct parent_policy policy, policy_sent;
 
 	uint64_t generation; /* of the last snapshot that was sent */
 	uint64_t in_force;
@@ -141,21 +149,51 @@ void parent_enroll(struct desk *desk, const struct monitor_message *message);
 void parent_settle_enrolments(struct parent *parent);
 void parent_drop_enrolments(struct parent *parent);
 
-/* ---- parent_invite: requests at the control socket ---- */
+/* ---- parent_control ---- */
+
+/* Who asks. */
+struct requester {
+	char identity[STR_NAME_MAX + 1]; /* at the control socket: the user */
+	char role[STR_NAME_MAX + 1]; /* of the key's line; "": none */
+	char from[NETADDR_TEXT_SIZE]; /* an address; "": the control socket */
+};
+
+struct requester parent_requester(const struct control_client *client);
+
+/* As the policy in force sees it; false where there is none. */
+bool parent_requester_who(const struct parent *parent,
+    const struct requester *requester, struct policy_who *who);
+
+/* {"error":...,"where":...,"hint":...,"code":...} */
+void parent_answer_err(struct control_client *client, const struct err *err);
+
+/* The next word of a request, and what follows it. */
+struct span parent_take_word(struct span *rest);
+
+/* Put identity and from into an entry. */
+void parent_audit_requester(
+    struct audit_entry *entry, const struct control_client *client);
+
+/* Somebody asks at the control socket, or through SSH (control_fn). */
+void parent_on_request(
+    void *arg, const char *request, struct control_client *client);
+
+/* The child has somebody who would ask (MONITOR_ASK). */
+void parent_on_ask(struct desk *desk, const struct monitor_message *message);
 
 /* `rest`: what stands behind the request's first word. */
 typedef void parent_request_fn(
     struct parent *parent, struct span rest, struct control_client *client);
+
+parent_request_fn parent_start_status;
+
+/* ---- parent_invite ---- */
 
 parent_request_fn parent_invite; /* NAME SECONDS ROLE|- one|more */
 parent_request_fn parent_list_invitations;
 parent_request_fn parent_cancel_invitation; /* NAME */
 
 /* ---- parent_status ---- */
-
-/* Somebody asks at the control socket (control_fn). */
-void parent_on_request(
-    void *arg, const char *request, struct control_client *client);
 
 /* The child's part of the answer; `fd` stays the caller's. */
 void parent_on_status(struct parent *parent, uint64_t ticket, int fd);
@@ -168,14 +206,19 @@ void parent_close_audit(struct parent *parent);
 /* Somebody may have moved the file away (SIGHUP). */
 void parent_follow_audit(struct parent *parent);
 
+/* ---- parent_policy ---- */
+
 /*
  * The policy whose text is `text` is about to be sent.  -1 and `err`, and it
  * may not be, where it is another one and that cannot be written.
  */
-int parent_audit_policy(struct parent *parent, const struct settings *settings,
+int parent_policy_send(struct parent *parent, const struct settings *settings,
     struct span text, struct err *err);
 
-/* The snapshot that was sent last was not taken. */
-void parent_audit_refused(struct parent *parent, const char *why);
+/* What was sent last is in force; or was not taken. */
+void parent_policy_in_force(struct parent *parent);
+void parent_policy_refused(struct parent *parent, const char *why);
+
+void parent_policy_drop(struct parent_policy *policy);
 
 #endif

@@ -73,7 +73,7 @@ parent_send_snapshot(struct parent *parent, const struct settings *settings,
 	    .key_files = keys.files,
 	    .key_file_count = keys.count,
 	};
-	if (parent_audit_policy(parent, settings, policy, err) == 0)
+	if (parent_policy_send(parent, settings, policy, err) == 0)
 		fd = snapshot_pack(&parts, err);
 	for (size_t i = 0; i < settings->broker_count; i++)
 		buf_fini_wipe(&secret_bytes[i]);
@@ -294,7 +294,7 @@ on_refused(struct parent *parent, const char *why)
 	struct err err = ERR_INIT;
 
 	err_set(&err, ERR_FAILED, "%s", why);
-	parent_audit_refused(parent, why);
+	parent_policy_refused(parent, why);
 	if (!parent->is_ready)
 		parent_fail(parent, &err);
 	else
@@ -348,6 +348,7 @@ parent_on_in_force(struct parent *parent, const struct monitor_message *message)
 
 	if (message->value == 0) {
 		parent->in_force = message->ticket;
+		parent_policy_in_force(parent);
 		on_taken(parent);
 	} else {
 		span_to_str(

@@ -63,35 +63,10 @@ parent_on_status(struct parent *parent, uint64_t ticket, int fd)
 	buf_fini(&json);
 }
 
-static void
-start_status(
+void
+parent_start_status(
     struct parent *parent, struct span rest, struct control_client *client)
 {
 	monitor_send(&parent->child_control, MONITOR_STATUS, 0,
 	    control_ticket(client), span_of(NULL, 0), -1);
-}
-
-static const struct {
-	const char *word;
-	parent_request_fn *fn;
-} requests[] = {
-    {"status", start_status},
-    {"invite", parent_invite},
-    {"invitations", parent_list_invitations},
-    {"cancel-invitation", parent_cancel_invitation},
-};
-
-void
-parent_on_request(void *arg, const char *request, struct control_client *client)
-{
-	size_t len = strcspn(request, " ");
-	struct span word = span_of(request, len), rest;
-
-	rest = span_of_str(request + len + (request[len] == ' '));
-	for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++)
-		if (span_is(word, requests[i].word)) {
-			requests[i].fn(arg, rest, client);
-			return;
-		}
-	control_answer(client, span_of_str("{\"error\":\"unknown request\"}"));
 }

@@ -14,6 +14,16 @@ pipe_next(const struct pipe *pipe)
 	return pipe->next;
 }
 
+const char *
+pipe_goal(const struct pipe *pipe)
+{
+	if (pipe->is_control)
+		return "control";
+	return pipe->broker < 0 ? NULL
+				: settings_broker_name(&pipe->setup->settings,
+				      (size_t)pipe->broker);
+}
+
 /* ---- lists and the end ---- */
 
 void
@@ -69,8 +79,7 @@ log_close(const struct pipe *pipe)
 	if (!session_log(&line, LOG_LEVEL_INFO, who, "channel-close"))
 		return;
 	log_u64(&line, "channel", pipe->channel);
-	log_str(&line, "broker",
-	    settings_broker_name(&pipe->setup->settings, (size_t)pipe->broker));
+	log_str(&line, "broker", pipe_goal(pipe));
 	log_str(&line, "why", pipe->why != NULL ? pipe->why : "closed");
 	log_u64(&line, "in", pipe->bytes_in);
 	log_u64(&line, "out", pipe->bytes_out);
@@ -155,11 +164,7 @@ pipe_report(const struct pipe *pipe, struct buf *json)
 	snprintf(
 	    text, sizeof text, "{\"channel\":%u,\"broker\":", pipe->channel);
 	buf_append_str(json, text);
-	/* -1: it still waits for one. */
-	json_put_str(json, pipe->broker < 0
-			       ? NULL
-			       : settings_broker_name(&pipe->setup->settings,
-				     (size_t)pipe->broker));
+	json_put_str(json, pipe_goal(pipe));
 	snprintf(text, sizeof text, ",\"in\":%ju,\"out\":%ju,\"since_ms\":%ju}",
 	    (uintmax_t)pipe->bytes_in, (uintmax_t)pipe->bytes_out,
 	    (uintmax_t)(worker_now_ms(pipe->worker) - pipe->since_ms));

@@ -287,6 +287,11 @@ pipe_on_data(struct pipe *pipe, struct span data)
 
 	pipe->owed += data.len;
 	pipe->bytes_in += data.len;
+	if (pipe->is_control) {
+		if (pipe->state == PIPE_OPEN && !pipe_gather(pipe, data))
+			pipe_end(pipe);
+		return;
+	}
 	while (pipe->state == PIPE_OPEN) {
 		result = mqtt_walk_next(&pipe->from_client, &data, &item);
 		if (result == MQTT_WALK_NEED_MORE) {
@@ -325,6 +330,11 @@ walk_from_broker(struct pipe *pipe, struct span data)
 	enum mqtt_walk_result result;
 	struct mqtt_walk_item item;
 
+	if (pipe->is_control) {
+		if (!pipe_send_to_client(pipe, data))
+			pipe_end(pipe);
+		return;
+	}
 	while (pipe->state == PIPE_OPEN) {
 		result = mqtt_walk_next(&pipe->from_broker, &data, &item);
 		switch (result) {

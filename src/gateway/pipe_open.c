@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 enum {
 	TO_CLIENT_MAX_BYTES = 1 << 20,
@@ -52,6 +53,18 @@ refuse(struct session *session, const struct ssh_event *event,
 	ssh_conn_open_refuse(session->conn, event->channel, reason, why);
 }
 
+/* The gateway itself; permitopen, which names brokers, does not matter. */
+static bool
+is_control(const struct ssh_event *event)
+{
+	static const char name[] = "control.kaya";
+
+	return event->open.port == 1 &&
+	       event->open.host.len == sizeof name - 1 &&
+	       strncasecmp((const char *)event->open.host.data, name,
+		   sizeof name - 1) == 0;
+}
+
 /* Which brokers are meant; 0, and why none is. */
 static uint32_t
 judge(struct session *session, const struct ssh_event *event, const char **why)
@@ -82,15 +95,48 @@ judge(struct session *session, const struct ssh_event *event, const char **why)
 		       "port-forwarding after restrict";
 		return 0;
 	case KEYRING_NOT_PERMITTED:
+		if (is_control(event))
+			break;
 		*why = "the key's line does not name this host and port "
 		       "in permitopen";
 		return 0;
 	}
+	if (is_control(event))
+		return UINT32_MAX; /* the parent has the say */
 	wanted = settings_brokers_for(&snapshot->setup->settings,
 	    event->open.host, (uint16_t)event->open.port);
 	if (wanted == 0)
 		*why = "kayad leads to its broker only: ask for 127.0.0.1:1883";
 	return wanted;
+}
+
+static void
+ask_for_broker(struct pipe *pipe, uint32_t wanted)
+{
+	uint8_t generation[8];
+
+	wire_poke_u64(generation, pipe->worker->snapshot->generation);
+	monitor_send(&pipe->worker->monitor, MONITOR_CONNECT, (int32_t)wanted,
+	    pipe->ticket, span_of(generation, sizeof generation), -1);
+}
+
+/* Who would ask the gateway itself. */
+static void
+ask(struct pipe *pipe)
+{
+	const struct session *session = pipe->session;
+	char address[NETADDR_TEXT_SIZE];
+	struct buf who;
+
+	buf_init(&who, MONITOR_PAYLOAD_MAX);
+	wire_put_cstring32(&who, session->who.identity);
+	wire_put_cstring32(
+	    &who, keyring_role(pipe->worker->snapshot->ring, session->entry));
+	wire_put_cstring32(&who, netaddr_text(&session->who.address, address));
+	/* Where memory fails the parent says that it is no question. */
+	monitor_send(&pipe->worker->monitor, MONITOR_ASK, 0, pipe->ticket,
+	    buf_span(&who), -1);
+	buf_fini(&who);
 }
 
 void
@@ -101,7 +147,6 @@ pipe_open(struct session *session, const struct ssh_event *event)
 	const char *why = NULL;
 	struct pipe *pipe;
 	uint32_t wanted = judge(session, event, &why);
-	uint8_t generation[8];
 
 	if (wanted == 0) {
 		refuse(
@@ -122,6 +167,7 @@ pipe_open(struct session *session, const struct ssh_event *event)
 	pipe->channel = event->channel;
 	pipe->since_ms = worker_now_ms(worker);
 	pipe->broker = -1;
+	pipe->is_control = is_control(event);
 	pipe->target = target_of(event);
 	/* Brokers are counted as the newest configuration names them. */
 	pipe->setup = snapshot_setup_ref(worker->snapshot->setup);
@@ -136,9 +182,10 @@ pipe_open(struct session *session, const struct ssh_event *event)
 	buf_init(&pipe->to_client, TO_CLIENT_MAX_BYTES);
 	pipe_link_in(pipe, &session->pipes);
 	ssh_conn_set_channel_data(session->conn, event->channel, pipe);
-	wire_poke_u64(generation, worker->snapshot->generation);
-	monitor_send(&worker->monitor, MONITOR_CONNECT, (int32_t)wanted,
-	    pipe->ticket, span_of(generation, sizeof generation), -1);
+	if (pipe->is_control)
+		ask(pipe);
+	else
+		ask_for_broker(pipe, wanted);
 }
 
 static void
@@ -148,10 +195,13 @@ on_no_broker(struct pipe *pipe, struct span why)
 	char text[512], reason[400];
 
 	str_escape(why, reason, sizeof reason);
-	snprintf(text, sizeof text, "no broker answers: %s", reason);
+	snprintf(text, sizeof text, "%s%s",
+	    pipe->is_control ? "" : "no broker answers: ", reason);
 	log_refusal(session, pipe->channel, pipe->target, text);
-	ssh_conn_open_refuse(
-	    session->conn, pipe->channel, SSH_OPEN_CONNECT_FAILED, text);
+	ssh_conn_open_refuse(session->conn, pipe->channel,
+	    pipe->is_control ? SSH_OPEN_ADMINISTRATIVELY_PROHIBITED
+			     : SSH_OPEN_CONNECT_FAILED,
+	    text);
 	pipe->session = NULL;
 	pipe_end(pipe);
 	session_flush(session);
@@ -177,9 +227,7 @@ pipe_on_connected(struct pipe *pipe, int32_t broker, int fd, struct span why)
 		log_u64(&line, "channel", pipe->channel);
 		log_str(
 		    &line, "target", pipe->target == NULL ? "" : pipe->target);
-		log_str(&line, "broker",
-		    settings_broker_name(
-			&pipe->setup->settings, (size_t)broker));
+		log_str(&line, "broker", pipe_goal(pipe));
 		log_end(&line);
 	}
 	free(pipe->target);

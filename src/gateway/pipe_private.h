@@ -42,13 +42,17 @@ struct pipe {
 	uint64_t bytes_in, bytes_out;
 	uint32_t channel;
 	uint32_t client_packet_max; /* 5.0; 0: none given */
-	int32_t broker; /* -1: none answered yet */
+	int32_t broker; /* -1: none answered yet; MONITOR_CONTROL */
 	uint8_t state; /* enum pipe_state */
+	bool is_control; /* it leads to the gateway itself: no MQTT */
 	bool has_connect; /* the device's CONNECT went on */
 	bool client_eof;
 	bool broker_eof;
 	const char *why;
 };
+
+/* What logs and status call where it leads; NULL: nowhere yet. */
+const char *pipe_goal(const struct pipe *pipe);
 
 /* Into the list of its session, or of the worker's orphans. */
 void pipe_link_in(struct pipe *pipe, struct pipe **head);

@@ -14,8 +14,10 @@
 enum {
 	REQUEST_MAX = 512,
 	ANSWER_MAX_BYTES = 64 << 20,
-	TIMEOUT_MS = 10000,
-	CLIENTS_MAX = 32,
+	TIMEOUT_MS = 10000, /* until there is an answer */
+	TAKE_MS = 30000, /* to take it */
+	CLIENTS_MAX = 32, /* by the socket */
+	ADOPTED_MAX = 64,
 };
 
 struct control_client {
@@ -29,6 +31,8 @@ struct control_client {
 	struct buf out;
 	size_t len;
 	bool is_answered;
+	void *who; /* of one that was adopted */
+	uid_t user; /* of one that came by the socket */
 	char request[REQUEST_MAX];
 };
 
@@ -37,7 +41,7 @@ struct control {
 	struct loop_watch watch;
 	struct slots tickets;
 	struct control_client *clients;
-	size_t count;
+	size_t count, adopted; /* by the socket, and not */
 	control_fn *fn;
 	void *arg;
 	int fd;
@@ -51,6 +55,7 @@ free_client(void *arg)
 
 	buf_fini(&client->out);
 	loop_timer_free(client->timer);
+	free(client->who);
 	free(client);
 }
 
@@ -62,7 +67,8 @@ close_client(struct control_client *client)
 	loop_watch_stop(&client->watch);
 	close(client->watch.fd);
 	slots_remove(&client->control->tickets, client->ticket);
-	client->control->count--;
+	*(client->who != NULL ? &client->control->adopted
+			      : &client->control->count) -= 1;
 	*client->link = client->next;
 	if (client->next != NULL)
 		client->next->link = client->link;
@@ -95,6 +101,7 @@ control_answer(struct control_client *client, struct span json)
 	client->is_answered = true;
 	buf_append(&client->out, json.data, json.len);
 	buf_append(&client->out, "\n", 1);
+	loop_timer_start(client->timer, TAKE_MS);
 	write_out(client);
 }
 
@@ -136,32 +143,25 @@ on_client(void *arg, unsigned ready)
 
 /* The file's mode keeps others out; this holds where it was changed. */
 static bool
-is_owner(int fd)
+is_owner(int fd, uid_t *user)
 {
 	struct ucred peer;
 	socklen_t len = sizeof peer;
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == 0 || peer.uid == geteuid());
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+		return false;
+	*user = peer.uid;
+	return peer.uid == 0 || peer.uid == geteuid();
 }
 
-static void
-on_listener(void *arg, unsigned ready)
+/* NULL: no memory, and `fd` is still the caller's. */
+static struct control_client *
+serve(struct control *control, int fd)
 {
-	struct control *control = arg;
-	struct control_client *client;
-	int fd = accept4(control->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct control_client *client = calloc(1, sizeof *client);
 
-	(void)ready;
-	if (fd < 0)
-		return;
-	client = control->count < CLIENTS_MAX && is_owner(fd)
-		     ? calloc(1, sizeof *client)
-		     : NULL;
-	if (client == NULL) {
-		close(fd);
-		return;
-	}
+	if (client == NULL)
+		return NULL;
 	client->control = control;
 	client->ticket = slots_add(&control->tickets, client);
 	client->timer = loop_timer_new(control->loop, on_timeout, client);
@@ -169,8 +169,7 @@ on_listener(void *arg, unsigned ready)
 		slots_remove(&control->tickets, client->ticket);
 		loop_timer_free(client->timer);
 		free(client);
-		close(fd);
-		return;
+		return NULL;
 	}
 	buf_init_secret(&client->out, ANSWER_MAX_BYTES);
 	client->next = control->clients;
@@ -178,10 +177,72 @@ on_listener(void *arg, unsigned ready)
 	if (client->next != NULL)
 		client->next->link = &client->next;
 	control->clients = client;
-	control->count++;
 	loop_timer_start(client->timer, TIMEOUT_MS);
 	loop_watch_start(control->loop, &client->watch, fd, LOOP_READABLE,
 	    on_client, client);
+	return client;
+}
+
+static void
+on_listener(void *arg, unsigned ready)
+{
+	struct control *control = arg;
+	struct control_client *client = NULL;
+	int fd = accept4(control->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	uid_t user = 0;
+
+	(void)ready;
+	if (fd < 0)
+		return;
+	if (control->count < CLIENTS_MAX && is_owner(fd, &user))
+		client = serve(control, fd);
+	if (client == NULL) {
+		close(fd);
+		return;
+	}
+	client->user = user;
+	control->count++;
+}
+
+struct control_client *
+control_adopt(struct control *control, int fd, void *who)
+{
+	struct control_client *client =
+	    control->adopted < ADOPTED_MAX ? serve(control, fd) : NULL;
+
+	if (client == NULL) {
+		close(fd);
+		free(who);
+		return NULL;
+	}
+	client->who = who;
+	control->adopted++;
+	return client;
+}
+
+const void *
+control_who(const struct control_client *client)
+{
+	return client->who;
+}
+
+uid_t
+control_user(const struct control_client *client)
+{
+	return client->user;
+}
+
+bool
+control_next_adopted(
+    const struct control *control, const struct control_client **client)
+{
+	const struct control_client *next =
+	    *client == NULL ? control->clients : (*client)->next;
+
+	while (next != NULL && next->who == NULL)
+		next = next->next;
+	*client = next;
+	return next != NULL;
 }
 
 static bool

@@ -6,11 +6,14 @@
  * is, for its owner and for root.
  *
  * One request a connection: a line with a word ("status"); one answer: a line
- * with a JSON object, then the end.
+ * with a JSON object, then the end.  Both together have 10 s, and taking the
+ * answer 30 s more.
  */
 
 #include "loop.h"
 #include "span.h"
+
+#include <sys/types.h>
 
 struct control;
 struct control_client;
@@ -31,6 +34,22 @@ struct control *control_new(struct loop *loop, const char *path, control_fn *fn,
 
 /* Clients are cut off, the socket is removed.  NULL is fine. */
 void control_free(struct control *control);
+
+/*
+ * Serve a connection that came otherwise, as if it had come by the socket.
+ * `fd` and `who` (which malloc gave; free() takes it, with the client) are
+ * taken over in any case.  NULL where there are too many, or no memory.
+ */
+struct control_client *control_adopt(
+    struct control *control, int fd, void *who);
+
+/* Who that is; NULL: it came by the socket, and is the user that follows. */
+const void *control_who(const struct control_client *client);
+uid_t control_user(const struct control_client *client);
+
+/* Go through those that were adopted, with `*client` NULL at first. */
+bool control_next_adopted(
+    const struct control *control, const struct control_client **client);
 
 /* Send `json` and a newline, then close. */
 void control_answer(struct control_client *client, struct span json);

@@ -133,6 +133,21 @@ enum policy_client_id_result policy_client_id(struct policy_who *who,
     struct span client_id, const struct policy_identities *identities,
     struct span *owner);
 
+/* ---- the gateway itself ---- */
+
+/* Order: policy_table.c, control_words. */
+enum policy_control {
+	POLICY_CONTROL_STATUS,
+	POLICY_CONTROL_INVITE,
+	POLICY_CONTROL_REVOKE
+};
+
+/* May `who` ask that of the gateway, through SSH? */
+bool policy_may_control(const struct policy_who *who, enum policy_control what);
+
+/* May `who` agree to anything, by whichever rule? */
+bool policy_may_agree(const struct policy_who *who);
+
 /* ---- verdicts ---- */
 
 enum policy_action {

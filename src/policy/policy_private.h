@@ -19,6 +19,8 @@ struct policy_role {
 	uint64_t rate_interval_ms;
 	const char **client_ids;
 	size_t client_id_count;
+	enum policy_control *control;
+	size_t control_count;
 
 	uint32_t roots[POLICY_SETS];
 };

@@ -224,3 +224,29 @@ policy_client_id(struct policy_who *who, struct span client_id,
 		who->names.client_id = client_id;
 	return POLICY_CLIENT_ID_ALLOWED;
 }
+
+/* ---- the gateway itself ---- */
+
+bool
+policy_may_control(const struct policy_who *who, enum policy_control what)
+{
+	for (int i = policy_roles_next(&who->roles, 0); i >= 0;
+	     i = policy_roles_next(&who->roles, (size_t)i + 1)) {
+		const struct policy_role *role = &who->policy->roles[i];
+
+		for (size_t n = 0; n < role->control_count; n++)
+			if (role->control[n] == what)
+				return true;
+	}
+	return false;
+}
+
+bool
+policy_may_agree(const struct policy_who *who)
+{
+	for (size_t i = 0; i < who->policy->approval_count; i++)
+		if (policy_approval_has(
+			who, &who->policy->approvals[i], POLICY_PART_BY))
+			return true;
+	return false;
+}

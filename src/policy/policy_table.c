@@ -11,6 +11,9 @@
 /* In the order of enum policy_approval_mode. */
 static const char *const mode_words[] = {"hold", "twice", "permissive", NULL};
 
+/* In the order of enum policy_control. */
+static const char *const control_words[] = {"status", "invite", "revoke", NULL};
+
 #define ROLE_AT(field) CONF_AT(struct policy_role, field)
 #define ROLE_FILTERS(set)                                                      \
 	CONF_LIST_AT(struct policy_role, filters[set], filter_counts[set])
@@ -51,6 +54,16 @@ static const struct conf_key role_keys[] = {
 	.doc = "Patterns for the client id: `%i` is the identity, `*` any run "
 	       "of characters. An id that belongs to another identity is "
 	       "refused all the same, and an empty one is allowed."},
+    {"control", CONF_WORD, CONF_LIST,
+	.CONF_LIST_AT(struct policy_role, control, control_count),
+	.words = control_words, .fallback_doc = "none",
+	.example = "[status, invite]",
+	.doc = "What may be asked of the gateway itself through SSH, as in "
+	       "`kaya status DEST`: how it is and who is connected; "
+	       "invitations, made, listed and cancelled; keys taken out. "
+	       "Whoever may agree to a command by a rule under `approval` may "
+	       "ask for those that wait without this. See CONTROL in "
+	       "kayad(8)."},
     {.name = NULL},
 };
 

@@ -1,0 +1,183 @@
+"""The gateway itself is asked through SSH, at control.kaya, by stock ssh."""
+
+import contextlib
+import json
+import socket
+import subprocess
+
+import pytest
+
+import auditlog
+from mqttclients import Gateway
+from peers import make_key, wait_until
+
+POLICY = """\
+roles:
+  - name: watcher
+    control: status
+  - name: admin
+    control: [status, invite, revoke]
+  - name: sensor
+    publish: ["sensors/%i/#"]
+identities:
+  - {names: wendy, roles: watcher}
+  - {names: ada, roles: admin}
+  - {names: "pump-*", roles: sensor}
+"""
+
+# As `kaya keys add` writes it: permitopen names the broker alone.
+STRICT = ('restrict,port-forwarding,permitopen="127.0.0.1:1883",'
+          'permitlisten="localhost:1",command="echo no"')
+
+
+def ssh(kayad, key, *words):
+    return ["ssh", "-F", "none", "-i", str(key), "-p", str(kayad.port),
+            "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no",
+            "-o", "UserKnownHostsFile=/dev/null",
+            "-o", "BatchMode=yes", *words, "any@127.0.0.1"]
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    with contextlib.ExitStack() as stack:
+        yield Gateway(tmp_path, stack, POLICY)
+
+
+class Asker:
+    def __init__(self, gateway, name, options=STRICT):
+        self.gateway = gateway
+        self.key = gateway.folder / f"asker-{name}"
+        gateway.kayad.admit(make_key(self.key), name, options)
+
+    def run(self, text, target="control.kaya:1"):
+        return subprocess.run(
+            ssh(self.gateway.kayad, self.key, "-W", target), input=text,
+            capture_output=True, text=True, timeout=60)
+
+    def ask(self, request):
+        done = self.run(request + "\n")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.endswith("\n") and done.stdout.count("\n") == 1
+        return json.loads(done.stdout)
+
+
+def log_of(gateway):
+    return gateway.kayad.state / "audit.log"
+
+
+def test_who_may_sees_how_the_gateway_is(gateway):
+    answer = Asker(gateway, "wendy").ask("status")
+    assert answer["program"] == "kayad"
+    device, = answer["gateway"]["devices"]
+    assert device["identity"] == "wendy"
+    assert device["channels"][0]["broker"] == "control"
+
+
+def test_a_role_may_what_its_words_say_and_no_more(gateway):
+    wendy, ada = Asker(gateway, "wendy"), Asker(gateway, "ada")
+    for request in ("invitations", "invite pump-1 60 - one",
+                    "cancel-invitation pump-1"):
+        answer = wendy.ask(request)
+        assert answer["code"] == "refused"
+        assert "wendy may not" in answer["error"]
+        assert "control" in answer["hint"]
+    assert ada.ask("invite pump-1 60 - one")["name"] == "pump-1"
+    assert [row["name"] for row in ada.ask("invitations")["invitations"]] == [
+        "pump-1"]
+    assert ada.ask("cancel-invitation pump-1") == {"cancelled": True}
+
+
+def test_who_may_ask_nothing_gets_no_channel(gateway):
+    done = Asker(gateway, "pump-1").run("status\n")
+    assert done.returncode != 0 and done.stdout == ""
+    assert "administratively prohibited" in done.stderr
+    assert "the policy lets this identity ask the gateway nothing" in \
+        done.stderr
+
+
+def test_without_a_policy_nobody_may(kayad, tmp_path):
+    key = tmp_path / "asker"
+    kayad.admit(make_key(key), "ada", STRICT)
+    done = subprocess.run(
+        ssh(kayad, key, "-W", "control.kaya:1"), input="status\n",
+        capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert "administratively prohibited" in done.stderr
+
+
+def test_a_line_that_allows_no_forwarding_leads_nowhere(gateway):
+    done = Asker(gateway, "ada", "restrict").run("status\n")
+    assert "the key's line allows no forwarding" in done.stderr
+
+
+@pytest.mark.parametrize("target", ["control.kaya:2", "control.kay:1",
+                                    "xcontrol.kaya:1"])
+def test_no_other_target_is_meant(gateway, target):
+    done = Asker(gateway, "ada").run("status\n", target)
+    assert done.returncode != 0
+    assert "does not name this host and port" in done.stderr
+
+
+def test_the_name_is_a_host_name(gateway):
+    done = Asker(gateway, "ada").run("status\n", "CONTROL.Kaya:1")
+    assert json.loads(done.stdout)["program"] == "kayad"
+
+
+def test_what_is_no_request_is_told(gateway):
+    ada = Asker(gateway, "ada")
+    assert ada.ask("open-the-gates")["code"] == "usage"
+    assert ada.ask("")["code"] == "usage"
+    assert "too long" in ada.ask("status " + 2000 * "x")["error"]
+    assert ada.ask("invite")["code"] == "usage"
+    # MQTT is not spoken there; without an end it is no request.
+    done = ada.run("\x10\x0c\0\4MQTT\4\2\0<\0\0")
+    assert done.stdout == ""
+
+
+def test_each_question_is_logged_with_who_asked(gateway):
+    Asker(gateway, "ada").ask("status")
+    Asker(gateway, "wendy").ask("invitations")
+    gateway.kayad.wait_for_log(
+        r"event=control identity=ada from=127.0.0.1 request=status")
+    gateway.kayad.wait_for_log(
+        r"event=control-refused identity=wendy .*request=invitations")
+    asked, = auditlog.events(log_of(gateway), "control")
+    assert (asked["by"], asked["from"], asked["request"]) == (
+        "ada", "127.0.0.1", "status")
+    refused, = auditlog.events(log_of(gateway), "control-refused")
+    assert (refused["by"], refused["request"]) == ("wendy", "invitations")
+    auditlog.check_chain(log_of(gateway))
+
+
+def test_one_who_asks_much_leaves_room_for_others(gateway):
+    """Channels that are open and say nothing."""
+    ada, wendy = Asker(gateway, "ada"), Asker(gateway, "wendy")
+    forwards = []
+    for _ in range(8):
+        forwards += ["-L", f"{gateway.folder}/c{len(forwards)}:control.kaya:1"]
+    with subprocess.Popen(
+            ssh(gateway.kayad, ada.key, "-N", *forwards),
+            stderr=subprocess.DEVNULL) as client:
+        try:
+            sockets = []
+            for path in forwards[1::2]:
+                path = path.split(":")[0]
+                end = socket.socket(socket.AF_UNIX)
+                wait_until(lambda: end.connect_ex(path) == 0, "ssh listens")
+                sockets.append(end)
+            gateway.kayad.wait_for_log(
+                "event=channel-refuse.*this identity is asking already")
+            assert wendy.ask("status")["program"] == "kayad"
+        finally:
+            client.terminate()
+
+
+def test_a_right_that_is_taken_away_is_gone_at_once(gateway):
+    ada = Asker(gateway, "ada")
+    assert "invitations" in ada.ask("invitations")
+    gateway.change_policy(POLICY.replace("[status, invite, revoke]", "status"))
+    gateway.kayad.wait_for_log("event=reloaded")
+    wait_until(lambda: ada.ask("invitations").get("code") == "refused",
+               "the right is gone")
+    changed, = auditlog.events(log_of(gateway), "policy-change")
+    assert len(changed["policy_sha256"]) == 64
