@@ -75,6 +75,25 @@ new_hmac(enum ssh_hash hash)
 }
 
 static int
+fill_x25519(struct ssh_engine *engine, struct err *err)
+{
+	static const uint8_t nine[32] = {9}; /* RFC 7748 section 6.1 */
+	EVP_PKEY **keys[] = {&engine->base_point, &engine->peer};
+
+	engine->x25519 = EVP_PKEY_CTX_new_from_name(NULL, "X25519", NULL);
+	if (engine->x25519 == NULL ||
+	    EVP_PKEY_fromdata_init(engine->x25519) != 1)
+		return missing(err, "X25519");
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+		*keys[i] = EVP_PKEY_new_raw_public_key(
+		    EVP_PKEY_X25519, NULL, nine, sizeof nine);
+		if (*keys[i] == NULL)
+			return missing(err, "X25519");
+	}
+	return 0;
+}
+
+static int
 fill(struct ssh_engine *engine, struct err *err)
 {
 	for (size_t side = 0; side < SSH_SIDES; side++) {
@@ -96,7 +115,7 @@ fill(struct ssh_engine *engine, struct err *err)
 		return missing(err, "POLY1305");
 	/* Before 3.0.3 it said yes and went on with the last packet's state. */
 	engine->hmac_restarts = OpenSSL_version_num() >= 0x30000030;
-	return 0;
+	return fill_x25519(engine, err);
 }
 
 struct ssh_engine *
@@ -127,6 +146,9 @@ ssh_engine_free(struct ssh_engine *engine)
 			EVP_MAC_CTX_free(engine->hmacs[i][side].ctx);
 	}
 	EVP_MAC_CTX_free(engine->poly1305);
+	EVP_PKEY_CTX_free(engine->x25519);
+	EVP_PKEY_free(engine->base_point);
+	EVP_PKEY_free(engine->peer);
 	explicit_bzero(engine, sizeof *engine);
 	free(engine);
 }

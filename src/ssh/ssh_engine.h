@@ -1,7 +1,11 @@
 #ifndef KAYA_SSH_ENGINE_H
 #define KAYA_SSH_ENGINE_H
 
-/* ssh_engine: libcrypto's contexts of one thread, for ssh_cipher alone. */
+/*
+ * ssh_engine: libcrypto's contexts of one thread, for ssh_cipher and ssh_kex.
+ * They are kept since libcrypto 3 looks each algorithm up by its name, among
+ * all that it has, whenever a context or a key is made.
+ */
 
 #include "ssh_cipher.h"
 
@@ -40,6 +44,9 @@ struct ssh_engine {
 	uint8_t scratch[SSH_ENGINE_BLOCK_BYTES + SSH_ENGINE_SHORT_BYTES];
 	/* Whether HMAC can start over with the key it has. */
 	bool hmac_restarts;
+	EVP_PKEY_CTX *x25519; /* makes keys of bytes (EVP_PKEY_fromdata) */
+	EVP_PKEY *base_point; /* 9 */
+	EVP_PKEY *peer; /* the public key of who is spoken to */
 };
 
 #endif

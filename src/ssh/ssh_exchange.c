@@ -129,8 +129,8 @@ on_share(
 {
 	struct ssh_exchange *x = conn->exchange;
 
-	switch (
-	    ssh_kex_reply(x->choice.kex, client_share, &x->share, &x->secret)) {
+	switch (ssh_kex_reply(
+	    conn->engine, x->choice.kex, client_share, &x->share, &x->secret)) {
 	case SSH_KEX_OK:
 		break;
 	case SSH_KEX_BAD_SHARE:

@@ -13,7 +13,7 @@ static const struct {
 	const char *name;
 	enum ssh_host_key_type type;
 	const char *digest; /* libcrypto's name, NULL: none */
-} algorithms[] = {
+} algorithms[SSH_HOST_KEY_ALGORITHMS] = {
     {"ssh-ed25519", SSH_HOST_KEY_ED25519, NULL},
     {"rsa-sha2-512", SSH_HOST_KEY_RSA, "SHA512"},
     {"rsa-sha2-256", SSH_HOST_KEY_RSA, "SHA256"},
@@ -143,6 +143,22 @@ check_halves(const struct ssh_host_key *key, struct err *err)
 	    err, "the file is damaged: take it from a backup, or make another");
 }
 
+static int
+prepare(struct ssh_host_key *key, struct err *err)
+{
+	for (size_t i = 0; i < SSH_HOST_KEY_ALGORITHMS; i++) {
+		if (algorithms[i].type != key->type)
+			continue;
+		key->ready[i] = EVP_MD_CTX_new();
+		if (key->ready[i] == NULL ||
+		    EVP_DigestSignInit_ex(key->ready[i], NULL,
+			algorithms[i].digest, NULL, NULL, key->pkey, NULL) != 1)
+			return ssh_host_key_failed(
+			    err, "the host key cannot sign");
+	}
+	return 0;
+}
+
 struct ssh_host_key *
 ssh_host_key_adopt(EVP_PKEY *pkey, struct err *err)
 {
@@ -164,7 +180,7 @@ ssh_host_key_adopt(EVP_PKEY *pkey, struct err *err)
 		goto fail;
 	}
 	if (make_blob(key, err) == 0 && check_size(key, err) == 0 &&
-	    check_halves(key, err) == 0)
+	    prepare(key, err) == 0 && check_halves(key, err) == 0)
 		return key;
 fail:
 	ssh_host_key_free(key);
@@ -196,6 +212,8 @@ ssh_host_key_free(struct ssh_host_key *key)
 {
 	if (key == NULL)
 		return;
+	for (size_t i = 0; i < SSH_HOST_KEY_ALGORITHMS; i++)
+		EVP_MD_CTX_free(key->ready[i]);
 	/* libcrypto wipes the private half as it frees it. */
 	EVP_PKEY_free(key->pkey);
 	buf_fini(&key->blob);
@@ -218,23 +236,22 @@ int
 ssh_host_key_sign(const struct ssh_host_key *key, const char *algorithm,
     struct span message, struct buf *signature, struct err *err)
 {
-	size_t count = sizeof algorithms / sizeof algorithms[0], i = 0;
+	size_t i = 0;
 	uint8_t raw[SSH_KEY_RSA_MAX_BITS / 8];
 	size_t raw_len = sizeof raw;
 	EVP_MD_CTX *ctx;
 	bool done;
 
-	while (i < count && (algorithms[i].type != key->type ||
-				strcmp(algorithms[i].name, algorithm) != 0))
+	while (i < SSH_HOST_KEY_ALGORITHMS &&
+	       (key->ready[i] == NULL ||
+		   strcmp(algorithms[i].name, algorithm) != 0))
 		i++;
-	if (i == count)
+	if (i == SSH_HOST_KEY_ALGORITHMS)
 		return err_set(err, ERR_FAILED,
 		    "the host key makes no signatures of %s", algorithm);
 	ctx = EVP_MD_CTX_new();
 	done =
-	    ctx != NULL &&
-	    EVP_DigestSignInit_ex(ctx, NULL, algorithms[i].digest, NULL, NULL,
-		key->pkey, NULL) == 1 &&
+	    ctx != NULL && EVP_MD_CTX_copy_ex(ctx, key->ready[i]) == 1 &&
 	    EVP_DigestSign(ctx, raw, &raw_len, message.data, message.len) == 1;
 	EVP_MD_CTX_free(ctx);
 	if (!done)

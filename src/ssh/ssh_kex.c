@@ -1,10 +1,14 @@
 #include "ssh_kex.h"
 
+#include "ssh_engine.h"
 #include "wire.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
 
 enum {
 	X25519_BYTES = 32,
@@ -54,60 +58,113 @@ ssh_kex_is_available(enum ssh_kex kex)
 	       has_mlkem;
 }
 
+/* So is this: to name it by EVP_sha256() looks it up at each use. */
+static CRYPTO_ONCE sha256_once = CRYPTO_ONCE_STATIC_INIT;
+static EVP_MD *fetched_sha256;
+
+static void
+fetch_sha256(void)
+{
+	fetched_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	ERR_clear_error();
+}
+
+static const EVP_MD *
+sha256(void)
+{
+	/* Where memory failed in that one moment, the slower way is as good. */
+	return CRYPTO_THREAD_run_once(&sha256_once, fetch_sha256) == 1 &&
+		       fetched_sha256 != NULL
+		   ? fetched_sha256
+		   : EVP_sha256();
+}
+
 int
 ssh_kex_sha256(struct span bytes, uint8_t hash[SSH_KEX_HASH_BYTES])
 {
-	if (EVP_Digest(bytes.data, bytes.len, hash, NULL, EVP_sha256(), NULL) ==
-	    1)
+	if (EVP_Digest(bytes.data, bytes.len, hash, NULL, sha256(), NULL) == 1)
 		return 0;
 	ERR_clear_error();
 	return -1;
 }
 
-/* X25519 with a key made for this once: our public key, the common secret. */
-static enum ssh_kex_result
-x25519(struct span theirs, uint8_t public[X25519_BYTES],
-    uint8_t secret[X25519_BYTES])
+/*
+ * A key made for this once, of which only the private half counts.  libcrypto
+ * would work the public one out where it is not given, and by a slower way
+ * than the one by which shared secrets are: derive() makes it, from the base
+ * point, as RFC 7748 section 6.1 defines it.
+ */
+static EVP_PKEY *
+new_private_key(struct ssh_engine *engine)
+{
+	uint8_t private[X25519_BYTES], unused[X25519_BYTES] = {0};
+	EVP_PKEY *key = NULL;
+	OSSL_PARAM params[] = {
+	    OSSL_PARAM_construct_octet_string(
+		OSSL_PKEY_PARAM_PRIV_KEY, private, sizeof private),
+	    OSSL_PARAM_construct_octet_string(
+		OSSL_PKEY_PARAM_PUB_KEY, unused, sizeof unused),
+	    OSSL_PARAM_construct_end(),
+	};
+
+	if (RAND_priv_bytes(private, sizeof private) == 1 &&
+	    EVP_PKEY_fromdata(engine->x25519, &key, EVP_PKEY_KEYPAIR, params) !=
+		1) {
+		EVP_PKEY_free(key);
+		key = NULL;
+	}
+	explicit_bzero(private, sizeof private);
+	return key;
+}
+
+/* RFC 7748: the private key of `ctx` times its peer's point; not zeroes. */
+static bool
+derive(EVP_PKEY_CTX *ctx, uint8_t point[X25519_BYTES])
 {
 	static const uint8_t zeroes[X25519_BYTES];
-	enum ssh_kex_result result = SSH_KEX_FAILED;
-	size_t public_len = X25519_BYTES, secret_len = X25519_BYTES;
-	EVP_PKEY *peer = EVP_PKEY_new_raw_public_key(
-	    EVP_PKEY_X25519, NULL, theirs.data, theirs.len);
-	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "X25519");
-	EVP_PKEY_CTX *ctx = key == NULL ? NULL : EVP_PKEY_CTX_new(key, NULL);
+	size_t len = X25519_BYTES;
 
-	if (peer == NULL || ctx == NULL ||
-	    EVP_PKEY_get_raw_public_key(key, public, &public_len) != 1 ||
-	    EVP_PKEY_derive_init(ctx) != 1 ||
-	    EVP_PKEY_derive_set_peer_ex(ctx, peer, 0) != 1)
-		goto out;
 	/*
 	 * Once it is set up, libcrypto fails where the secret comes out as
 	 * zeroes; RFC 8731 section 3 asks for that, so look again.
 	 */
-	if (EVP_PKEY_derive(ctx, secret, &secret_len) != 1 ||
-	    secret_len != X25519_BYTES ||
-	    CRYPTO_memcmp(secret, zeroes, sizeof zeroes) == 0)
-		result = SSH_KEX_BAD_SHARE;
-	else
-		result = SSH_KEX_OK;
+	return EVP_PKEY_derive(ctx, point, &len) == 1 && len == X25519_BYTES &&
+	       CRYPTO_memcmp(point, zeroes, sizeof zeroes) != 0;
+}
+
+/* X25519 with a key made for this once: our public key, the common secret. */
+static enum ssh_kex_result
+x25519(struct ssh_engine *engine, struct span theirs,
+    uint8_t public[X25519_BYTES], uint8_t secret[X25519_BYTES])
+{
+	enum ssh_kex_result result = SSH_KEX_FAILED;
+	EVP_PKEY *key = new_private_key(engine);
+	EVP_PKEY_CTX *ctx = key == NULL ? NULL : EVP_PKEY_CTX_new(key, NULL);
+
+	if (ctx == NULL || EVP_PKEY_derive_init(ctx) != 1 ||
+	    EVP_PKEY_derive_set_peer_ex(ctx, engine->base_point, 0) != 1 ||
+	    !derive(ctx, public) ||
+	    EVP_PKEY_set1_encoded_public_key(
+		engine->peer, theirs.data, theirs.len) != 1 ||
+	    EVP_PKEY_derive_set_peer_ex(ctx, engine->peer, 0) != 1)
+		goto out;
+	result = derive(ctx, secret) ? SSH_KEX_OK : SSH_KEX_BAD_SHARE;
 out:
 	EVP_PKEY_CTX_free(ctx);
 	EVP_PKEY_free(key);
-	EVP_PKEY_free(peer);
 	return result;
 }
 
 static enum ssh_kex_result
-curve25519_reply(struct span theirs, struct buf *share, struct buf *secret)
+curve25519_reply(struct ssh_engine *engine, struct span theirs,
+    struct buf *share, struct buf *secret)
 {
 	uint8_t public[X25519_BYTES], common[X25519_BYTES];
 	enum ssh_kex_result result;
 
 	if (theirs.len != X25519_BYTES)
 		return SSH_KEX_BAD_SHARE;
-	result = x25519(theirs, public, common);
+	result = x25519(engine, theirs, public, common);
 	if (result == SSH_KEX_OK) {
 		buf_append(share, public, sizeof public);
 		wire_put_mpint(secret, span_of(common, sizeof common));
@@ -147,7 +204,8 @@ out:
 }
 
 static enum ssh_kex_result
-mlkem768x25519_reply(struct span theirs, struct buf *share, struct buf *secret)
+mlkem768x25519_reply(struct ssh_engine *engine, struct span theirs,
+    struct buf *share, struct buf *secret)
 {
 	uint8_t ours[MLKEM768_CIPHERTEXT_BYTES + X25519_BYTES];
 	uint8_t both[MLKEM768_SECRET_BYTES + X25519_BYTES];
@@ -162,8 +220,9 @@ mlkem768x25519_reply(struct span theirs, struct buf *share, struct buf *secret)
 		return SSH_KEX_BAD_SHARE;
 	result = mlkem768(key, ours, both);
 	if (result == SSH_KEX_OK)
-		result = x25519(theirs, ours + MLKEM768_CIPHERTEXT_BYTES,
-		    both + MLKEM768_SECRET_BYTES);
+		result =
+		    x25519(engine, theirs, ours + MLKEM768_CIPHERTEXT_BYTES,
+			both + MLKEM768_SECRET_BYTES);
 	if (result == SSH_KEX_OK &&
 	    ssh_kex_sha256(span_of(both, sizeof both), hash) != 0)
 		result = SSH_KEX_FAILED;
@@ -176,7 +235,7 @@ mlkem768x25519_reply(struct span theirs, struct buf *share, struct buf *secret)
 	return result;
 }
 
-typedef enum ssh_kex_result reply_fn(
+typedef enum ssh_kex_result reply_fn(struct ssh_engine *engine,
     struct span theirs, struct buf *share, struct buf *secret);
 
 static reply_fn *const replies[SSH_KEX_COUNT] = {
@@ -186,10 +245,11 @@ static reply_fn *const replies[SSH_KEX_COUNT] = {
 };
 
 enum ssh_kex_result
-ssh_kex_reply(enum ssh_kex kex, struct span client_share, struct buf *share,
-    struct buf *secret)
+ssh_kex_reply(struct ssh_engine *engine, enum ssh_kex kex,
+    struct span client_share, struct buf *share, struct buf *secret)
 {
-	enum ssh_kex_result result = replies[kex](client_share, share, secret);
+	enum ssh_kex_result result =
+	    replies[kex](engine, client_share, share, secret);
 
 	if (result == SSH_KEX_OK && (share->failed || secret->failed))
 		result = SSH_KEX_FAILED;
@@ -208,7 +268,7 @@ ssh_kex_derive(struct span secret, const uint8_t hash[SSH_KEX_HASH_BYTES],
 	int result = -1;
 
 	while (ctx != NULL && done < len) {
-		if (EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1 ||
+		if (EVP_DigestInit_ex(ctx, sha256(), NULL) != 1 ||
 		    EVP_DigestUpdate(ctx, secret.data, secret.len) != 1 ||
 		    EVP_DigestUpdate(ctx, hash, SSH_KEX_HASH_BYTES) != 1)
 			goto out;

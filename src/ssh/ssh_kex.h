@@ -41,10 +41,10 @@ enum ssh_kex_result {
  * make ours (S_REPLY, appended raw to `share`) and the shared secret, appended
  * to `secret` as the exchange hash and the key derivation take it: an mpint
  * for curve25519, a string for mlkem768x25519.  `secret` is to be wiped by the
- * caller (buf_fini_wipe), on every result.
+ * caller (buf_fini_wipe), on every result.  `engine` is of the calling thread.
  */
-enum ssh_kex_result ssh_kex_reply(enum ssh_kex kex, struct span client_share,
-    struct buf *share, struct buf *secret);
+enum ssh_kex_result ssh_kex_reply(struct ssh_engine *engine, enum ssh_kex kex,
+    struct span client_share, struct buf *share, struct buf *secret);
 
 /*
  * RFC 4253 7.2: `len` bytes of key for `letter` ('A' to 'F').  `secret` as

@@ -49,6 +49,7 @@ my_free(void *p, const char *file, int line)
 	free(p);
 }
 
+static struct ssh_engine *engine;
 static struct ssh_host_key *keys[2];
 static struct buf files[2], signatures[2];
 static const char *const names[2] = {"ssh-ed25519", "rsa-sha2-512"};
@@ -62,6 +63,8 @@ set_up(void **state)
 	struct err err = ERR_INIT;
 	int result = 0;
 
+	engine = ssh_engine_new(&err);
+	assert_non_null(engine);
 	for (int i = 0; i < 2; i++) {
 		keys[i] =
 		    ssh_host_key_generate((enum ssh_host_key_type)i, &err);
@@ -89,6 +92,7 @@ tear_down(void **state)
 {
 	buf_fini(&certificates[0]);
 	buf_fini(&certificates[1]);
+	ssh_engine_free(engine);
 	for (int i = 0; i < 2; i++) {
 		ssh_host_key_free(keys[i]);
 		buf_fini_wipe(&files[i]);
@@ -221,7 +225,7 @@ attempt_reply(int key)
 
 	buf_init(&share, 4096);
 	buf_init(&secret, 4096);
-	result = ssh_kex_reply(SSH_KEX_CURVE25519_SHA256,
+	result = ssh_kex_reply(engine, SSH_KEX_CURVE25519_SHA256,
 	    span_of(base, sizeof base), &share, &secret);
 	buf_fini(&share);
 	buf_fini_wipe(&secret);
@@ -242,11 +246,11 @@ static bool
 attempt_engine(int key)
 {
 	struct err err = ERR_INIT;
-	struct ssh_engine *engine = ssh_engine_new(&err);
+	struct ssh_engine *other = ssh_engine_new(&err);
 
-	assert_int_equal(engine != NULL, err.code == ERR_NONE);
-	ssh_engine_free(engine);
-	return engine != NULL;
+	assert_int_equal(other != NULL, err.code == ERR_NONE);
+	ssh_engine_free(other);
+	return other != NULL;
 }
 
 static void

@@ -8,11 +8,14 @@
 
 enum { X25519 = 32, MLKEM_PUBLIC = 1184, MLKEM_CIPHERTEXT = 1088 };
 
+static struct ssh_engine *engine;
 static struct buf share, secret;
 
 static int
 make_bufs(void **state)
 {
+	engine = ssh_engine_new(NULL);
+	assert_non_null(engine);
 	buf_init(&share, 4096);
 	buf_init(&secret, 4096);
 	return 0;
@@ -21,6 +24,7 @@ make_bufs(void **state)
 static int
 free_bufs(void **state)
 {
+	ssh_engine_free(engine);
 	buf_fini(&share);
 	buf_fini_wipe(&secret);
 	return 0;
@@ -65,8 +69,9 @@ test_both_sides_of_curve25519_come_to_the_same_secret(void **state)
 		struct buf expected;
 
 		assert_int_equal(
-		    ssh_kex_reply(i % 2 == 0 ? SSH_KEX_CURVE25519_SHA256
-					     : SSH_KEX_CURVE25519_SHA256_LIBSSH,
+		    ssh_kex_reply(engine,
+			i % 2 == 0 ? SSH_KEX_CURVE25519_SHA256
+				   : SSH_KEX_CURVE25519_SHA256_LIBSSH,
 			span_of(alice_public, X25519), &share, &secret),
 		    SSH_KEX_OK);
 		agree(alice, buf_span(&share), common);
@@ -87,8 +92,9 @@ test_our_share_is_another_one_each_time(void **state)
 	struct span both;
 
 	for (size_t i = 0; i < 2; i++)
-		assert_int_equal(ssh_kex_reply(SSH_KEX_CURVE25519_SHA256, alice,
-				     &share, &secret),
+		assert_int_equal(
+		    ssh_kex_reply(engine, SSH_KEX_CURVE25519_SHA256, alice,
+			&share, &secret),
 		    SSH_KEX_OK);
 	both = buf_span(&share);
 	assert_int_equal(both.len, 2 * X25519);
@@ -116,7 +122,7 @@ test_points_that_give_zeroes_are_refused(void **state)
 
 	for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
 		assert_int_equal(
-		    ssh_kex_reply(SSH_KEX_CURVE25519_SHA256,
+		    ssh_kex_reply(engine, SSH_KEX_CURVE25519_SHA256,
 			span_of(points[i], X25519), &share, &secret),
 		    SSH_KEX_BAD_SHARE);
 		assert_int_equal(buf_len(&share), 0);
@@ -132,13 +138,13 @@ test_a_share_of_any_other_length_is_refused(void **state)
 	for (size_t len = 0; len < sizeof bytes; len++) {
 		if (len != X25519)
 			assert_int_equal(
-			    ssh_kex_reply(SSH_KEX_CURVE25519_SHA256,
+			    ssh_kex_reply(engine, SSH_KEX_CURVE25519_SHA256,
 				span_of(bytes, len), &share, &secret),
 			    SSH_KEX_BAD_SHARE);
 		if (len != MLKEM_PUBLIC + X25519 &&
 		    ssh_kex_is_available(SSH_KEX_MLKEM768X25519_SHA256))
 			assert_int_equal(
-			    ssh_kex_reply(SSH_KEX_MLKEM768X25519_SHA256,
+			    ssh_kex_reply(engine, SSH_KEX_MLKEM768X25519_SHA256,
 				span_of(bytes, len), &share, &secret),
 			    SSH_KEX_BAD_SHARE);
 	}
@@ -153,12 +159,12 @@ test_no_room_for_the_answer_is_a_failure(void **state)
 	struct buf small;
 
 	buf_init(&small, X25519 - 1);
-	assert_int_equal(
-	    ssh_kex_reply(SSH_KEX_CURVE25519_SHA256, alice, &small, &secret),
+	assert_int_equal(ssh_kex_reply(engine, SSH_KEX_CURVE25519_SHA256, alice,
+			     &small, &secret),
 	    SSH_KEX_FAILED);
 	buf_fini(&small);
-	assert_int_equal(
-	    ssh_kex_reply(SSH_KEX_CURVE25519_SHA256, alice, &share, &small),
+	assert_int_equal(ssh_kex_reply(engine, SSH_KEX_CURVE25519_SHA256, alice,
+			     &share, &small),
 	    SSH_KEX_FAILED);
 	buf_fini(&small);
 }
@@ -206,7 +212,7 @@ test_both_sides_of_the_hybrid_come_to_the_same_secret(void **state)
 
 	make_hybrid(&client);
 	assert_int_equal(
-	    ssh_kex_reply(SSH_KEX_MLKEM768X25519_SHA256,
+	    ssh_kex_reply(engine, SSH_KEX_MLKEM768X25519_SHA256,
 		span_of(client.share, sizeof client.share), &share, &secret),
 	    SSH_KEX_OK);
 	reply = buf_span(&share);
@@ -237,7 +243,7 @@ test_a_hybrid_share_that_is_bad_in_either_half_is_refused(void **state)
 	make_hybrid(&client);
 	memset(client.share + MLKEM_PUBLIC, 0, X25519);
 	assert_int_equal(
-	    ssh_kex_reply(SSH_KEX_MLKEM768X25519_SHA256,
+	    ssh_kex_reply(engine, SSH_KEX_MLKEM768X25519_SHA256,
 		span_of(client.share, sizeof client.share), &share, &secret),
 	    SSH_KEX_BAD_SHARE);
 	memcpy(client.share + MLKEM_PUBLIC, alice_public, X25519);
@@ -245,14 +251,14 @@ test_a_hybrid_share_that_is_bad_in_either_half_is_refused(void **state)
 	memcpy(kept, client.share, sizeof kept);
 	memset(client.share, 0xff, sizeof kept);
 	assert_int_equal(
-	    ssh_kex_reply(SSH_KEX_MLKEM768X25519_SHA256,
+	    ssh_kex_reply(engine, SSH_KEX_MLKEM768X25519_SHA256,
 		span_of(client.share, sizeof client.share), &share, &secret),
 	    SSH_KEX_BAD_SHARE);
 	assert_int_equal(buf_len(&share), 0);
 	assert_int_equal(buf_len(&secret), 0);
 	memcpy(client.share, kept, sizeof kept);
 	assert_int_equal(
-	    ssh_kex_reply(SSH_KEX_MLKEM768X25519_SHA256,
+	    ssh_kex_reply(engine, SSH_KEX_MLKEM768X25519_SHA256,
 		span_of(client.share, sizeof client.share), &share, &secret),
 	    SSH_KEX_OK);
 	free_hybrid(&client);
@@ -269,7 +275,7 @@ test_without_ml_kem_the_hybrid_fails_and_the_rest_goes_on(void **state)
 		print_message("libcrypto here has ML-KEM-768\n");
 		skip();
 	}
-	assert_int_equal(ssh_kex_reply(SSH_KEX_MLKEM768X25519_SHA256,
+	assert_int_equal(ssh_kex_reply(engine, SSH_KEX_MLKEM768X25519_SHA256,
 			     span_of(bytes, sizeof bytes), &share, &secret),
 	    SSH_KEX_FAILED);
 }
