@@ -4,6 +4,7 @@
 #include "str.h"
 
 #include <ctype.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -45,19 +46,23 @@ log_level_parse(const char *word, enum log_level *level)
 	return false;
 }
 
+/* Found out once: stderr stays what it was when the program began. */
+static pthread_once_t journal_once = PTHREAD_ONCE_INIT;
+static bool is_journal;
+
 /* Whether stderr is the journal (systemd.exec(5), JOURNAL_STREAM). */
-static bool
-is_journal(void)
+static void
+look_for_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
 	char name[64];
 	struct stat st;
 
 	if (stream == NULL || fstat(STDERR_FILENO, &st) != 0)
-		return false;
+		return;
 	snprintf(name, sizeof name, "%ju:%ju", (uintmax_t)st.st_dev,
 	    (uintmax_t)st.st_ino);
-	return strcmp(stream, name) == 0;
+	is_journal = strcmp(stream, name) == 0;
 }
 
 static void
@@ -80,7 +85,8 @@ log_begin(struct log_line *line, enum log_level level, const char *module,
 	if (level > threshold)
 		return false;
 	line->len = 0;
-	if (is_journal()) {
+	pthread_once(&journal_once, look_for_journal);
+	if (is_journal) {
 		snprintf(stamp, sizeof stamp, "<%c>", levels[level].journal);
 	} else {
 		clock_wall_text(now);

@@ -97,13 +97,15 @@ failed(struct attempt *attempt, const char *reason)
 static void
 succeeded(struct attempt *attempt)
 {
+	struct connector_broker *broker =
+	    &attempt->connector->brokers[attempt->broker];
 	int fd = attempt->fd;
 
-	connector_broker_succeeded(
-	    &attempt->connector->brokers[attempt->broker]);
+	connector_broker_succeeded(broker);
 	attempt->fd = -1;
 	loop_watch_stop(&attempt->watch);
-	stream_set_nodelay(fd);
+	if (broker->addresses[attempt->address].to.ss_family != AF_UNIX)
+		stream_set_nodelay(fd);
 	finish(attempt, fd);
 }
 

@@ -169,9 +169,14 @@ want(struct session *session)
 
 	if (session->state == SESSION_ENDED)
 		return;
+	/*
+	 * Who waits for an answer sends nothing before he has it, as a rule: to
+	 * watch him meanwhile costs less than to stop and start again.
+	 */
+	if (!ssh_conn_is_waiting(session->conn))
+		session->is_unheard = false;
 	/* Who is asked for a sign of life has to be listened to. */
-	if (session->state != SESSION_ENDING &&
-	    !ssh_conn_is_waiting(session->conn) &&
+	if (session->state != SESSION_ENDING && !session->is_unheard &&
 	    (backlog < OUTPUT_HIGH_BYTES || session->due_ms != 0))
 		wanted |= LOOP_READABLE;
 	if (backlog > 0)

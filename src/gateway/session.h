@@ -63,6 +63,7 @@ struct session {
 	uint8_t unanswered; /* keepalives */
 	uint8_t codes; /* that were wrong */
 	bool is_late; /* HANDSHAKE: it takes nobody's place (worker.h) */
+	bool is_unheard; /* sent something before it had its answer */
 	bool is_turning; /* inside session_turn: no flush from below */
 	struct session_who who;
 	struct roster_node roster; /* while OPEN */

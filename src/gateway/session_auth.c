@@ -23,42 +23,54 @@ session_key_digest(
 	    digest);
 }
 
-/* A line that says which key of whom is refused, up to the reason. */
-static bool
-begin_refusal(struct log_line *line, const struct session *session,
-    const struct ssh_event *event)
-{
-	struct session_certificate *certificate;
+/* What is offered, for the log: the answer takes the event's spans with it. */
+struct offer {
 	uint8_t digest[PUBKEY_DIGEST_BYTES];
-	char fingerprint[PUBKEY_FINGERPRINT_SIZE];
+	char algorithm[64]; /* of those that are served none is longer */
+	char user[SSH_USER_MAX];
+	size_t algorithm_len, user_len;
+};
 
-	if (!session_log(line, LOG_LEVEL_INFO, &session->who, "refuse"))
-		return false;
-	session_key_digest(event, digest);
-	pubkey_fingerprint(digest, fingerprint);
-	log_str(line, "offered", fingerprint);
-	log_span(line, "algorithm", event->auth.algorithm);
-	log_span(line, "user", event->auth.user);
-	if (event->auth.certificate == NULL)
-		return true;
-	certificate = session_certificate_new(event->auth.certificate);
-	if (certificate != NULL)
-		session_certificate_log(certificate, line);
-	free(certificate);
-	return true;
+static size_t
+keep(char *room, size_t size, struct span text)
+{
+	size_t len = text.len < size ? text.len : size;
+
+	memcpy(room, text.data, len);
+	return len;
 }
 
 static void
-end_refusal(const struct session *session, struct log_line *line,
+keep_offer(struct offer *offer, const struct ssh_event *event)
+{
+	session_key_digest(event, offer->digest);
+	offer->algorithm_len = keep(
+	    offer->algorithm, sizeof offer->algorithm, event->auth.algorithm);
+	offer->user_len =
+	    keep(offer->user, sizeof offer->user, event->auth.user);
+}
+
+static void
+log_refusal(const struct session *session, const struct offer *offer,
     const char *why, uint64_t wait_ms)
 {
+	char fingerprint[PUBKEY_FINGERPRINT_SIZE];
+	struct log_line line;
+
 	atomic_fetch_add(&session->worker->counts->refused, 1);
-	if (line == NULL)
+	if (!session_log(&line, LOG_LEVEL_INFO, &session->who, "refuse"))
 		return;
-	log_str(line, "why", why);
+	pubkey_fingerprint(offer->digest, fingerprint);
+	log_str(&line, "offered", fingerprint);
+	log_span(&line, "algorithm",
+	    span_of(offer->algorithm, offer->algorithm_len));
+	log_span(&line, "user", span_of(offer->user, offer->user_len));
+	if (session->certificate != NULL)
+		session_certificate_log(session->certificate, &line);
+	log_str(&line, "why", why);
 	if (wait_ms > 0)
-		log_u64(line, "told_after_ms", wait_ms);
-	log_end(line);
+		log_u64(&line, "told_after_ms", wait_ms);
+	log_end(&line);
 }
 
 uint64_t
@@ -77,15 +89,13 @@ session_count_refusal(
 
 /* How long this refusal waits from now on; 0: it is to be told at once. */
 static uint64_t
-begin_waiting(struct session *session, const struct ssh_event *event)
+begin_waiting(
+    struct session *session, const uint8_t digest[PUBKEY_DIGEST_BYTES])
 {
 	uint64_t left_ms = session->setup->settings.limits.login_grace_ms /
 			   LATE_SHARE_OF_GRACE;
-	uint8_t digest[PUBKEY_DIGEST_BYTES];
-	uint64_t wait_ms;
+	uint64_t wait_ms = session_count_refusal(session, digest);
 
-	session_key_digest(event, digest);
-	wait_ms = session_count_refusal(session, digest);
 	left_ms = session->late_ms < left_ms ? left_ms - session->late_ms : 0;
 	if (wait_ms > left_ms)
 		wait_ms = left_ms;
@@ -161,7 +171,6 @@ judge_certificate(struct session *session, const struct ssh_event *event,
 	    .now_s = clock_wall_s()};
 	const char *why = session_certificate_check(certificate, &asker);
 
-	session->certificate = session_certificate_new(certificate);
 	if (session->certificate == NULL)
 		return "no memory";
 	if (why != NULL)
@@ -191,15 +200,16 @@ end_of(const struct session *session, const struct keyring_verdict *verdict)
 /* Who it is, if the proof holds; NULL, or why not. */
 static const char *
 admit(struct session *session, const struct ssh_event *event,
-    struct keyring_verdict *verdict)
+    const uint8_t digest[PUBKEY_DIGEST_BYTES], struct keyring_verdict *verdict)
 {
 	struct session_who *who = &session->who;
-	uint8_t digest[PUBKEY_DIGEST_BYTES];
 	const char *why = session_unusable(event);
 
 	free(session->certificate);
-	session->certificate = NULL;
-	session_key_digest(event, digest);
+	session->certificate =
+	    event->auth.certificate == NULL
+		? NULL
+		: session_certificate_new(event->auth.certificate);
 	if (why == NULL && event->auth.certificate != NULL)
 		why = judge_certificate(session, event, verdict);
 	else if (why == NULL)
@@ -236,26 +246,24 @@ session_on_auth(struct session *session, const struct ssh_event *event)
 {
 	uint64_t wait_ms;
 	struct keyring_verdict verdict = {.why = ""};
-	const char *why = admit(session, event, &verdict);
-	bool is_proof = event->auth.is_proof, is_begun = false;
+	const char *why;
 	enum ssh_auth_outcome outcome;
 	struct ssh_auth_terms terms;
-	struct log_line line;
+	struct offer offer;
 
 	if (session_is_for_enrolling(event->auth.user)) {
 		session_enroll_on_auth(session, event);
 		return;
 	}
+	keep_offer(&offer, event);
+	why = admit(session, event, offer.digest, &verdict);
 	terms = (struct ssh_auth_terms){
 	    .no_touch_required = !verdict.touch_required,
 	    .verify_required = verdict.verify_required,
 	};
-	/* The answer takes the event's spans with it. */
-	if (why != NULL || is_proof)
-		is_begun = begin_refusal(&line, session, event);
-	wait_ms = why == NULL ? 0 : begin_waiting(session, event);
+	wait_ms = why == NULL ? 0 : begin_waiting(session, offer.digest);
 	if (wait_ms > 0) {
-		end_refusal(session, is_begun ? &line : NULL, why, wait_ms);
+		log_refusal(session, &offer, why, wait_ms);
 		return;
 	}
 	outcome = ssh_conn_auth_answer(session->conn,
@@ -267,7 +275,7 @@ session_on_auth(struct session *session, const struct ssh_event *event)
 		return;
 	if (outcome == SSH_AUTH_BAD_SIGNATURE)
 		(void)session_count_refusal(session, session->who.key);
-	end_refusal(session, is_begun ? &line : NULL,
+	log_refusal(session, &offer,
 	    why != NULL ? why : session_auth_fault(outcome), 0);
 }
 

@@ -169,6 +169,11 @@ on_readable(struct session *session)
 	uint8_t *scratch = session->worker->scratch;
 	size_t held = session->held_len, len;
 
+	if (ssh_conn_is_waiting(session->conn)) {
+		session->is_unheard = true;
+		session_flush(session); /* and be deaf to him */
+		return;
+	}
 	if (held > 0)
 		memcpy(scratch, session->held, held);
 	switch (stream_read(session->watch.fd, scratch + held,

@@ -118,7 +118,6 @@ on_listener(void *arg, unsigned ready)
 			}
 			if (fd < 0)
 				break;
-			stream_set_nodelay(fd);
 			accept_one(worker, fd, (void *)&peer);
 		}
 	}
@@ -464,6 +463,8 @@ worker_start(struct worker *worker, const struct worker_options *options,
 	worker->is_accepting = true;
 	for (size_t i = 0; i < options->listener_count; i++) {
 		worker->listener_fds[i] = options->listener_fds[i];
+		/* Whoever is accepted there has it too (tcp(7)). */
+		stream_set_nodelay(options->listener_fds[i]);
 		loop_watch_start(worker->loop, &worker->listeners[i],
 		    options->listener_fds[i], LOOP_READABLE, on_listener,
 		    worker);
