@@ -1,7 +1,7 @@
 #include "audit_private.h"
 
+#include "audit_chain.h"
 #include "log.h"
-#include "str.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -86,19 +86,11 @@ audit_read_head(int fd, struct audit_mark *mark)
 {
 	char text[HEAD_LEN + 1];
 	ssize_t len = pread(fd, text, sizeof text, 0);
-	struct span seq = span_of(text, HEAD_SEQ_DIGITS);
-	struct span hash =
-	    span_of(text + HEAD_SEQ_DIGITS + 1, AUDIT_HASH_SIZE - 1);
 
+	if (len > 0 && audit_chain_read_head(span_of(text, (size_t)len), mark))
+		return AUDIT_HEAD_GOOD;
 	*mark = audit_mark_begin;
-	if (len == 0)
-		return AUDIT_HEAD_NONE;
-	if (len != HEAD_LEN || text[HEAD_SEQ_DIGITS] != ' ' ||
-	    text[HEAD_LEN - 1] != '\n' || !audit_hash_is(hash) ||
-	    !str_to_u64(seq, 1, INT64_MAX, &mark->seq))
-		return AUDIT_HEAD_BAD;
-	(void)span_to_str(hash, mark->hash, sizeof mark->hash);
-	return AUDIT_HEAD_GOOD;
+	return len == 0 ? AUDIT_HEAD_NONE : AUDIT_HEAD_BAD;
 }
 
 void

@@ -11,5 +11,6 @@ const struct cmd *const cmds[] = {
     &cmd_survey,
     &cmd_enroll,
     &cmd_invite,
+    &cmd_audit,
     NULL,
 };

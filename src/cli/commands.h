@@ -15,5 +15,6 @@ extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_survey;
 extern const struct cmd cmd_enroll;
 extern const struct cmd cmd_invite;
+extern const struct cmd cmd_audit;
 
 #endif
