@@ -120,6 +120,20 @@ set_masks(struct pipe *pipe)
 	    &pipe->from_broker, access_broker_mask(pipe->access));
 }
 
+/* Without a policy, that alone is judged. */
+static uint8_t
+judge_client_id(struct pipe *pipe, struct span client_id, const char **text)
+{
+	const struct policy_identities identities = identities_of(pipe);
+	struct span owner =
+	    policy_client_id_owner(NULL, client_id, &identities);
+
+	if (owner.len == 0 || span_is(owner, pipe->session->who.identity))
+		return 0;
+	*text = access_not_your_client_id;
+	return MQTT_CLIENT_ID_NOT_VALID;
+}
+
 uint8_t
 pipe_access_begin(
     struct pipe *pipe, const struct mqtt_connect *connect, const char **text)
@@ -131,7 +145,7 @@ pipe_access_begin(
 	uint8_t code;
 
 	if (snapshot->policy == NULL)
-		return 0;
+		return judge_client_id(pipe, connect->client_id, text);
 	pipe->policy = snapshot_policy_ref(snapshot->policy);
 	options = (struct access_options){
 	    .policy = pipe->policy->policy,

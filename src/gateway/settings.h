@@ -90,6 +90,7 @@ struct settings {
 	const char *authorized_keys; /* file or folder */
 	bool authorized_keys_is_default;
 	const char *policy; /* a file; NULL: none */
+	bool policy_is_default; /* then it is made where missing */
 	const char *user, *net_user; /* NULL: not told */
 	uint32_t threads;
 	struct settings_broker *brokers;

@@ -190,7 +190,8 @@ settings_check_files(const struct settings *settings, conf_fault_fn fn,
 	    is_there(settings->authorized_keys))
 		check_path(&c, "authorized_keys", settings->authorized_keys,
 		    KIND_KEYS, &st);
-	if (settings->policy != NULL)
+	if (settings->policy != NULL &&
+	    (!settings->policy_is_default || is_there(settings->policy)))
 		check_path(&c, "policy", settings->policy, KIND_POLICY, &st);
 	check_audit(&c, settings->audit.file);
 	check_user(&c, "user", settings->user);

@@ -155,6 +155,13 @@ fill_paths(struct settings *s, struct err *err)
 		s->authorized_keys =
 		    arena_format(arena, "%s/authorized_keys", s->state);
 	}
+	/* Before a broker of the user's own, what it permits counts. */
+	if (s->policy == NULL && s->broker_count == 0) {
+		s->policy_is_default = true;
+		s->policy = arena_format(arena, "%s/policy.yaml", s->state);
+		if (s->policy == NULL)
+			return no_memory(err);
+	}
 	if (s->audit.file == NULL)
 		s->audit.file = arena_format(arena, "%s/audit.log", s->state);
 	if (s->host_key_count == 0) {

@@ -141,7 +141,8 @@ read_policy(const struct settings *settings, struct policy_faults *faults)
 	struct policy *policy = NULL;
 	struct err err = ERR_INIT;
 
-	if (settings->policy == NULL)
+	if (settings->policy == NULL ||
+	    (settings->policy_is_default && !is_there(settings->policy)))
 		return NULL;
 	if (key_files_text(settings->policy, &from.bytes, &err) != 0) {
 		faults->count++;

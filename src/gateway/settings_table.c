@@ -225,8 +225,12 @@ const struct conf_key settings_keys[] = {
 	.doc = "Who is let in: a file in OpenSSH's format, or a folder of "
 	       "such files; see kaya-authorized_keys(5)."},
     {"policy", CONF_PATH, 0, .CONF_AT(struct settings, policy),
-	.fallback_doc = "none: whoever is let in may publish and subscribe to "
-			"everything that the broker lets it",
+	.fallback_doc = "with a private broker STATE/policy.yaml, which is "
+			"made where it is missing: whoever is let in may "
+			"publish and read everything but what begins with $. "
+			"With brokers, none: whoever is let in may do what the "
+			"broker lets it, by a client id that belongs to no "
+			"other identity",
 	.example = "/etc/kaya/policy.yaml",
 	.doc = "Who may publish and subscribe to what: a file as in "
 	       "kaya-policy(5), or mosquitto's acl_file. Read again as the "

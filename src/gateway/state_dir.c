@@ -1,5 +1,7 @@
 #include "state_dir.h"
 
+#include "policy_starter.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -34,24 +36,42 @@ give(const char *path, const struct privileges_user *owner, struct err *err)
 	return 0;
 }
 
+/* What is there stays as it is. */
+static int
+make_file(const char *path, mode_t mode, const char *text,
+    const struct privileges_user *owner, struct err *err)
+{
+	size_t len = strlen(text);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	bool is_whole;
+
+	if (fd < 0 && errno == EEXIST)
+		return 0;
+	if (fd < 0)
+		return err_set_errno(err, ERR_SYSTEM, "cannot make %s", path);
+	is_whole = write(fd, text, len) == (ssize_t)len;
+	if (close(fd) != 0 || !is_whole) {
+		err_set_errno(err, ERR_SYSTEM, "cannot write %s", path);
+		unlink(path);
+		return -1;
+	}
+	return give(path, owner, err);
+}
+
 int
 state_dir_make(const struct settings *settings,
     const struct privileges_user *owner, struct err *err)
 {
 	char keys[PATH_MAX];
-	int fd;
 
 	if (make_folders(settings->state, err) != 0 ||
 	    give(settings->state, owner, err) != 0)
 		return -1;
 	snprintf(keys, sizeof keys, "%s/authorized_keys", settings->state);
-	if (strcmp(keys, settings->authorized_keys) != 0)
+	if (strcmp(keys, settings->authorized_keys) == 0 &&
+	    make_file(keys, 0600, "", owner, err) != 0)
+		return -1;
+	if (!settings->policy_is_default)
 		return 0;
-	fd = open(keys, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return errno == EEXIST ? 0
-				       : err_set_errno(err, ERR_SYSTEM,
-					     "cannot make %s", keys);
-	close(fd);
-	return give(keys, owner, err);
+	return make_file(settings->policy, 0644, policy_starter, owner, err);
 }

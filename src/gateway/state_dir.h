@@ -7,10 +7,11 @@
 #include "settings.h"
 
 /*
- * Make the folder where it is missing (0700, as mkdir -p), and in it an empty
- * authorized_keys where the settings keep it there, for the first key to be
- * added to.  Both are given to `owner` (NULL: they stay ours).  What is there
- * stays as it is.  0, or -1 and `err`.
+ * Make the folder where it is missing (0700, as mkdir -p), and in it, where
+ * the settings keep them there, an empty authorized_keys for the first key to
+ * be added to, and the starter (policy_starter.h) as policy.yaml.  All of it is
+ * given to `owner` (NULL: it stays ours).  What is there stays as it is.  0, or
+ * -1 and `err`.
  */
 int state_dir_make(const struct settings *settings,
     const struct privileges_user *owner, struct err *err);

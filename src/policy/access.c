@@ -118,6 +118,9 @@ may_leave_will(struct access *access, const struct mqtt_connect *connect)
 	return false;
 }
 
+const char access_not_your_client_id[] =
+    "the client id belongs to another identity";
+
 uint8_t
 access_connect(struct access *access, const struct mqtt_connect *connect,
     const struct policy_identities *identities, const char **text)
@@ -132,7 +135,7 @@ access_connect(struct access *access, const struct mqtt_connect *connect,
 	case POLICY_CLIENT_ID_ALLOWED:
 		break;
 	case POLICY_CLIENT_ID_OF_ANOTHER:
-		*text = "the client id belongs to another identity";
+		*text = access_not_your_client_id;
 		return MQTT_CLIENT_ID_NOT_VALID;
 	case POLICY_CLIENT_ID_PATTERN:
 		*text = "the policy wants another client id";

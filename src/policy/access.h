@@ -132,6 +132,9 @@ uint8_t access_connect(struct access *access,
     const struct mqtt_connect *connect,
     const struct policy_identities *identities, const char **text);
 
+/* Why, where the client id belongs to another identity. */
+extern const char access_not_your_client_id[];
+
 /*
  * Another policy is in force from now on.  False where the client may not have
  * its client id any more: end the connection.  What it subscribed to remains,

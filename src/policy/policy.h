@@ -133,6 +133,13 @@ enum policy_client_id_result policy_client_id(struct policy_who *who,
     struct span client_id, const struct policy_identities *identities,
     struct span *owner);
 
+/*
+ * The same rule where no policy is in force (NULL), or one is: the longest name
+ * of an identity that `client_id` belongs to; empty: nobody's.
+ */
+struct span policy_client_id_owner(const struct policy *policy,
+    struct span client_id, const struct policy_identities *identities);
+
 /* ---- the gateway itself ---- */
 
 /* Order: policy_table.c, control_words. */

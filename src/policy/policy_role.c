@@ -152,9 +152,8 @@ has_name(const struct policy *policy, struct span text)
 	return policy_find_name(policy, text) != NULL && str_is_name(text);
 }
 
-/* The longest name of an identity that `id` is or begins with; empty: none. */
-static struct span
-owner_of(const struct policy *policy, struct span id,
+struct span
+policy_client_id_owner(const struct policy *policy, struct span id,
     const struct policy_identities *identities)
 {
 	size_t len = id.len < STR_NAME_MAX ? id.len : STR_NAME_MAX;
@@ -164,7 +163,7 @@ owner_of(const struct policy *policy, struct span id,
 
 		if (len < id.len && is_word(id.data[len]))
 			continue;
-		if (has_name(policy, front) ||
+		if ((policy != NULL && has_name(policy, front)) ||
 		    (identities != NULL &&
 			identities->has(identities->arg, front)))
 			return front;
@@ -209,7 +208,8 @@ enum policy_client_id_result
 policy_client_id(struct policy_who *who, struct span client_id,
     const struct policy_identities *identities, struct span *owner)
 {
-	struct span whose = owner_of(who->policy, client_id, identities);
+	struct span whose =
+	    policy_client_id_owner(who->policy, client_id, identities);
 
 	who->client_id = (struct span){0};
 	who->names.client_id = (struct span){0};

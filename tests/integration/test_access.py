@@ -295,3 +295,58 @@ def test_stock_clients_of_mosquitto_go_by_it(gateway):
         ["mosquitto_pub", "-V", "5", "-p", str(port), "-t", "no", "-m", "x",
          "-q", "1", "-d"], capture_output=True, text=True, timeout=30)
     assert "not authorized" in (done.stdout + done.stderr).lower()
+
+
+# ---- without a word of configuration ----
+
+@pytest.fixture
+def fresh(tmp_path):
+    """A gateway that nobody has configured, and clients of its identities."""
+    with contextlib.ExitStack() as stack:
+        yield Gateway(tmp_path, stack)
+
+
+def test_a_fresh_gateway_has_a_policy_by_which_all_goes(fresh, level):
+    ann, dan = fresh.client("ann", level), fresh.client("dan", level)
+    refused = 0x87 if level == "5.0" else 0x80
+    assert ann.subscribe("#", "$SYS/broker/uptime", "$other/#",
+                         qos=2) == [2, 2, refused]
+    dan.publish("any/where", qos=2, retain=True)
+    got = [m for m in iter(lambda: ann.messages.get(timeout=20).topic,
+                           "any/where") if m != "$SYS/broker/uptime"]
+    assert got == []
+
+
+def test_a_fresh_gateway_lets_nobody_take_anothers_session(fresh, level):
+    fresh.port("ann")
+    thief = fresh.client("dan", level, client_id="ann-1", must_connect=False)
+    assert thief.code == (0x85 if level == "5.0" else 2)
+    fresh.client("dan", level, client_id="dan-1")
+
+
+def test_the_policy_in_the_state_folder_is_to_be_edited(fresh):
+    policy = fresh.kayad.state / "policy.yaml"
+    assert "kaya-policy(5)" in policy.read_text()
+    fresh.policy = policy
+    fresh.change_policy(POLICY)
+    dan = fresh.client("dan")
+    assert dan.subscribe("#", "commands/dan/#") == [0x87, 1]
+    fresh.kayad.stop()
+    with peers.Kayad(fresh.folder) as again:
+        assert policy.read_text() == POLICY
+        assert not again.logged("fault")
+
+
+def test_before_another_broker_the_client_id_alone_is_judged(
+        tmp_path, mosquitto, level):
+    with contextlib.ExitStack() as stack:
+        gateway = Gateway(
+            tmp_path, stack, arguments=["--broker",
+                                        f"127.0.0.1:{mosquitto.port}"])
+        assert not (gateway.kayad.state / "policy.yaml").exists()
+        gateway.port("ann")
+        dan = gateway.client("dan", level)
+        assert dan.subscribe("$SYS/#", "#") == [1, 1]
+        thief = gateway.client("dan", level, client_id="ann",
+                               must_connect=False)
+        assert thief.code == (0x85 if level == "5.0" else 2)

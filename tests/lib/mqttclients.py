@@ -17,15 +17,17 @@ LEVELS = {"3.1.1": paho.MQTTv311, "5.0": paho.MQTTv5}
 class Gateway:
     """kayad with a policy, and a tunnel for each identity that is used."""
 
-    def __init__(self, folder, stack, policy, config=""):
+    def __init__(self, folder, stack, policy=None, config="", arguments=()):
         self.folder = folder
         self.stack = stack
-        self.policy = folder / "policy.yaml"
-        self.policy.write_text(policy)
-        self.policy.chmod(0o644)
+        if policy is not None:
+            self.policy = folder / "policy.yaml"
+            self.policy.write_text(policy)
+            self.policy.chmod(0o644)
+            config = f"policy: {self.policy}\n{config}"
         folder.chmod(0o755)
         self.kayad = stack.enter_context(peers.Kayad(
-            folder, config=f"policy: {self.policy}\n{config}"))
+            folder, config=config or None, arguments=arguments))
         self.tunnels = {}
 
     def port(self, name):

@@ -341,6 +341,8 @@ init(struct world *world, struct span script)
 	};
 
 	world->script = script;
+	if (script.len > SCRIPT_MAX_BYTES)
+		world->script = span_of(script.data, SCRIPT_MAX_BYTES);
 	world->access = access_new(&options);
 	MUST(world->access != NULL);
 	mqtt_walk_init(&world->up, MQTT_FROM_CLIENT, &limits);

@@ -102,7 +102,8 @@ is_at_broker(const struct world *world, uint16_t id)
 	const struct debts *owes = &world->broker.owes;
 
 	for (unsigned i = 0; i < owes->count; i++) {
-		const struct debt *debt = &owes->list[(owes->first + i) % 256];
+		const struct debt *debt =
+		    &owes->list[(owes->first + i) % DEBTS_MAX];
 
 		if (debt->id == id && debt->type != MQTT_PUBCOMP)
 			return true;

@@ -139,8 +139,8 @@ packet_publish(
 void
 debts_put(struct debts *debts, const struct debt *debt)
 {
-	MUST(debts->count < 256);
-	debts->list[(debts->first + debts->count++) % 256] = *debt;
+	MUST(debts->count < DEBTS_MAX);
+	debts->list[(debts->first + debts->count++) % DEBTS_MAX] = *debt;
 }
 
 struct debt
@@ -149,7 +149,7 @@ debts_take(struct debts *debts)
 	struct debt debt = debts->list[debts->first];
 
 	MUST(debts->count > 0);
-	debts->first = (debts->first + 1) % 256;
+	debts->first = (debts->first + 1) % DEBTS_MAX;
 	debts->count--;
 	return debt;
 }

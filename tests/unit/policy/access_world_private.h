@@ -23,6 +23,8 @@
 	} while (0)
 
 enum { IDS = 12, ALIASES = 4, PACKET_MAX = 512, FILTERS_MAX = 6 };
+/* A script is cut where it could lead to more. */
+enum { SCRIPT_MAX_BYTES = 4096, DEBTS_MAX = 4096, WIRE_MAX = 1 << 18 };
 
 /* ---- packets ---- */
 
@@ -91,7 +93,7 @@ struct debt {
 };
 
 struct debts {
-	struct debt list[256];
+	struct debt list[DEBTS_MAX];
 	unsigned first, count;
 };
 void debts_put(struct debts *debts, const struct debt *debt);
@@ -110,7 +112,7 @@ struct side {
 	int16_t sent_alias[ALIASES + 1], got_alias[ALIASES + 1]; /* topics */
 	struct debts owes; /* answers to what it was sent, in order */
 	struct queue expected; /* what it is to be given, in order */
-	uint8_t wire[1 << 16]; /* what it sent, and did not arrive */
+	uint8_t wire[WIRE_MAX]; /* what it sent, and did not arrive */
 	size_t wire_len;
 };
 

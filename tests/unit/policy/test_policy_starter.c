@@ -88,6 +88,8 @@ test_by_the_starter_who_has_a_key_may_do_all_but_the_systems(void **state)
 	check_sound(policy);
 	assert_int_equal(policy_publish(&who, &message, NULL), POLICY_ALLOWED);
 	assert_int_equal(may_subscribe(&who, "#"), POLICY_ALLOWED);
+	assert_int_equal(may_subscribe(&who, "$SYS/#"), POLICY_ALLOWED);
+	assert_int_equal(may_subscribe(&who, "$kaya/#"), POLICY_REFUSED);
 	assert_int_equal(may_publish(&who, "$SYS/x"), POLICY_REFUSED);
 	policy_free(policy);
 }
