@@ -3,6 +3,7 @@
 #include "control_ask.h"
 #include "dest.h"
 #include "runtime.h"
+#include "str.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -78,6 +79,67 @@ number_of(const json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
+/* A peer's text, for a terminal. */
+static void
+print_text(const char *before, const json_t *text)
+{
+	char escaped[512];
+
+	printf("%s%s", before,
+	    str_escape(
+		span_of(json_string_value(text), json_string_length(text)),
+		escaped, sizeof escaped));
+}
+
+static void
+print_list(const char *before, const json_t *list, long long more)
+{
+	const json_t *text;
+	size_t i;
+
+	if (json_array_size(list) == 0 && more == 0)
+		return;
+	printf("\n      %s", before);
+	json_array_foreach(list, i, text) print_text(i == 0 ? " " : ", ", text);
+	if (more > 0)
+		printf("%s%lld more", json_array_size(list) == 0 ? " " : ", ",
+		    more);
+}
+
+/* One MQTT client of a device: one channel. */
+static void
+print_client(const json_t *channel)
+{
+	if (json_object_get(channel, "client_id") == NULL)
+		return; /* its CONNECT has not come yet */
+	print_text("    client \"", json_object_get(channel, "client_id"));
+	print_text("\", user \"", json_object_get(channel, "user"));
+	printf("\", MQTT %s, messages %lld in %lld out",
+	    text_of(channel, "mqtt"), number_of(channel, "messages_in"),
+	    number_of(channel, "messages_out"));
+	if (number_of(channel, "refused") > 0)
+		printf(", %lld refused", number_of(channel, "refused"));
+	printf(", %lld s", number_of(channel, "since_ms") / 1000);
+	print_list("subscribed to", json_object_get(channel, "subscribed"),
+	    number_of(channel, "subscribed_more"));
+	print_list("published to", json_object_get(channel, "published"), 0);
+	putchar('\n');
+}
+
+static void
+print_device(const json_t *device)
+{
+	const json_t *channel;
+	size_t i;
+
+	printf("  %-24s %-24s %10lld in %10lld out %8lld s\n",
+	    text_of(device, "identity"), text_of(device, "address"),
+	    number_of(device, "in"), number_of(device, "out"),
+	    number_of(device, "since_ms") / 1000);
+	json_array_foreach(json_object_get(device, "channels"), i, channel)
+	    print_client(channel);
+}
+
 static void
 print_gateway(const json_t *answer)
 {
@@ -94,10 +156,7 @@ print_gateway(const json_t *answer)
 		json_is_true(json_object_get(broker, "up")) ? "up" : "down",
 		number_of(broker, "connected"));
 	json_array_foreach(json_object_get(gateway, "devices"), i, device)
-	    printf("  %-24s %-24s %10lld in %10lld out %8lld s\n",
-		text_of(device, "identity"), text_of(device, "address"),
-		number_of(device, "in"), number_of(device, "out"),
-		number_of(device, "since_ms") / 1000);
+	    print_device(device);
 }
 
 static void
@@ -159,7 +218,16 @@ const struct cmd cmd_status = {
     .name = "status",
     .synopses = synopses,
     .summary = "What tunnels and a gateway on this machine are doing now",
-    .about = "Exit status: 0, or 1 where none of this user's is running.\n",
+    .about =
+	"Of a gateway: each device with its identity, address, bytes, and how\n"
+	"long it has been there; below it each MQTT client that it carries:\n"
+	"client id, user name at the broker, messages from it and to it, the\n"
+	"filters that it has subscribed to (the first 16, of 1 KiB in all) "
+	"and\n"
+	"the topics that it published to last (four at most). Subscriptions\n"
+	"that a broker kept from an earlier connection are not known here.\n"
+	"\n"
+	"Exit status: 0, or 1 where none of this user's is running.\n",
     .options = options,
     .run = run,
 };

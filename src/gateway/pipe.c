@@ -53,6 +53,7 @@ free_pipe(void *arg)
 	struct worker *worker = pipe->worker;
 
 	pipe_access_end(pipe);
+	pipe_facts_fini(&pipe->facts);
 	mqtt_walk_fini(&pipe->from_client);
 	mqtt_walk_fini(&pipe->from_broker);
 	buf_fini(&pipe->to_broker);
@@ -64,6 +65,17 @@ free_pipe(void *arg)
 	free(pipe->target);
 	free(pipe);
 	worker_on_session_gone(worker);
+}
+
+void
+pipe_log_client(const struct pipe *pipe, struct log_line *line)
+{
+	if (!pipe->has_names)
+		return;
+	log_span(line, "client_id", pipe_client_id(pipe));
+	log_span(line, "user", pipe_user(pipe));
+	log_str(
+	    line, "mqtt", mqtt_level_name(mqtt_walk_level(&pipe->from_client)));
 }
 
 static void
@@ -81,8 +93,11 @@ log_close(const struct pipe *pipe)
 	log_u64(&line, "channel", pipe->channel);
 	log_str(&line, "broker", pipe_goal(pipe));
 	log_str(&line, "why", pipe->why != NULL ? pipe->why : "closed");
+	pipe_log_client(pipe, &line);
 	log_u64(&line, "in", pipe->bytes_in);
 	log_u64(&line, "out", pipe->bytes_out);
+	if (pipe->has_connect)
+		pipe_facts_log(&pipe->facts, &line);
 	log_u64(&line, "ms", worker_now_ms(pipe->worker) - pipe->since_ms);
 	log_end(&line);
 }
@@ -156,6 +171,42 @@ pipe_detach(struct pipe *pipe)
 
 /* ---- status ---- */
 
+struct span
+pipe_client_id(const struct pipe *pipe)
+{
+	return pipe->access != NULL ? access_client_id(pipe->access)
+				    : pipe_facts_client_id(&pipe->facts);
+}
+
+/* Where the gateway puts it in, it is the identity, and not kept twice. */
+struct span
+pipe_user(const struct pipe *pipe)
+{
+	const struct session_who *who =
+	    pipe->session != NULL ? &pipe->session->who : pipe->owner;
+	enum settings_identity how =
+	    settings_identity_of(&pipe->setup->settings, (size_t)pipe->broker);
+
+	if (how == SETTINGS_PASS_THROUGH || how == SETTINGS_PROXY_V2)
+		return pipe_facts_user(&pipe->facts);
+	return who == NULL || who->identity == NULL
+		   ? (struct span){0}
+		   : span_of_str(who->identity);
+}
+
+static void
+report_client(const struct pipe *pipe, struct buf *json)
+{
+	buf_append_str(json, ",\"client_id\":");
+	json_put_string(json, pipe_client_id(pipe));
+	buf_append_str(json, ",\"user\":");
+	json_put_string(json, pipe_user(pipe));
+	buf_append_str(json, ",\"mqtt\":");
+	json_put_str(
+	    json, mqtt_level_name(mqtt_walk_level(&pipe->from_client)));
+	pipe_facts_put_json(&pipe->facts, json);
+}
+
 void
 pipe_report(const struct pipe *pipe, struct buf *json)
 {
@@ -165,6 +216,8 @@ pipe_report(const struct pipe *pipe, struct buf *json)
 	    text, sizeof text, "{\"channel\":%u,\"broker\":", pipe->channel);
 	buf_append_str(json, text);
 	json_put_str(json, pipe_goal(pipe));
+	if (pipe->has_connect)
+		report_client(pipe, json);
 	snprintf(text, sizeof text, ",\"in\":%ju,\"out\":%ju,\"since_ms\":%ju}",
 	    (uintmax_t)pipe->bytes_in, (uintmax_t)pipe->bytes_out,
 	    (uintmax_t)(worker_now_ms(pipe->worker) - pipe->since_ms));

@@ -55,14 +55,33 @@ log_verdict(struct pipe *pipe, enum log_level level, const char *event,
 	pipe->refusals_untold = 0;
 }
 
+/* What does not come through is not told as if it had. */
+static void
+note_refusal(struct pipe *pipe, const struct access_refusal *refusal)
+{
+	switch (refusal->action) {
+	case POLICY_PUBLISH:
+		pipe->facts.refused++;
+		break;
+	case POLICY_SUBSCRIBE:
+		pipe_facts_forget_filter(&pipe->facts, refusal->topic);
+		break;
+	case POLICY_DELIVER:
+		pipe->facts.messages_out--;
+		break;
+	}
+}
+
 /* A device that goes on trying does not fill the log. */
 static void
 on_refused(void *arg, const struct access_refusal *refusal)
 {
 	struct pipe *pipe = arg;
-	uint64_t now = worker_now_ms(pipe->worker);
+	/* Of a clock that goes round in seven weeks. */
+	uint32_t now = (uint32_t)worker_now_ms(pipe->worker) | 1;
+	uint32_t *told = &pipe->refusal_told_ms[refusal->action];
 
-	uint64_t *told = &pipe->refusal_told_ms[refusal->action];
+	note_refusal(pipe, refusal);
 
 	if (*told != 0 && now - *told < REFUSALS_EACH_MS) {
 		pipe->refusals_untold++;
@@ -114,8 +133,8 @@ to_client(void *arg, struct span bytes)
 static void
 set_masks(struct pipe *pipe)
 {
-	mqtt_walk_set_mask(
-	    &pipe->from_client, access_client_mask(pipe->access));
+	mqtt_walk_set_mask(&pipe->from_client,
+	    access_client_mask(pipe->access) | MQTT_MASK(MQTT_UNSUBSCRIBE));
 	mqtt_walk_set_mask(
 	    &pipe->from_broker, access_broker_mask(pipe->access));
 }
@@ -185,6 +204,8 @@ pipe_access_packet(struct pipe *pipe, struct mqtt_walk *from,
 {
 	enum access_result done;
 
+	uint32_t refused = pipe->facts.refused;
+
 	if (from == &pipe->from_client)
 		done = access_from_client(
 		    pipe->access, result, item, worker_now_ms(pipe->worker));
@@ -196,6 +217,9 @@ pipe_access_packet(struct pipe *pipe, struct mqtt_walk *from,
 		__attribute__((fallthrough));
 	case ACCESS_DONE:
 		set_masks(pipe);
+		if (from == &pipe->from_client &&
+		    refused == pipe->facts.refused)
+			pipe_facts_note_topic(&pipe->facts, item->topic);
 		return true;
 	case ACCESS_BAD_ALIAS:
 		pipe->why = "a topic alias that stands for nothing";

@@ -1,8 +1,6 @@
 #include "pipe_private.h"
 
-#include "mqtt_connect.h"
 #include "mqtt_encode.h"
-#include "proxy_header.h"
 #include "stream.h"
 
 #include <sys/socket.h>
@@ -151,79 +149,14 @@ answer_fault(struct pipe *pipe, const struct mqtt_fault *fault)
 }
 
 static void
-put_proxy_header(struct pipe *pipe)
+note_packet(struct pipe *pipe, const struct mqtt_walk_item *item)
 {
-	struct sockaddr_storage from = {0}, to = {0};
-	socklen_t from_len = sizeof from, to_len = sizeof to;
-	int fd = pipe->session->watch.fd;
+	uint8_t type = item->frame.type;
 
-	/* A client that is gone has no address any more, and needs none. */
-	if (getpeername(fd, (void *)&from, &from_len) != 0 ||
-	    getsockname(fd, (void *)&to, &to_len) != 0)
-		from.ss_family = to.ss_family = AF_UNSPEC;
-	proxy_header_put(&(struct proxy_header){(void *)&from, (void *)&to,
-			     pipe->session->who.identity},
-	    &pipe->to_broker);
-}
-
-/* Refused by the policy: the answer is ours. */
-static void
-answer_connect(struct pipe *pipe, const struct mqtt_connect *connect,
-    uint8_t code, const char *text)
-{
-	const struct mqtt_answer answer = {.type = MQTT_CONNACK,
-	    .level = connect->level,
-	    .code = code,
-	    .text = span_of_str(text),
-	    .packet_max = connect->packet_max};
-	struct buf out;
-
-	pipe->why = text;
-	buf_init(&out, ANSWER_MAX_BYTES);
-	if (mqtt_encode_answer(&answer, &out) == MQTT_ENCODED)
-		pipe_send_to_client(pipe, buf_span(&out));
-	buf_fini(&out);
-}
-
-/* The one packet of the device's that is not always passed on as it came. */
-static bool
-put_connect(struct pipe *pipe, const struct mqtt_walk_item *item)
-{
-	struct mqtt_connect_edits edits = {0};
-	struct mqtt_connect connect;
-	const char *text;
-	uint8_t code;
-	enum settings_identity how =
-	    settings_identity_of(&pipe->setup->settings, (size_t)pipe->broker);
-
-	if (!pipe_gather_settle(pipe))
-		return false;
-	if (mqtt_connect_decode(&item->frame,
-		mqtt_frame_body(&item->frame, item->bytes),
-		&connect) != MQTT_RULE_NONE)
-		return false;
-	code = pipe_access_begin(pipe, &connect, &text);
-	if (code != 0) {
-		answer_connect(pipe, &connect, code, text);
-		return false;
-	}
-	mqtt_walk_learn(&pipe->from_broker, &pipe->from_client);
-	pipe->has_connect = true;
-	pipe->client_packet_max = connect.packet_max;
-	/* The header and CONNECT go out by one write. */
-	if (how == SETTINGS_PROXY_V2)
-		put_proxy_header(pipe);
-	if (how == SETTINGS_PASS_THROUGH || how == SETTINGS_PROXY_V2)
-		return buf_append(
-		    &pipe->to_broker, item->bytes.data, item->bytes.len);
-	edits.user_name.kind = MQTT_SET;
-	edits.user_name.value = span_of_str(pipe->session->who.identity);
-	edits.password.kind = MQTT_DROP;
-	if (how == SETTINGS_USERNAME_WITH_SECRET) {
-		edits.password.kind = MQTT_SET;
-		edits.password.value = pipe->setup->secrets[pipe->broker];
-	}
-	return mqtt_connect_rewrite(&connect, &edits, &pipe->to_broker);
+	if (type == MQTT_SUBSCRIBE || type == MQTT_UNSUBSCRIBE)
+		pipe_facts_note_filters(&pipe->facts, type,
+		    mqtt_walk_level(&pipe->from_client),
+		    mqtt_frame_body(&item->frame, item->bytes));
 }
 
 /* What the walk gave goes to where its direction leads; false ends it all. */
@@ -234,12 +167,13 @@ pass_on(struct pipe *pipe, enum mqtt_walk_result result,
 	switch (result) {
 	case MQTT_WALK_PACKET:
 		if (item->frame.type == MQTT_CONNECT) {
-			if (put_connect(pipe, item))
+			if (pipe_connect(pipe, item))
 				return true;
 			if (pipe->why == NULL)
 				pipe->why = "CONNECT could not be written anew";
 			return false;
 		}
+		note_packet(pipe, item);
 		__attribute__((fallthrough));
 	case MQTT_WALK_HEAD:
 		if (pipe->access != NULL)
@@ -247,6 +181,7 @@ pass_on(struct pipe *pipe, enum mqtt_walk_result result,
 			    pipe, &pipe->from_client, result, item);
 		__attribute__((fallthrough));
 	case MQTT_WALK_FORWARD:
+		pipe_facts_note_topic(&pipe->facts, item->topic);
 		if (pipe_gather(pipe, item->bytes))
 			return true;
 		pipe->why = "no memory";
@@ -294,6 +229,7 @@ pipe_on_data(struct pipe *pipe, struct span data)
 	}
 	while (pipe->state == PIPE_OPEN) {
 		result = mqtt_walk_next(&pipe->from_client, &data, &item);
+		pipe->facts.messages_in += item.publishes;
 		if (result == MQTT_WALK_NEED_MORE) {
 			if (!pipe_access_settle(pipe))
 				pipe_end(pipe);
@@ -337,6 +273,7 @@ walk_from_broker(struct pipe *pipe, struct span data)
 	}
 	while (pipe->state == PIPE_OPEN) {
 		result = mqtt_walk_next(&pipe->from_broker, &data, &item);
+		pipe->facts.messages_out += item.publishes;
 		switch (result) {
 		case MQTT_WALK_NEED_MORE:
 			if (!pipe_access_settle(pipe))
@@ -350,6 +287,7 @@ walk_from_broker(struct pipe *pipe, struct span data)
 					pipe_end(pipe);
 				break;
 			}
+			pipe_learn_client_id(pipe, &item);
 			__attribute__((fallthrough));
 		case MQTT_WALK_FORWARD:
 			if (pipe_send_to_client(pipe, item.bytes))

@@ -7,14 +7,17 @@
  *	pipe        lists, states, the end, status
  *	pipe_open   a device asks for a channel, the parent answers
  *	pipe_flow   the bytes, both ways
+ *	pipe_connect who the client is, told to the broker
  *	pipe_gather what one turn brought, not copied
  *	pipe_access the policy's say
+ *	pipe_facts  what is told of the client
  */
 
 #include "access.h"
 #include "log.h"
 #include "mqtt_walk.h"
 #include "pipe.h"
+#include "pipe_facts.h"
 #include "pipe_gather.h"
 
 struct pipe {
@@ -31,7 +34,7 @@ struct pipe {
 	struct mqtt_walk from_broker;
 	struct snapshot_policy *policy; /* NULL: none is in force */
 	struct access *access; /* from CONNECT on, where there is one */
-	uint64_t refusal_told_ms[3]; /* by policy_action; 0: none was */
+	uint32_t refusal_told_ms[3]; /* by policy_action; 0: none was */
 	uint32_t refusals_untold;
 	struct buf to_broker;
 	struct buf to_client; /* what the channel could not take */
@@ -40,12 +43,14 @@ struct pipe {
 	uint64_t since_ms;
 	uint64_t give_up_ms; /* an orphan's */
 	uint64_t bytes_in, bytes_out;
+	struct pipe_facts facts;
 	uint32_t channel;
 	uint32_t client_packet_max; /* 5.0; 0: none given */
 	int32_t broker; /* -1: none answered yet; MONITOR_CONTROL */
 	uint8_t state; /* enum pipe_state */
 	bool is_control; /* it leads to the gateway itself: no MQTT */
-	bool has_connect; /* the device's CONNECT went on */
+	bool has_names; /* the device's CONNECT was read */
+	bool has_connect; /* and went on */
 	bool client_eof;
 	bool broker_eof;
 	const char *why;
@@ -53,6 +58,13 @@ struct pipe {
 
 /* What logs and status call where it leads; NULL: nowhere yet. */
 const char *pipe_goal(const struct pipe *pipe);
+
+/* As the client gave them, or was given them; the broker's name of it. */
+struct span pipe_client_id(const struct pipe *pipe);
+struct span pipe_user(const struct pipe *pipe);
+
+/* Who the MQTT client is, as words of a log line. */
+void pipe_log_client(const struct pipe *pipe, struct log_line *line);
 
 /* Into the list of its session, or of the worker's orphans. */
 void pipe_link_in(struct pipe *pipe, struct pipe **head);
@@ -62,6 +74,15 @@ bool pipe_send_to_client(struct pipe *pipe, struct span bytes);
 
 /* Append for the broker, for this turn's end.  False: no memory. */
 bool pipe_send_to_broker(struct pipe *pipe, struct span bytes);
+
+/*
+ * The one packet of the device's that is not always passed on as it came.
+ * False: it is not let in, and `why` may tell.
+ */
+bool pipe_connect(struct pipe *pipe, const struct mqtt_walk_item *item);
+
+/* 5.0's CONNACK brings the client id that the broker made up. */
+void pipe_learn_client_id(struct pipe *pipe, const struct mqtt_walk_item *item);
 
 /*
  * The device's CONNECT comes before the policy: 0, or the reason code of 5.0

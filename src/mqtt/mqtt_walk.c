@@ -280,6 +280,16 @@ passed(struct mqtt_walk *w, const struct looked *l)
 	}
 }
 
+static inline void
+count(struct mqtt_walk_item *item)
+{
+	item->frames++;
+	if (item->frame.type == MQTT_PUBLISH) {
+		item->publishes++;
+		item->topic = item->publish.topic;
+	}
+}
+
 static enum mqtt_walk_result
 malformed(const struct mqtt_walk *w, struct mqtt_walk_item *item)
 {
@@ -310,7 +320,7 @@ give(struct mqtt_walk *w, enum look look, const struct looked *l,
 {
 	passed(w, l);
 	item->bytes = bytes;
-	item->frames = 1;
+	count(item);
 	return look == LOOK_PACKET ? MQTT_WALK_PACKET
 	       : look == LOOK_HEAD ? MQTT_WALK_HEAD
 				   : MQTT_WALK_FORWARD;
@@ -394,9 +404,9 @@ walk_frames(struct mqtt_walk *w, struct span *in, struct mqtt_walk_item *item)
 		if (look != LOOK_PASS)
 			break;
 		passed(w, &l);
+		count(item);
 		move_on(&rest, l.size);
 		move_on(&rest, walk_payload(w, rest));
-		item->frames++;
 	}
 	passed_len = in->len - rest.len;
 	item->bytes = span_of(in->data, passed_len);
@@ -426,6 +436,8 @@ mqtt_walk_next(
 
 	item->bytes = span_of(NULL, 0);
 	item->frames = 0;
+	item->publishes = 0;
+	item->topic = span_of(NULL, 0);
 	item->fault = (struct mqtt_fault){0};
 	if ((w->bits & BIT_GIVEN) != 0) {
 		drop_held(w);

@@ -90,6 +90,8 @@ enum mqtt_walk_result {
 struct mqtt_walk_item {
 	struct span bytes;
 	uint32_t frames; /* that begin in `bytes` */
+	uint32_t publishes; /* of these are a PUBLISH */
+	struct span topic; /* of the last PUBLISH; empty: none, or an alias */
 	struct mqtt_fault fault; /* of MALFORMED */
 	struct mqtt_frame frame; /* of PACKET and HEAD, else not to be read */
 	struct mqtt_publish publish; /* of those that are a PUBLISH */

@@ -149,6 +149,12 @@ access_connect(struct access *access, const struct mqtt_connect *connect,
 	return MQTT_SUCCESS;
 }
 
+struct span
+access_client_id(const struct access *access)
+{
+	return span_of(access->client_id, access->client_id_len);
+}
+
 bool
 access_change(struct access *access, const struct policy *policy,
     const struct policy_identities *identities)

@@ -135,6 +135,9 @@ uint8_t access_connect(struct access *access,
 /* Why, where the client id belongs to another identity. */
 extern const char access_not_your_client_id[];
 
+/* As the client sent it, or its broker made it up (5.0). */
+struct span access_client_id(const struct access *access);
+
 /*
  * Another policy is in force from now on.  False where the client may not have
  * its client id any more: end the connection.  What it subscribed to remains,

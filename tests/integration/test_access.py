@@ -10,8 +10,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 import peers
-from mqttclients import (LEVELS, Client, Gateway, Raw, packet,
-                         publish_bytes)
+from mqttclients import (Client, Gateway, Raw, level,  # noqa: F401
+                         packet, publish_bytes)
 from peers import make_key
 from tunnels import Tunnel
 
@@ -51,11 +51,6 @@ identities:
 def gateway(tmp_path):
     with contextlib.ExitStack() as stack:
         yield Gateway(tmp_path, stack, POLICY)
-
-
-@pytest.fixture(params=LEVELS)
-def level(request):
-    return request.param
 
 
 def wait_for_refusal(gateway, topic, words):

@@ -6,12 +6,18 @@ import socket
 import struct
 
 import paho.mqtt.client as paho
+import pytest
 
 import peers
 from peers import make_key, wait_until
 from tunnels import Tunnel
 
 LEVELS = {"3.1.1": paho.MQTTv311, "5.0": paho.MQTTv5}
+
+
+@pytest.fixture(params=LEVELS)
+def level(request):
+    return request.param
 
 
 class Gateway:
@@ -125,6 +131,13 @@ class Raw:
 
     def publish_bytes(self, topic, packet_id, payload=b"x", qos=1):
         return publish_bytes(self.level, topic, packet_id, payload, qos)
+
+    def subscribe(self, packet_id, filters):
+        body = struct.pack("!H", packet_id)
+        if self.level == 5:
+            body += b"\0"
+        self.send(packet(0x82, body + b"".join(
+            text(name) + b"\0" for name in filters)))
 
     def send(self, data):
         self.socket.sendall(data)
