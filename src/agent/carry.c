@@ -317,9 +317,10 @@ open_channel(struct local *local)
 	default:
 		if (!ssh_is_connected(carry->link->session))
 			return; /* the session's end is told by itself */
+		/* Told first: who sees the end may ask why at once. */
 		explain_refusal(local, &err);
-		end_local(local);
 		carry->events.refused(carry->events.arg, &err);
+		end_local(local);
 	}
 }
 

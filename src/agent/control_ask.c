@@ -9,13 +9,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { ANSWER_S = 5, REQUEST_MAX = 512 };
+/* As a gateway takes for an answer, and a slow link for a long one. */
+enum { ANSWER_S = 5, FAR_ANSWER_S = 40, REQUEST_MAX = 512 };
 
-json_t *
-control_ask(const char *path, const char *request)
+static json_t *
+ask(const char *path, const char *request, int patience_s)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const struct timeval patience = {.tv_sec = ANSWER_S};
+	const struct timeval patience = {.tv_sec = patience_s};
 	char line[REQUEST_MAX];
 	json_t *answer = NULL;
 	json_error_t error;
@@ -39,6 +40,12 @@ done:
 		close(fd);
 	errno = why;
 	return answer;
+}
+
+json_t *
+control_ask(const char *path, const char *request)
+{
+	return ask(path, request, ANSWER_S);
 }
 
 bool
@@ -131,6 +138,26 @@ control_ask_gateway(const char *state_dir, const char *request, struct err *err)
 	}
 	if (answer == NULL && why == 0)
 		refuse(0, path, state_dir, err);
+	if (answer == NULL || take_error(answer, err) == 0)
+		return answer;
+	json_decref(answer);
+	return NULL;
+}
+
+/* ---- through SSH ---- */
+
+json_t *
+control_ask_errand(struct errand *errand, const char *request, struct err *err)
+{
+	json_t *answer = ask(errand_path(errand), request, FAR_ANSWER_S);
+
+	if (answer == NULL && errand_check(errand, err) == 0)
+		err_set(err, ERR_UNREACHABLE, "the gateway gave no answer");
+	else if (answer == NULL && err->code == ERR_REFUSED)
+		err_hint(err,
+		    "have its role given the right in the gateway's policy, "
+		    "kaya-policy(5); a server other than kayad answers no "
+		    "questions");
 	if (answer == NULL || take_error(answer, err) == 0)
 		return answer;
 	json_decref(answer);

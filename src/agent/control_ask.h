@@ -3,10 +3,10 @@
 
 /*
  * control_ask: questions to a kayad or a tunnel of this machine, at its
- * control socket (net/control.h).
+ * control socket (net/control.h); or to a kayad through SSH.
  */
 
-#include "err.h"
+#include "errand.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -32,5 +32,13 @@ bool control_place(
  */
 json_t *control_ask_gateway(
     const char *state_dir, const char *request, struct err *err);
+
+/* What a gateway is asked at through SSH. */
+#define CONTROL_HOST "control.kaya"
+enum { CONTROL_PORT = 1 };
+
+/* The same through an errand to CONTROL_HOST; as often as one likes. */
+json_t *control_ask_errand(
+    struct errand *errand, const char *request, struct err *err);
 
 #endif

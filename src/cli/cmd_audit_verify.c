@@ -24,7 +24,7 @@ enum {
 
 static const struct cmd_option options[] = {
     {OPTION_HEAD, "head", "HASH",
-	"a head noted elsewhere, as kayad logs it: is its line still there"},
+	"a head noted elsewhere: is its line still there"},
     {CMD_JSON, "json", NULL, "a JSON object in place of text"},
     {0},
 };

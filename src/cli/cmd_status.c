@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "ask.h"
 #include "control_ask.h"
 #include "dest.h"
 #include "runtime.h"
@@ -13,11 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct cmd_option options[] = {
-    {CMD_STATE, "state", "DIR", "a gateway's state folder (kayad --state)"},
-    {CMD_JSON, "json", NULL, "a JSON array, one object a program"},
-    {0},
-};
+static const struct cmd_option options[] = {ASK_OPTIONS, {0}};
 
 static void
 ask_tunnels_in(const char *dir, json_t *answers)
@@ -171,48 +168,83 @@ print_tunnel(const json_t *answer)
 	    number_of(answer, "in"), number_of(answer, "links"));
 }
 
-static int
-run(const struct cmd *cmd, int argc, char **argv)
+static void
+print_all(const json_t *answers, bool as_json)
 {
-	struct cmd_reader reader = {.cmd = cmd, .argc = argc, .argv = argv};
-	const char *state_dir = NULL;
-	bool as_json = false;
-	json_t *answers, *answer;
-	int id, status = 0;
+	const json_t *answer;
 	size_t i;
 
-	while ((id = cmd_next(&reader, &status)) != CMD_END) {
-		if (id == CMD_STOP)
-			return status;
-		if (id == CMD_STATE)
-			state_dir = reader.argument;
-		if (id == CMD_JSON)
-			as_json = true;
-	}
-	if (optind != argc)
-		return cmd_misuse(cmd, "unexpected word \"%s\"", argv[optind]);
-	answers = json_array();
-	ask_tunnels(answers);
-	ask_gateways(answers, state_dir);
 	if (as_json) {
 		json_dumpf(answers, stdout, JSON_INDENT(2));
 		putchar('\n');
-	} else {
-		json_array_foreach(answers, i, answer)(
-		    json_object_get(answer, "gateway") != NULL
-			? print_gateway
-			: print_tunnel)(answer);
-		if (json_array_size(answers) == 0)
-			fputs("no tunnel and no gateway of this user is "
-			      "running here\n",
-			    stderr);
+		return;
 	}
+	json_array_foreach(answers, i, answer)(
+	    json_object_get(answer, "gateway") != NULL ? print_gateway
+						       : print_tunnel)(answer);
+}
+
+/* A gateway elsewhere, through SSH. */
+static int
+show_far(struct ask *ask)
+{
+	struct err err = ERR_INIT;
+	json_t *answer = NULL, *answers;
+
+	if (ask_begin(ask, &err) == 0)
+		answer = ask_gateway(ask, "status", &err);
+	ask_end(ask);
+	if (answer == NULL)
+		return cmd_complain(&err);
+	answers = json_pack("[o]", answer);
+	print_all(answers, ask->as_json);
+	json_decref(answers);
+	return 0;
+}
+
+static int
+show_here(const struct ask *ask)
+{
+	json_t *answers = json_array();
+	int status;
+
+	ask_tunnels(answers);
+	ask_gateways(answers, ask->link.state_dir);
+	print_all(answers, ask->as_json);
 	status = json_array_size(answers) > 0 ? 0 : 1;
+	if (status != 0 && !ask->as_json)
+		fputs("no tunnel and no gateway of this user is running here\n",
+		    stderr);
 	json_decref(answers);
 	return status;
 }
 
-static const char *const synopses[] = {"[--state DIR] [--json]", NULL};
+static int
+run(const struct cmd *cmd, int argc, char **argv)
+{
+	struct cmd_reader reader = {.cmd = cmd, .argc = argc, .argv = argv};
+	int id, status = 0;
+	struct ask ask;
+
+	ask_init(&ask);
+	while ((id = cmd_next(&reader, &status)) != CMD_END) {
+		if (id == CMD_STOP)
+			return status;
+		(void)ask_take(&reader, id, &ask, &status);
+		if (status != 0)
+			return status;
+	}
+	if (argc - optind > 1)
+		return cmd_misuse(
+		    cmd, "unexpected word \"%s\"", argv[optind + 1]);
+	if (optind == argc)
+		return show_here(&ask);
+	ask.link.dest = argv[optind];
+	return show_far(&ask);
+}
+
+static const char *const synopses[] = {
+    "[--state DIR] [--json]", "[-p PORT] [-i KEY] [--json] DEST", NULL};
 
 const struct cmd cmd_status = {
     .name = "status",
@@ -227,7 +259,15 @@ const struct cmd cmd_status = {
 	"the topics that it published to last (four at most). Subscriptions\n"
 	"that a broker kept from an earlier connection are not known here.\n"
 	"\n"
-	"Exit status: 0, or 1 where none of this user's is running.\n",
+	"With DEST, what that gateway is doing, asked through SSH: for keys "
+	"whose role\n"
+	"in its policy has control: status. --json is an array, one object a "
+	"program.\n"
+	"\n"
+	"Exit status: 0, or 1 where none of this user's is running; with DEST "
+	"3 "
+	"not\n"
+	"reachable, 4 you may not.\n",
     .options = options,
     .run = run,
 };

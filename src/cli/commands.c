@@ -11,6 +11,9 @@ const struct cmd *const cmds[] = {
     &cmd_survey,
     &cmd_enroll,
     &cmd_invite,
+    &cmd_pending,
+    &cmd_approve,
+    &cmd_deny,
     &cmd_audit,
     NULL,
 };

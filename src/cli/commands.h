@@ -15,6 +15,9 @@ extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_survey;
 extern const struct cmd cmd_enroll;
 extern const struct cmd cmd_invite;
+extern const struct cmd cmd_pending;
+extern const struct cmd cmd_approve;
+extern const struct cmd cmd_deny;
 extern const struct cmd cmd_audit;
 
 #endif

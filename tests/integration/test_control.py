@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 
@@ -9,7 +10,7 @@ import pytest
 
 import auditlog
 from mqttclients import Gateway
-from peers import make_key, wait_until
+from peers import KAYA, free_port, make_key, wait_until
 
 POLICY = """\
 roles:
@@ -181,3 +182,68 @@ def test_a_right_that_is_taken_away_is_gone_at_once(gateway):
                "the right is gone")
     changed, = auditlog.events(log_of(gateway), "policy-change")
     assert len(changed["policy_sha256"]) == 64
+
+
+# ---- kaya, as it asks ----
+
+def kaya(*words, key=None, gateway=None, **options):
+    if gateway is not None:
+        words += ("-i", key, "--host-key", gateway.kayad.fingerprint,
+                  f"127.0.0.1:{gateway.kayad.port}")
+    return subprocess.run(
+        [KAYA, *map(str, words)], capture_output=True, text=True, timeout=60,
+        env={**os.environ, "HOME": str(options.get("home", "/nonexistent")),
+             "XDG_STATE_HOME": str(options.get("home", "/nonexistent"))})
+
+
+def test_kaya_status_of_a_gateway_elsewhere(gateway, tmp_path):
+    wendy = Asker(gateway, "wendy")
+    done = kaya("status", key=wendy.key, gateway=gateway, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "kayad" in done.stdout and "wendy" in done.stdout
+    done = kaya("status", "--json", key=wendy.key, gateway=gateway,
+                home=tmp_path)
+    assert json.loads(done.stdout)[0]["program"] == "kayad"
+
+
+def test_kaya_is_told_why_not(gateway, tmp_path):
+    pump = Asker(gateway, "pump-1")
+    done = kaya("status", key=pump.key, gateway=gateway, home=tmp_path)
+    assert done.returncode == 4 and done.stdout == ""
+    assert "lets this identity ask the gateway nothing" in done.stderr
+    assert "remedy" in done.stderr
+    wendy = Asker(gateway, "wendy")
+    done = kaya("pending", key=wendy.key, gateway=gateway, home=tmp_path)
+    assert done.returncode != 0
+
+
+def test_a_stock_sshd_answers_no_questions(sshd, key, tmp_path):
+    sshd.admit(key.with_suffix(".pub").read_text())
+    done = kaya("pending", "-i", key, "-o", "StrictHostKeyChecking=no",
+                f"{sshd.user}@127.0.0.1:{sshd.port}", home=tmp_path)
+    assert done.returncode in (3, 4)
+    assert "control.kaya" in done.stderr
+
+
+@pytest.mark.parametrize("words,text", [
+    (["pending"], "name a gateway"),
+    (["pending", "a", "b"], 'unexpected word "b"'),
+    (["approve"], "name a gateway"),
+    (["approve", "gw"], "name the command by its id"),
+    (["approve", "gw", "XYZ"], "is no id"),
+    (["approve", "gw", "../0123456789abcdef.1"], "is no id"),
+    (["approve", "--state", "/s", "gw", "0123"], "is no id"),
+    (["deny", "gw", "0123456789abcdef", "a\nb"], "one line"),
+    (["deny", "gw", "0123456789abcdef", 300 * "x"], "too long"),
+])
+def test_a_wrong_use_is_told(words, text):
+    done = kaya(*words)
+    assert done.returncode == 2
+    assert text in done.stderr
+
+
+def test_an_unreachable_gateway_is_3(tmp_path):
+    done = kaya("pending", f"127.0.0.1:{free_port()}", home=tmp_path)
+    assert done.returncode == 3
+    done = kaya("pending", "--state", tmp_path)
+    assert done.returncode == 3

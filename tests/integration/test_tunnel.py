@@ -418,7 +418,8 @@ def test_a_wrong_use_is_2_and_says_what_is_right(home, words, told):
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("command", ["tunnel", "pub", "sub", "status"])
+@pytest.mark.parametrize("command", ["tunnel", "pub", "sub", "status",
+                                     "pending", "approve", "deny", "audit"])
 def test_each_command_has_help(command):
     done = run(command, "--help")
     assert done.returncode == 0
