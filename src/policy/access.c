@@ -171,6 +171,12 @@ access_is_of_role(const struct access *access, struct span role)
 	return span_equal(role_of(access), role);
 }
 
+struct span
+access_role(const struct access *access)
+{
+	return role_of(access);
+}
+
 /* ---- what is looked at ---- */
 
 uint16_t

@@ -56,6 +56,7 @@ struct access_refusal {
 enum {
 	ACCESS_HELD_MAX_BYTES = 64 * 1024, /* a packet; larger is refused */
 	ACCESS_QUESTIONS_MAX = 32, /* of one connection */
+	ACCESS_HELD_ALL_MAX_BYTES = 2 * ACCESS_HELD_MAX_BYTES, /* the same */
 };
 
 enum access_asking {
@@ -148,6 +149,9 @@ bool access_change(struct access *access, const struct policy *policy,
 
 /* Whether that is the role that it was given at the start. */
 bool access_is_of_role(const struct access *access, struct span role);
+
+/* The role that it was given at the start; good as long as it is. */
+struct span access_role(const struct access *access);
 
 /* What the walks are to give out, after each packet anew. */
 uint16_t access_client_mask(const struct access *access);

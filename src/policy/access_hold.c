@@ -185,14 +185,19 @@ begin(struct access *access, const struct access_publishing *p,
 	return ACCESS_DONE;
 }
 
-static size_t
-count_held(const struct access *access)
+/* Whether there is room for one more, of so many bytes. */
+static bool
+has_room(const struct access *access, size_t bytes)
 {
 	size_t count = 0;
 
-	for (const struct access_held *h = access->held; h != NULL; h = h->next)
+	for (const struct access_held *h = access->held; h != NULL;
+	     h = h->next) {
 		count++;
-	return count;
+		bytes += h->len;
+	}
+	return count < ACCESS_QUESTIONS_MAX &&
+	       bytes <= ACCESS_HELD_ALL_MAX_BYTES;
 }
 
 static bool
@@ -219,7 +224,7 @@ not_held(
 	    p->refusal.topic.len > APPROVAL_TOPIC_MAX)
 		return APPROVAL_TOO_LARGE;
 	if ((waits && one_waits(access)) ||
-	    count_held(access) >= ACCESS_QUESTIONS_MAX)
+	    !has_room(access, p->item->bytes.len))
 		return APPROVAL_ONE_OF_N;
 	return APPROVAL_NONE;
 }
@@ -243,7 +248,7 @@ enum access_result
 access_ask(struct access *access, struct access_publishing *p,
     enum access_asking asking)
 {
-	if (count_held(access) < ACCESS_QUESTIONS_MAX)
+	if (has_room(access, 0))
 		return begin(access, p, asking, false);
 	p->refusal.cause = APPROVAL_ONE_OF_N;
 	return access_refuse(access, p->result, &p->item->publish, &p->refusal);

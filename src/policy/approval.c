@@ -52,6 +52,19 @@ approval_may_follow(enum approval_state state, enum approval_state next)
 	return false;
 }
 
+enum approval_cause
+approval_cause_of(enum approval_state state)
+{
+	static const enum approval_cause reported[APPROVAL_STATE_COUNT] = {
+	    [APPROVAL_EXPIRED] = APPROVAL_TIME_LIMIT,
+	    [APPROVAL_LOST] = APPROVAL_LINK_LOST,
+	    [APPROVAL_SUPERSEDED] = APPROVAL_OVERTAKEN,
+	    [APPROVAL_REVOKED] = APPROVAL_POLICY_CHANGED,
+	};
+
+	return reported[state];
+}
+
 /* ---- the table ---- */
 
 struct approval_table *
@@ -249,19 +262,6 @@ approval_deny(struct approval_table *table, struct span id,
 
 /* ---- what happens meanwhile ---- */
 
-static enum approval_cause
-cause_of(enum approval_state state)
-{
-	static const enum approval_cause reported[APPROVAL_STATE_COUNT] = {
-	    [APPROVAL_EXPIRED] = APPROVAL_TIME_LIMIT,
-	    [APPROVAL_LOST] = APPROVAL_LINK_LOST,
-	    [APPROVAL_SUPERSEDED] = APPROVAL_OVERTAKEN,
-	    [APPROVAL_REVOKED] = APPROVAL_POLICY_CHANGED,
-	};
-
-	return reported[state];
-}
-
 bool
 approval_report(struct approval_table *table,
     const struct approval_owner *owner, enum approval_state state)
@@ -282,9 +282,9 @@ approval_report(struct approval_table *table,
 		approval_put_free(table, command);
 		return true;
 	}
-	if (cause_of(state) == APPROVAL_NONE)
+	if (approval_cause_of(state) == APPROVAL_NONE)
 		return false;
-	end(table, command, state, cause_of(state));
+	end(table, command, state, approval_cause_of(state));
 	return true;
 }
 

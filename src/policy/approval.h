@@ -36,7 +36,7 @@
 
 enum {
 	APPROVAL_COMMANDS_MAX = 1024,
-	APPROVAL_COMMANDS_EACH = 16, /* of one identity */
+	APPROVAL_COMMANDS_EACH = 16, /* HELD of one identity */
 	APPROVAL_PERMITS_MAX = 1024,
 	APPROVAL_TOPIC_MAX = 1024, /* bytes; of a longer one nothing is held */
 	APPROVAL_TEXT_MAX = 1024, /* bytes of payload shown to people */
@@ -104,6 +104,10 @@ enum approval_cause {
 const char *approval_state_name(enum approval_state state);
 const char *approval_cause_name(enum approval_cause cause);
 const char *approval_cause_text(enum approval_cause cause);
+
+/* What an owner's report of EXPIRED, LOST, SUPERSEDED or REVOKED means; NONE of
+ * any other state. */
+enum approval_cause approval_cause_of(enum approval_state state);
 
 /* The table of successors. */
 bool approval_may_follow(enum approval_state state, enum approval_state next);

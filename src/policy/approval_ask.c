@@ -11,7 +11,8 @@ count_of(const struct approval_table *table, const char *publisher)
 	size_t place = 0, count = 0;
 
 	while ((command = approval_next(table, &place)) != NULL)
-		count += strcmp(command->publisher, publisher) == 0;
+		count += command->state == APPROVAL_HELD &&
+			 strcmp(command->publisher, publisher) == 0;
 	return count;
 }
 

@@ -67,6 +67,16 @@ is_safe_state(const struct policy_approval *approval,
 	return false;
 }
 
+/* Of two that publish the same, the one that agrees publishes, too. */
+static bool
+may_ask(const struct policy_who *who, const struct policy_approval *approval)
+{
+	return approval->from_count == 0 ||
+	       policy_approval_has(who, approval, POLICY_PART_FROM) ||
+	       (approval->mode == POLICY_TWICE &&
+		   policy_approval_has(who, approval, POLICY_PART_BY));
+}
+
 /* What a role permits, where the topic is protected. */
 static enum policy_verdict
 protection_of(const struct policy_who *who,
@@ -79,10 +89,7 @@ protection_of(const struct policy_who *who,
 		return POLICY_PROTECTED_RETAIN;
 	if (policy_approval_has(who, approval, POLICY_PART_BREAK_GLASS))
 		return POLICY_BREAK_GLASS;
-	if (approval->from_count > 0 &&
-	    !policy_approval_has(who, approval, POLICY_PART_FROM))
-		return POLICY_PROTECTED_FROM;
-	return POLICY_APPROVAL;
+	return may_ask(who, approval) ? POLICY_APPROVAL : POLICY_PROTECTED_FROM;
 }
 
 static enum policy_verdict

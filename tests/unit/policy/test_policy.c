@@ -374,12 +374,17 @@ test_a_safe_state_never_needs_approval(void **state)
 {
 	struct policy *p = make_policy(valves);
 	struct policy_message unseen = command("off");
+	const struct policy_rule *why;
 
 	assert_int_equal(
 	    publish(p, "ann", "plant/1/valve", command("off"), NULL),
 	    POLICY_ALLOWED);
-	assert_int_equal(publish(p, "eve", "plant/1/valve", command("0"), NULL),
+	assert_int_equal(publish(p, "eve", "plant/1/valve", command("0"), &why),
 	    POLICY_ALLOWED);
+	assert_true(policy_is_safe_state(POLICY_ALLOWED, why));
+	assert_int_equal(publish(p, "eve", "plant/1/lamp", command("0"), &why),
+	    POLICY_ALLOWED);
+	assert_false(policy_is_safe_state(POLICY_ALLOWED, why));
 	assert_int_equal(
 	    publish(p, "ann", "plant/1/valve", command("off "), NULL),
 	    POLICY_APPROVAL);
@@ -388,6 +393,56 @@ test_a_safe_state_never_needs_approval(void **state)
 	unseen.payload = (struct span){0};
 	assert_int_equal(
 	    publish(p, "ann", "plant/1/valve", unseen, NULL), POLICY_APPROVAL);
+	policy_free(p);
+}
+
+static void
+test_where_two_publish_the_same_both_may_ask(void **state)
+{
+	struct policy *p = make_policy(
+	    "roles:\n"
+	    "  - {name: asks, publish: t}\n"
+	    "  - {name: agrees, publish: t}\n"
+	    "  - {name: other, publish: t}\n"
+	    "identities:\n"
+	    "  - {names: ann, roles: asks}\n"
+	    "  - {names: bob, roles: agrees}\n"
+	    "  - {names: cy, roles: other}\n"
+	    "approval:\n"
+	    "  - {name: a, topics: t, from: asks, by: agrees, mode: twice}\n");
+
+	assert_int_equal(
+	    publish(p, "ann", "t", command("on"), NULL), POLICY_APPROVAL);
+	assert_int_equal(
+	    publish(p, "bob", "t", command("on"), NULL), POLICY_APPROVAL);
+	assert_int_equal(
+	    publish(p, "cy", "t", command("on"), NULL), POLICY_PROTECTED_FROM);
+	policy_free(p);
+}
+
+static void
+test_permits_are_found_by_their_topic(void **state)
+{
+	struct policy *p =
+	    make_policy("roles: [{name: r, publish: '#'}]\n"
+			"approval:\n"
+			"  - {name: a, topics: a, by: r, mode: permissive,\n"
+			"     permit_topic: p}\n"
+			"  - {name: b, topics: b, by: r}\n"
+			"  - {name: c, topics: c, by: r, mode: permissive,\n"
+			"     permit_topic: p}\n");
+	size_t place = 0;
+
+	assert_string_equal(
+	    policy_permit_next(p, span_of_str("p"), &place)->name, "a");
+	assert_string_equal(
+	    policy_permit_next(p, span_of_str("p"), &place)->name, "c");
+	assert_null(policy_permit_next(p, span_of_str("p"), &place));
+	place = 0;
+	assert_null(policy_permit_next(p, span_of_str("a"), &place));
+	assert_string_equal(
+	    policy_approval_named(p, span_of_str("b"))->topics[0], "b");
+	assert_null(policy_approval_named(p, span_of_str("d")));
 	policy_free(p);
 }
 
@@ -435,6 +490,8 @@ main(void)
 	    cmocka_unit_test(test_a_name_may_be_part_of_a_level),
 	    cmocka_unit_test(test_a_protected_topic_needs_approval),
 	    cmocka_unit_test(test_a_safe_state_never_needs_approval),
+	    cmocka_unit_test(test_where_two_publish_the_same_both_may_ask),
+	    cmocka_unit_test(test_permits_are_found_by_their_topic),
 	    cmocka_unit_test(test_roles_of_an_approval_are_known),
 	};
 

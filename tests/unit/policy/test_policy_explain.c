@@ -12,7 +12,7 @@ static const char plant[] =
     "identities:\n"
     "  - {names: pump, roles: [sensor, clerk]}\n"
     "approval:\n"
-    "  - {name: valves, topics: v, by: sensor}\n";
+    "  - {name: valves, topics: v, by: sensor, safe_state: off}\n";
 
 static void
 check(const struct policy_who *who, struct policy_question question,
@@ -84,6 +84,12 @@ test_each_verdict_has_its_sentence(void **state)
 	    &pump, to("a/+"), "\"a/+\" is no topic name of MQTT", NULL);
 	check_publish(&pump, to("v"),
 	    "v is protected by approval valves: somebody else has to agree",
+	    "topics: v");
+	message = to("v");
+	message.payload = span_of_str("off");
+	message.size = 3;
+	check_publish(&pump, message,
+	    "v is protected by approval valves, and this is a safe state",
 	    "topics: v");
 	policy_free(policy);
 }
