@@ -168,8 +168,8 @@ on_snapshot(struct child *child, uint64_t generation, int fd)
 	struct snapshot *snapshot;
 	int result = 0;
 
-	snapshot = snapshot_unpack(
-	    fd, child->options->overrides, child->policy, &err);
+	snapshot =
+	    snapshot_unpack(fd, child->options->overrides, child->policy, &err);
 	if (snapshot == NULL) {
 		result = -1;
 	} else if (!child->is_started) {
@@ -242,7 +242,8 @@ prepare(struct child *child, struct err *err)
 		return err_set_errno(err, ERR_SYSTEM, "no random bytes");
 	child->team.workers = child->workers;
 	child->team.roster = roster_new();
-	if (child->team.roster == NULL)
+	child->team.stops = stops_new();
+	if (child->team.roster == NULL || child->team.stops == NULL)
 		return err_set(err, ERR_NOMEM, "no memory");
 	child->loop = loop_new(err);
 	if (child->loop == NULL)
@@ -270,6 +271,7 @@ wind_up(struct child *child)
 		free(child->report[i]);
 	}
 	roster_free(child->team.roster);
+	stops_free(child->team.stops);
 	snapshot_policy_unref(child->policy);
 	monitor_stop(&child->monitor);
 	loop_watch_stop(&child->done);

@@ -39,6 +39,27 @@
 	/* parent: value = enum monitor_enrolled; payload = a sentence for */  \
 	/* the user */                                                         \
 	X(MONITOR_ENROLLED)                                                    \
+	/* child: somebody else has to decide; value = enum access_asking; */  \
+	/* payload = struct monitor_question (monitor_approval.h) */           \
+	X(MONITOR_QUESTION)                                                    \
+	/* parent: value = enum monitor_decision; payload = struct */          \
+	/* monitor_decided */                                                  \
+	X(MONITOR_DECIDED)                                                     \
+	/* child: what became of a held publish; value = enum */               \
+	/* approval_state; payload = u32 its number */                         \
+	X(MONITOR_REPORT)                                                      \
+	/* child: the connection that asked is gone */                         \
+	X(MONITOR_GONE)                                                        \
+	/* child: a safe state passes; payload = the topic */                  \
+	X(MONITOR_STOPPED)                                                     \
+	/* child: value = enum access_permit; payload = monitor_question */    \
+	X(MONITOR_PERMIT)                                                      \
+	/* child: refused before it was held; value = enum approval_cause; */  \
+	/* payload = monitor_question */                                       \
+	X(MONITOR_NOT_HELD)                                                    \
+	/* parent: to who listens; value = enum access_own; payload = */       \
+	/* struct monitor_told */                                              \
+	X(MONITOR_TELL)                                                        \
 	/* parent to control: a descriptor of a sealed memfd (snapshot.h) */   \
 	X(MONITOR_SNAPSHOT)                                                    \
 	/* control: the snapshot of generation `ticket` is in force (value 0), \

@@ -70,6 +70,7 @@ stop(struct parent *parent)
 		return;
 	parent->is_stopping = true;
 	notify_systemd("STOPPING=1");
+	parent_revoke_approvals(parent, APPROVAL_STOPPING);
 	log_event(LOG_LEVEL_INFO, "parent", "stop",
 	    "no more connections; what is on its way goes out");
 	monitor_send(&parent->child_control, MONITOR_DRAIN, (int32_t)drain_ms,
@@ -277,6 +278,7 @@ start(
 	parent->control =
 	    control_new(parent->loop, path, parent_on_request, parent, err);
 	if (parent->control == NULL || parent_open_audit(parent, err) != 0 ||
+	    parent_start_approvals(parent, err) != 0 ||
 	    parent_start_brokers(
 		parent, &parent->settings, &parent->brokers, err) != 0)
 		return -1;
@@ -322,6 +324,7 @@ static void
 wind_up(struct parent *parent)
 {
 	wait_for_child(parent);
+	parent_end_approvals(parent);
 	control_free(parent->control);
 	parent_stop_brokers(&parent->brokers);
 	parent_stop_brokers(&parent->pending_brokers);

@@ -28,6 +28,9 @@ static const struct {
     {"invite", parent_invite, RIGHT_INVITE},
     {"invitations", parent_list_invitations, RIGHT_INVITE},
     {"cancel-invitation", parent_cancel_invitation, RIGHT_INVITE},
+    {"pending", parent_pending, RIGHT_AGREE},
+    {"approve", parent_approve, RIGHT_AGREE},
+    {"deny", parent_deny, RIGHT_AGREE},
 };
 
 /* ---- who ---- */

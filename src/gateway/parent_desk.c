@@ -142,7 +142,9 @@ parent_on_desk(void *arg, const struct monitor_message *message, int fd)
 		/* While draining, one thread ends before another. */
 		if (!desk->parent->is_stopping)
 			parent_child_is_gone(desk->parent);
-	} else if (message->op == MONITOR_SIGN)
+	} else if (parent_approval_on_desk(desk, message))
+		return;
+	else if (message->op == MONITOR_SIGN)
 		sign(desk, message);
 	else if (message->op == MONITOR_CONNECT)
 		start_connect(desk, message);

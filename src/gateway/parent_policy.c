@@ -83,6 +83,8 @@ parent_policy_in_force(struct parent *parent)
 {
 	if (!parent->policy_sent.is_set)
 		return;
+	/* What is held was asked for under the one before. */
+	parent_revoke_approvals(parent, APPROVAL_POLICY_CHANGED);
 	parent_policy_drop(&parent->policy);
 	parent->policy = parent->policy_sent;
 	parent->policy_sent = (struct parent_policy){.is_set = false};

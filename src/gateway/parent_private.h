@@ -10,11 +10,13 @@
  *	parent_enroll   a key that comes in by a code
  *	parent_invite   those codes: made, listed, cancelled
  *	parent_control  the control socket, and control.kaya through SSH
+ *	parent_approval commands that need two people (parent_approval.h)
  *	parent_status   how the gateway is
  *	parent_audit    the log of what was decided
  *	parent_policy   who may ask and decide what
  */
 
+#include "approval.h"
 #include "audit.h"
 #include "child.h"
 #include "connector.h"
@@ -32,6 +34,7 @@
 
 enum { PARENT_SIGNALS = 4 };
 
+struct approvals;
 struct parent;
 struct errand;
 struct enrolment;
@@ -84,6 +87,7 @@ struct parent {
 	struct parent_watches pending_watches; /* over those that were sent */
 	struct control *control;
 	struct audit *audit;
+	struct approvals *approvals;
 	struct parent_policy policy, policy_sent;
 
 	uint64_t generation; /* of the last snapshot that was sent */
@@ -192,6 +196,37 @@ parent_request_fn parent_start_status;
 parent_request_fn parent_invite; /* NAME SECONDS ROLE|- one|more */
 parent_request_fn parent_list_invitations;
 parent_request_fn parent_cancel_invitation; /* NAME */
+
+/* ---- parent_approval ---- */
+
+int parent_start_approvals(struct parent *parent, struct err *err);
+void parent_end_approvals(struct parent *parent);
+
+/* Nothing that is held is let go any more: POLICY_CHANGED, STOPPING. */
+void parent_revoke_approvals(struct parent *parent, enum approval_cause cause);
+
+/* A message of the child's; false where it is about something else. */
+bool parent_approval_on_desk(
+    struct desk *desk, const struct monitor_message *message);
+
+/* Somebody, by the policy in force, agrees or denies; with approval_agree's
+ * and approval_deny's results.  How it ends is told later: see
+ * parent_approval_wait. */
+struct approval_judgement {
+	const struct policy_who *who;
+	struct span id, reason;
+	bool agrees;
+};
+enum approval_cause parent_approval_judge(
+    struct parent *parent, const struct approval_judgement *judgement);
+
+parent_request_fn parent_pending;
+parent_request_fn parent_approve; /* ID */
+parent_request_fn parent_deny; /* ID REASON */
+
+/* What approve and deny led to, for who waits with this ticket. */
+void parent_approval_answer(struct parent *parent, uint64_t ticket,
+    const struct approval_command *command);
 
 /* ---- parent_status ---- */
 

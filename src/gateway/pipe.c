@@ -111,6 +111,7 @@ pipe_end(struct pipe *pipe)
 	if (pipe->state == PIPE_ENDED)
 		return;
 	pipe_gather_forget(pipe);
+	pipe_approval_leave(pipe);
 	if (pipe->state != PIPE_WAITING)
 		log_close(pipe);
 	pipe->state = PIPE_ENDED;
@@ -143,12 +144,13 @@ bool
 pipe_is_quiet(const struct pipe *pipe)
 {
 	return pipe->state != PIPE_WAITING && buf_len(&pipe->to_broker) == 0 &&
-	       buf_len(&pipe->to_client) == 0;
+	       buf_len(&pipe->to_client) == 0 && pipe->holds == NULL;
 }
 
 void
 pipe_detach(struct pipe *pipe)
 {
+	pipe_approval_leave(pipe);
 	if (pipe_gather_settle(pipe) && pipe->state == PIPE_OPEN &&
 	    buf_len(&pipe->to_broker) > 0) {
 		link_out(pipe);

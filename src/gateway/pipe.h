@@ -33,6 +33,12 @@ void pipe_open(struct session *session, const struct ssh_event *event);
 void pipe_on_connected(
     struct pipe *pipe, int32_t broker, int fd, struct span why);
 
+/* The parent has decided about a publish (MONITOR_DECIDED). */
+void pipe_on_decided(struct pipe *pipe, int32_t decision, struct span payload);
+
+/* The parent tells who listens (MONITOR_TELL). */
+void pipes_on_told(struct worker *worker, int32_t what, struct span payload);
+
 /* What the session hands on. */
 void pipe_on_data(struct pipe *pipe, struct span data);
 void pipe_on_eof(struct pipe *pipe);

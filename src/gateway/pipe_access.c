@@ -41,7 +41,9 @@ log_verdict(struct pipe *pipe, enum log_level level, const char *event,
 	log_span(&line, "topic", refusal->topic);
 	log_u64(&line, "qos", refusal->qos);
 	log_str(&line, "why",
-	    refusal->verdict == POLICY_ALLOWED
+	    refusal->cause != APPROVAL_NONE
+		? approval_cause_text(refusal->cause)
+	    : refusal->verdict == POLICY_ALLOWED
 		? "the role permits fewer messages"
 		: policy_verdict_text(refusal->verdict));
 	if (refusal->why != NULL) {
@@ -83,37 +85,13 @@ on_refused(void *arg, const struct access_refusal *refusal)
 
 	note_refusal(pipe, refusal);
 
+	pipe_approval_refused(pipe, refusal);
 	if (*told != 0 && now - *told < REFUSALS_EACH_MS) {
 		pipe->refusals_untold++;
 		return;
 	}
 	*told = now;
 	log_verdict(pipe, LOG_LEVEL_INFO, "refuse", refusal);
-}
-
-/* There is nobody to be asked yet. */
-static bool
-on_ask(void *arg, const struct access_question *question)
-{
-	(void)arg;
-	(void)question;
-	return false;
-}
-
-static void
-on_stopped(void *arg, struct span topic)
-{
-	(void)arg;
-	(void)topic;
-}
-
-static void
-on_permit(
-    void *arg, const struct policy_approval *rule, enum access_permit permit)
-{
-	(void)arg;
-	(void)rule;
-	(void)permit;
 }
 
 /* ---- packets ---- */
@@ -174,9 +152,11 @@ pipe_access_begin(
 	    .events = {.to_broker = to_broker,
 		.to_client = to_client,
 		.refused = on_refused,
-		.ask = on_ask,
-		.stopped = on_stopped,
-		.permit = on_permit,
+		.ask = pipe_approval_ask,
+		.let_go = pipe_approval_let_go,
+		.lost = pipe_approval_lost,
+		.stopped = pipe_approval_stopped,
+		.permit = pipe_approval_permit,
 		.arg = pipe},
 	};
 	pipe->access = access_new(&options);
@@ -220,6 +200,7 @@ pipe_access_packet(struct pipe *pipe, struct mqtt_walk *from,
 		if (from == &pipe->from_client &&
 		    refused == pipe->facts.refused)
 			pipe_facts_note_topic(&pipe->facts, item->topic);
+		pipe_approval_listen(pipe);
 		return true;
 	case ACCESS_BAD_ALIAS:
 		pipe->why = "a topic alias that stands for nothing";
@@ -237,9 +218,13 @@ pipe_access_packet(struct pipe *pipe, struct mqtt_walk *from,
 bool
 pipe_access_settle(struct pipe *pipe)
 {
-	if (pipe->access == NULL ||
-	    access_settle(pipe->access, &pipe->from_client, &pipe->from_broker))
+	if (pipe->access == NULL)
 		return true;
+	if (access_settle(
+		pipe->access, &pipe->from_client, &pipe->from_broker)) {
+		set_masks(pipe);
+		return true;
+	}
 	pipe->why = "no memory";
 	return false;
 }

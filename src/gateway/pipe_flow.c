@@ -247,6 +247,7 @@ pipe_on_data(struct pipe *pipe, struct span data)
 void
 pipe_on_eof(struct pipe *pipe)
 {
+	pipe_approval_leave(pipe);
 	pipe->client_eof = true; /* pipe_flush tells the broker in its turn */
 }
 

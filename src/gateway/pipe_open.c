@@ -175,10 +175,11 @@ pipe_open(struct session *session, const struct ssh_event *event)
 	mqtt_walk_init(&pipe->from_client, MQTT_FROM_CLIENT, limits);
 	mqtt_walk_init(
 	    &pipe->from_broker, MQTT_FROM_BROKER, &pipe->setup->mqtt_down);
-	/* What the walk held, a window's worth, and what CONNECT is given. */
-	buf_init(&pipe->to_broker, (size_t)session->setup->ssh.window_bytes +
-				       limits->connect_max + limits->hold_max +
-				       CONNECT_GROWTH);
+	/* What the walk held, a window's worth, what CONNECT is given, and what
+	 * was held. */
+	buf_init(&pipe->to_broker,
+	    (size_t)session->setup->ssh.window_bytes + limits->connect_max +
+		limits->hold_max + CONNECT_GROWTH + ACCESS_HELD_ALL_MAX_BYTES);
 	buf_init(&pipe->to_client, TO_CLIENT_MAX_BYTES);
 	pipe_link_in(pipe, &session->pipes);
 	ssh_conn_set_channel_data(session->conn, event->channel, pipe);

@@ -11,6 +11,7 @@
  *	pipe_gather what one turn brought, not copied
  *	pipe_access the policy's say
  *	pipe_facts  what is told of the client
+ *	pipe_approval what needs two people
  */
 
 #include "access.h"
@@ -19,6 +20,10 @@
 #include "pipe.h"
 #include "pipe_facts.h"
 #include "pipe_gather.h"
+
+enum { PIPE_BACKLOG_MAX = 256 * 1024 }; /* of a client that reads slowly */
+
+struct pipe_hold;
 
 struct pipe {
 	struct worker *worker;
@@ -36,6 +41,9 @@ struct pipe {
 	struct access *access; /* from CONNECT on, where there is one */
 	uint32_t refusal_told_ms[3]; /* by policy_action; 0: none was */
 	uint32_t refusals_untold;
+	struct pipe_hold *holds; /* publishes that wait for the parent */
+	struct pipe *hears_next, **hears_link; /* of who listens; NULL: not */
+	uint64_t notices_from_ms; /* see may_notify */
 	struct buf to_broker;
 	struct buf to_client; /* what the channel could not take */
 	size_t owed; /* bytes of DATA not given back yet */
@@ -51,6 +59,7 @@ struct pipe {
 	bool is_control; /* it leads to the gateway itself: no MQTT */
 	bool has_names; /* the device's CONNECT was read */
 	bool has_connect; /* and went on */
+	bool has_asked; /* the parent knows of it */
 	bool client_eof;
 	bool broker_eof;
 	const char *why;
@@ -101,6 +110,22 @@ bool pipe_access_packet(struct pipe *pipe, struct mqtt_walk *from,
 
 /* What was read was walked: packets of our own may go; false as above. */
 bool pipe_access_settle(struct pipe *pipe);
+
+/* ---- pipe_approval: access_events, and what else it has to know ---- */
+
+bool pipe_approval_ask(void *arg, const struct access_question *question);
+enum approval_cause pipe_approval_let_go(void *arg, uint32_t number);
+void pipe_approval_lost(void *arg, uint32_t number);
+void pipe_approval_stopped(void *arg, struct span topic);
+void pipe_approval_permit(
+    void *arg, const struct policy_approval *rule, enum access_permit permit);
+/* The refusal of a publish to a protected topic. */
+void pipe_approval_refused(
+    struct pipe *pipe, const struct access_refusal *refusal);
+/* The client may have subscribed to what is the gateway's own. */
+void pipe_approval_listen(struct pipe *pipe);
+/* The device is done: what it asked for is lost.  May be called again. */
+void pipe_approval_leave(struct pipe *pipe);
 
 /* Nothing more goes either way; freed when this turn is over. */
 void pipe_end(struct pipe *pipe);

@@ -1,6 +1,7 @@
 #include "snapshot.h"
 
 #include "log.h"
+#include "pubkey.h"
 #include "wire.h"
 
 #include <fcntl.h>
@@ -324,15 +325,23 @@ unpack_policy(struct span *in, struct snapshot *snapshot,
 	char name[4096];
 	struct policy_source source = {
 	    .file = name, .on_fault = on_policy_fault, .arg = &faults};
+	uint8_t digest[PUBKEY_DIGEST_BYTES];
 
 	if (!take_file(in, name, sizeof name, &source.bytes))
 		return err_set(err, ERR_FAILED, "the snapshot is cut off");
 	if (name[0] == '\0')
 		return 0;
+	pubkey_digest(source.bytes, digest);
+	if (before != NULL &&
+	    memcmp(before->digest, digest, sizeof digest) == 0) {
+		snapshot->policy = snapshot_policy_ref(before);
+		return 0;
+	}
 	policy = calloc(1, sizeof *policy);
 	if (policy == NULL)
 		return err_set(err, ERR_NOMEM, "no memory");
 	policy->refs = 1;
+	memcpy(policy->digest, digest, sizeof digest);
 	source.format = policy_guess_format(source.bytes);
 	policy->policy = policy_new(&source);
 	if (policy->policy == NULL) {

@@ -13,6 +13,7 @@
 #include "keyring.h"
 #include "mqtt_walk.h"
 #include "policy.h"
+#include "pubkey.h"
 #include "settings.h"
 #include "ssh_conn.h"
 
@@ -37,6 +38,7 @@ void snapshot_setup_unref(struct snapshot_setup *setup);
 struct snapshot_policy {
 	_Atomic uint32_t refs;
 	struct policy *policy;
+	uint8_t digest[PUBKEY_DIGEST_BYTES]; /* of its text */
 };
 struct snapshot_policy *snapshot_policy_ref(struct snapshot_policy *policy);
 void snapshot_policy_unref(struct snapshot_policy *policy); /* NULL is fine */
@@ -76,10 +78,11 @@ int snapshot_pack(const struct snapshot_parts *parts, struct err *err);
  * Read what snapshot_pack wrote (`fd` stays the caller's); `overrides` are the
  * command line's words, as at the start.  Lines of key files that mean nothing
  * are logged, and so is every fault of the policy, in whose place the one
- * `before` stays (NULL: it is a failure).  NULL and `err` on failure.
+ * `before` stays (NULL: it is a failure).  It also stays where nothing has
+ * changed in it.  NULL and `err` on failure.
  */
 struct snapshot *snapshot_unpack(int fd,
-    const struct settings_overrides *overrides,
-    struct snapshot_policy *before, struct err *err);
+    const struct settings_overrides *overrides, struct snapshot_policy *before,
+    struct err *err);
 
 #endif

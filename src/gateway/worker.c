@@ -278,6 +278,12 @@ on_monitor(void *arg, const struct monitor_message *message, int fd)
 		pipe_on_connected(asker, message->value, fd,
 		    span_of(message->payload, message->len));
 		fd = -1;
+	} else if (asker != NULL && message->op == MONITOR_DECIDED) {
+		pipe_on_decided(asker, message->value,
+		    span_of(message->payload, message->len));
+	} else if (message->op == MONITOR_TELL) {
+		pipes_on_told(worker, message->value,
+		    span_of(message->payload, message->len));
 	}
 	if (fd >= 0)
 		close(fd);

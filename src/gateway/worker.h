@@ -15,6 +15,7 @@
 #include "slots.h"
 #include "snapshot.h"
 #include "ssh_cipher.h"
+#include "stops.h"
 #include "wheel.h"
 
 #include <pthread.h>
@@ -51,6 +52,7 @@ struct worker_probe;
 struct worker_team {
 	struct worker *workers; /* by their index */
 	struct roster *roster;
+	struct stops *stops;
 };
 
 struct worker {
@@ -67,6 +69,7 @@ struct worker {
 	uint64_t tick_at_ms; /* UINT64_MAX: it does not run */
 
 	struct session *sessions; /* all of them */
+	struct pipe *hearers; /* that subscribed to the gateway's own topics */
 	struct pipe *orphans; /* pipes that outlive their sessions */
 	struct slots tickets; /* sessions and pipes that asked the parent */
 

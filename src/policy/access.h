@@ -100,10 +100,10 @@ struct access_events {
 	 */
 	bool (*ask)(void *arg, const struct access_question *question);
 	/*
-	 * What may go is about to: NULL, and it has; or the answer that it
-	 * gets instead.
+	 * What may go is about to: NONE, and it has; or why it must not after
+	 * all, which its client is told.
 	 */
-	const struct access_answer *(*let_go)(void *arg, uint32_t number);
+	enum approval_cause (*let_go)(void *arg, uint32_t number);
 	/* The client leaves: no answer is wanted any more. */
 	void (*lost)(void *arg, uint32_t number);
 	/* A safe state of a protected topic is about to go to the broker. */

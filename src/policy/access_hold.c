@@ -302,6 +302,18 @@ let_on(struct access *access, const struct access_held *held)
 	return access->events.to_broker(access->events.arg, packet_of(held));
 }
 
+static bool
+keep_back(struct access *access, const struct access_held *held,
+    enum approval_cause cause)
+{
+	const struct access_answer answer = {
+	    .code = MQTT_NOT_AUTHORIZED,
+	    .text = span_of_str(approval_cause_text(cause)),
+	};
+
+	return access_acknowledge(access, held->qos, held->packet_id, &answer);
+}
+
 bool
 access_hold_settle(struct access *access)
 {
@@ -310,18 +322,16 @@ access_hold_settle(struct access *access)
 	/* Before the broker has let the client in nothing gets out. */
 	while (access->has_connack && *link != NULL) {
 		struct access_held *held = *link;
-		const struct access_answer *answer;
+		enum approval_cause cause;
 		bool done;
 
 		if (!held->may_go) {
 			link = &held->next;
 			continue;
 		}
-		answer =
-		    access->events.let_go(access->events.arg, held->number);
-		done = answer == NULL ? let_on(access, held)
-				      : access_acknowledge(access, held->qos,
-					    held->packet_id, answer);
+		cause = access->events.let_go(access->events.arg, held->number);
+		done = cause == APPROVAL_NONE ? let_on(access, held)
+					      : keep_back(access, held, cause);
 		take_out(link);
 		if (!done)
 			return false;

@@ -40,7 +40,7 @@ struct desk {
 	uint32_t asked; /* the last question's number */
 	uint64_t within_ms;
 	bool is_deaf; /* nobody can be asked */
-	const struct access_answer *late; /* what let_go says */
+	enum approval_cause late; /* what let_go says */
 	struct policy_rate rate;
 	bool is_quiet; /* count, and note nothing */
 	size_t seen;
@@ -167,7 +167,7 @@ on_ask(void *arg, const struct access_question *question)
 	return !desk->is_deaf;
 }
 
-static const struct access_answer *
+static enum approval_cause
 on_let_go(void *arg, uint32_t number)
 {
 	const struct desk *desk = arg;
@@ -528,12 +528,11 @@ test_one_that_has_done_its_part_is_thanked_and_goes_nowhere(void **state)
 static void
 test_what_may_go_can_still_be_kept_back(void **state)
 {
-	const struct access_answer late = {0x87, span_of_str("too late")};
 	struct desk *desk = *state;
 
 	open_as(desk, "ann", MQTT_50);
 	publish(desk, (struct publish){"plant/valve", "open", 1, 1});
-	desk->late = &late;
+	desk->late = APPROVAL_TIME_LIMIT;
 	let_go(desk);
 	expect(desk, "asks valves q1 'plant/valve' 'open'\n< PUBACK 1 87\n");
 	let_go(desk);
@@ -903,8 +902,9 @@ test_an_approval_is_not_retained_nor_long(void **state)
 	publish(
 	    desk, (struct publish){"$kaya/deny", "0123", 1, 1, .retain = true});
 	publish(desk, (struct publish){"$kaya/deny", payload, 2, 1});
-	expect(desk, "refused protected-retain none '$kaya/deny'\n< PUBACK 1 87\n"
-		     "refused size none '$kaya/deny'\n< PUBACK 2 97\n");
+	expect(desk,
+	    "refused protected-retain none '$kaya/deny'\n< PUBACK 1 87\n"
+	    "refused size none '$kaya/deny'\n< PUBACK 2 97\n");
 }
 
 static void
