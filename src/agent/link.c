@@ -1,5 +1,6 @@
 #include "link.h"
 
+#include "jump.h"
 #include "link_auth.h"
 #include "link_connect.h"
 
@@ -14,20 +15,21 @@
 enum { CONNECT_MS = 15000, HANDSHAKE_S = 15 };
 
 /* -o words, as a configuration file of their own that is read first. */
+/* Parse one line of ssh_config after the other. */
 static int
-apply_words(
-    ssh_session session, const struct link_options *options, struct err *err)
+parse_lines(ssh_session session, const char *const *lines, size_t count,
+    struct err *err)
 {
 	char path[64];
 	int fd, result;
 
-	if (options->word_count == 0)
+	if (count == 0)
 		return 0;
 	fd = memfd_create("kaya-options", MFD_CLOEXEC);
 	if (fd < 0)
 		return err_set_errno(err, ERR_SYSTEM, "no memfd");
-	for (size_t i = 0; i < options->word_count; i++)
-		dprintf(fd, "%s\n", options->words[i]);
+	for (size_t i = 0; i < count; i++)
+		dprintf(fd, "%s\n", lines[i]);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	lseek(fd, 0, SEEK_SET);
 	result = ssh_options_parse_config(session, path);
@@ -46,13 +48,64 @@ apply_config(
 	    strcmp(options->ssh_config, "none") == 0)
 		return 0;
 	if (options->ssh_config != NULL &&
-	    access(options->ssh_config, R_OK) != 0)
-		return err_set_errno(
+	    access(options->ssh_config, R_OK) != 0) {
+		err_set_errno(
 		    err, ERR_USAGE, "cannot read %s", options->ssh_config);
+		return err_hint(
+		    err, "-F takes an ssh_config(5) that is there, or none");
+	}
 	if (ssh_options_parse_config(session, options->ssh_config) != SSH_OK)
 		return err_set(
 		    err, ERR_CONFIG, "ssh_config: %s", ssh_get_error(session));
 	return 0;
+}
+
+/* All that ssh_config has for the alias, which stays the host's name. */
+static int
+apply_all(ssh_session session, const struct link_options *options,
+    const char *alias, struct err *err)
+{
+	if (ssh_options_set(session, SSH_OPTIONS_HOST, alias) != 0)
+		return err_set(err, ERR_USAGE, "\"%s\" is no host", alias);
+	if (parse_lines(session, options->words, options->word_count, err) != 0)
+		return -1;
+	return apply_config(session, options, err);
+}
+
+/*
+ * From a HostName on libssh holds what follows in ssh_config against that name,
+ * where ssh holds all of it against the alias.  So a session of its own finds
+ * HostName, and the real one is kept from seeing any.
+ */
+static int
+apply_ssh_config(ssh_session session, const struct link_options *options,
+    const char *alias, struct err *err)
+{
+	ssh_session other = ssh_new();
+	char line[300], *name = NULL;
+	const char *const lines[] = {line};
+	int result;
+
+	if (other == NULL)
+		return err_set(err, ERR_NOMEM, "no memory");
+	result = apply_all(other, options, alias, err);
+	if (result == 0)
+		ssh_options_get(other, SSH_OPTIONS_HOST, &name);
+	ssh_free(other);
+	if (name == NULL || strcmp(name, alias) == 0) {
+		ssh_string_free_char(name);
+		return result != 0 ? -1
+				   : apply_all(session, options, alias, err);
+	}
+	snprintf(line, sizeof line, "HostName %s", alias);
+	ssh_options_set(session, SSH_OPTIONS_HOST, alias);
+	if (parse_lines(session, lines, 1, err) != 0 ||
+	    apply_all(session, options, alias, err) != 0)
+		result = -1;
+	else
+		ssh_options_set(session, SSH_OPTIONS_HOST, name);
+	ssh_string_free_char(name);
+	return result;
 }
 
 /* What enrolment wrote down, then what the user said: the later wins. */
@@ -102,21 +155,29 @@ check_keys(const struct link_options *options, struct err *err)
 	return 0;
 }
 
-/* -J, by the ssh program, which knows all of its own forms. */
+/* The way through other servers, where there is one. */
 static int
-apply_jump(ssh_session session, const char *jump, struct err *err)
+apply_jump(
+    ssh_session session, const struct link_options *options, struct err *err)
 {
-	char command[600];
+	char hops[JUMP_HOPS_SIZE], command[JUMP_COMMAND_SIZE], *proxy = NULL;
 
-	if (jump == NULL)
-		return 0;
-	for (const char *p = jump; *p != '\0'; p++)
-		if (strchr(" \t'\"\\;&|<>$`(){}*?#~\n", *p) != NULL)
-			return err_set(err, ERR_USAGE,
-			    "-J \"%s\" is no list of hosts", jump);
-	snprintf(command, sizeof command, "ssh -W [%%h]:%%p -J %s %%h", jump);
-	if (strchr(jump, ',') == NULL)
-		snprintf(command, sizeof command, "ssh -W [%%h]:%%p %s", jump);
+	if (options->jump != NULL) {
+		snprintf(hops, sizeof hops, "%s", options->jump);
+	} else {
+		/* What libssh made of ProxyJump, or a ProxyCommand. */
+		ssh_options_get(session, SSH_OPTIONS_PROXYCOMMAND, &proxy);
+		if (proxy == NULL)
+			return 0;
+		ssh_string_free_char(proxy);
+		jump_of_config(options, hops, sizeof hops);
+		if (hops[0] == '\0')
+			return 0;
+	}
+	if (strcmp(hops, "none") == 0)
+		snprintf(command, sizeof command, "none");
+	else if (jump_command(options, hops, command, err) != 0)
+		return -1;
 	ssh_options_set(session, SSH_OPTIONS_PROXYCOMMAND, command);
 	return 0;
 }
@@ -140,13 +201,10 @@ configure(struct link *link, const struct link_options *options,
 	if (options->memory == LINK_REMEMBERS &&
 	    dest_enrolled(enrolled, state, dest.host, err) < 0)
 		return -1;
-	if (ssh_options_set(link->session, SSH_OPTIONS_HOST, dest.host) != 0)
-		return err_set(err, ERR_USAGE, "\"%s\" is no host", dest.host);
 	ssh_options_set(link->session, SSH_OPTIONS_PROCESS_CONFIG, &off);
 	ssh_options_set(link->session, SSH_OPTIONS_NODELAY, &on);
-	if (apply_words(link->session, options, err) != 0 ||
-	    apply_config(link->session, options, err) != 0 ||
-	    apply_jump(link->session, options->jump, err) != 0)
+	if (apply_ssh_config(link->session, options, dest.host, err) != 0 ||
+	    apply_jump(link->session, options, err) != 0)
 		return -1;
 	apply_said(link->session, options, &dest, enrolled);
 	ssh_options_set(link->session, SSH_OPTIONS_TIMEOUT, &timeout);
@@ -169,20 +227,28 @@ set_name(struct link *link)
 	ssh_string_free_char(user);
 }
 
+static bool
+is_proxied(const struct link *link)
+{
+	char *proxy = NULL;
+
+	ssh_options_get(link->session, SSH_OPTIONS_PROXYCOMMAND, &proxy);
+	if (proxy == NULL)
+		return false;
+	ssh_string_free_char(proxy);
+	return true;
+}
+
 /* Our own connection, unless a proxy makes it. */
 static int
 connect_to(struct link *link, struct err *err)
 {
-	char *proxy = NULL, *host = NULL;
+	char *host = NULL;
 	unsigned port = 0;
 	socket_t fd;
 
-	if (ssh_options_get(link->session, SSH_OPTIONS_PROXYCOMMAND, &proxy) ==
-		SSH_OK &&
-	    proxy != NULL) {
-		ssh_string_free_char(proxy);
+	if (is_proxied(link))
 		return 0;
-	}
 	ssh_options_get(link->session, SSH_OPTIONS_HOST, &host);
 	ssh_options_get_port(link->session, &port);
 	fd = link_connect(
@@ -212,6 +278,15 @@ shake_hands(struct link *link, struct err *err)
 		err_set(err, ERR_PROTOCOL, "%s: %s", link->name, why);
 		return err_hint(
 		    err, "is it an SSH server, and of this decade?");
+	}
+	if (is_proxied(link)) {
+		err_set(err, ERR_UNREACHABLE,
+		    "%s: the jump host or ProxyCommand that leads there gave "
+		    "up: %s",
+		    link->name, why);
+		return err_hint(err,
+		    "try the same way with ssh -N, which shows "
+		    "what it says");
 	}
 	err_set(err, ERR_UNREACHABLE, "%s: %s", link->name,
 	    why[0] != '\0' ? why : "the connection was closed");

@@ -1,5 +1,7 @@
 #include "ssh_says.h"
 
+#include "dest.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
@@ -32,8 +34,11 @@ ssh_says_path(const char *text, char *path, size_t size)
 static void
 become_ssh(const struct link_options *options, int out)
 {
-	const char *words[8 + 2 * LINK_WORDS_MAX] = {"ssh", "-G"};
+	const char *words[12 + 2 * LINK_WORDS_MAX] = {"ssh", "-G"};
+	struct err ignored = ERR_INIT;
+	struct dest dest;
 	size_t count = 2;
+	char port[8];
 
 	if (options->ssh_config != NULL) {
 		words[count++] = "-F";
@@ -43,8 +48,22 @@ become_ssh(const struct link_options *options, int out)
 		words[count++] = "-o";
 		words[count++] = options->words[i];
 	}
+	/* Our own forms of a destination are more than ssh's. */
+	if (dest_parse(&dest, options->dest, &ignored) != 0)
+		_exit(127);
+	if (options->user != NULL || dest.user[0] != '\0') {
+		words[count++] = "-l";
+		words[count++] =
+		    options->user != NULL ? options->user : dest.user;
+	}
+	if (options->port != 0 || dest.port != 0) {
+		snprintf(port, sizeof port, "%u",
+		    options->port != 0 ? options->port : dest.port);
+		words[count++] = "-p";
+		words[count++] = port;
+	}
 	words[count++] = "--";
-	words[count++] = options->dest;
+	words[count++] = dest.host;
 	dup2(out, STDOUT_FILENO);
 	if (freopen("/dev/null", "w", stderr) == NULL)
 		_exit(127);

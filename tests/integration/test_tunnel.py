@@ -117,8 +117,10 @@ def test_pub_takes_lines_files_and_nothing(sshd_server, tmp_path):
 
 def test_sub_gives_up_after_its_time(sshd_server):
     server = sshd_server
-    assert run("sub", server.dest, "--key", server.key, "--broker",
-               server.target, "-t", "silence", "-W", "1").returncode == 1
+    done = run("sub", server.dest, "--key", server.key, "--broker",
+               server.target, "-t", "silence", "-W", "1")
+    assert done.returncode == 1
+    assert "timed out" in done.stderr
 
 
 def test_a_broker_that_refuses_is_told_in_words(tmp_path, home):
@@ -240,6 +242,28 @@ def test_the_other_family_taken_is_a_failure_too(sshd_server):
             assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+@pytest.mark.parametrize("path,told", [
+    ("file", "there is a file"), (".", "it is a folder"),
+    ("nowhere/socket", "make its folder first")])
+def test_where_no_socket_can_be_the_reason_is_told(
+        path, told, sshd_server, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    done = run("tunnel", "--once", "-i", sshd_server.key, "-L",
+               f"{tmp_path}/{path}", sshd_server.dest)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_star_is_every_address_of_both_families(sshd_server):
+    port = free_port()
+    with Kaya("tunnel", "-i", sshd_server.key, "-b", sshd_server.target,
+              "-L", f"*:{port}", sshd_server.dest) as tunnel:
+        tunnel.wait_for_log("event=up")
+        for address in ("127.0.0.1", "::1"):
+            publish(port, "t", "x", "-h", address)
+
+
 @pytest.mark.parametrize("option,words", [
     ('permitopen="localhost:{port}"', "does not let this key go to"),
     ("no-port-forwarding", "does not let this key go to"),
@@ -318,7 +342,7 @@ def test_ssh_config_is_honoured(sshd_server, tmp_path, home):
         publish(port, "t", "x")
 
 
-def test_a_proxy_command_and_a_jump_host_are_honoured(
+def test_a_proxy_command_is_honoured(
         sshd_server, tmp_path, home):
     server = sshd_server
     config = tmp_path / "config"
@@ -334,6 +358,71 @@ def test_a_proxy_command_and_a_jump_host_are_honoured(
     done = run("pub", "pump", "--ssh-config", config, "--broker",
                server.target, "-t", "t", "-m", "x")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def jumps(sshd_server, tmp_path):
+    """Two servers on the way, each of which lets through to the next only;
+    and a configuration that knows no other way to log in to them."""
+    server = sshd_server
+    with peers.Sshd(tmp_path / "far") as far, \
+            peers.Sshd(tmp_path / "near") as near:
+        known = tmp_path / "known"
+        known.write_text("".join(
+            f"[127.0.0.1]:{each.port} {public_key(each.host_key)}\n"
+            for each in (server.server, far, near)))
+        for each, port in ((near, far.port), (far, server.port)):
+            each.admit(public_key(server.key),
+                       f'restrict,port-forwarding,'
+                       f'permitopen="127.0.0.1:{port}"')
+        config = tmp_path / "config"
+        config.write_text(
+            f"Host *\n  UserKnownHostsFile {known}\n"
+            f"  IdentityFile {server.key}\n  IdentitiesOnly yes\n"
+            f"Host far\n  HostName 127.0.0.1\n  Port {far.port}\n"
+            f"Host pump two-jumps one-jump\n"
+            f"  HostName 127.0.0.1\n  Port {server.port}\n"
+            f"Host two-jumps\n"
+            f"  ProxyJump {near.user}@127.0.0.1:{near.port},far\n"
+            f"Host one-jump\n  ProxyJump far\n")
+        yield server, near, far, config
+
+
+def public_key(key):
+    return key.with_suffix(".pub").read_text().strip()
+
+
+@pytest.mark.parametrize("alias", ["one-jump", "two-jumps"])
+def test_the_jump_hosts_of_ssh_config_are_gone_through(alias, jumps):
+    server, near, far, config = jumps
+    done = run("pub", f"{server.user}@{alias}", "--ssh-config", config,
+               "--broker", server.target, "-t", "t", "-m", "x")
+    assert done.returncode == 0, done.stderr
+    far.wait_for_log("Accepted publickey")
+    if alias == "two-jumps":
+        near.wait_for_log("Accepted publickey")
+
+
+@pytest.mark.parametrize("hops", [
+    "far", "{user}@127.0.0.1:{far}", "ssh://{user}@127.0.0.1:{far}",
+    "{user}@127.0.0.1:{near},far"])
+def test_the_jump_hosts_of_the_command_line_are_gone_through(hops, jumps):
+    server, near, far, config = jumps
+    hops = hops.format(user=server.user, far=far.port, near=near.port)
+    port = free_port()
+    with Kaya("tunnel", "-F", config, "-J", hops, "-L", port, "-b",
+              server.target, f"{server.user}@pump") as tunnel:
+        tunnel.wait_for_log("event=up", 30)
+        publish(port, "t", "x")
+        far.wait_for_log("Accepted publickey")
+
+
+def test_a_jump_host_that_is_not_there_is_3_and_named_as_such(jumps):
+    server, _, _, config = jumps
+    done = run("tunnel", "--once", "-F", config, "-J",
+               f"127.0.0.1:{free_port()}", f"{server.user}@pump")
+    assert done.returncode == 3
+    assert "jump host" in done.stderr
 
 
 def test_to_the_background_after_the_first_success(sshd_server):
@@ -402,6 +491,15 @@ def test_a_message_now_and_then_is_as_quick_as_in_a_stream(sshd_server):
     (["tunnel", "-L", "x:y:z", "a"], "-L"),
     (["tunnel", "-p", "0", "a"], "port"),
     (["tunnel", "user@"], "destination"),
+    (["tunnel", "-J", "", "a"], "-J"),
+    (["tunnel", "-J", "a,,b", "a"], "-J"),
+    (["tunnel", "-J", "-x", "a"], "-J"),
+    (["tunnel", "-J", "a b", "a"], "-J"),
+    (["tunnel", "-F", "/nowhere", "a"], "ssh_config(5)"),
+    (["tunnel", "--host-key", "SHA256:short", "a"], "SHA256: and 43"),
+    (["tunnel", "-L", "/" + 108 * "x", "a"], "107 bytes"),
+    (["pub", "a", "-t", "", "-m", "x"], "topic"),
+    (["pub", "a", "-t", "a", "-m", "x", "-i", ""], "client id"),
     (["pub", "a"], "topic"),
     (["pub", "a", "-t", "x/#", "-m", "y"], "x/#"),
     (["pub", "a", "-t", "x", "-m", "y", "-n"], "only one"),
