@@ -92,6 +92,12 @@ forward_parse(struct forward *forward, const char *text, const char *host,
 	forward_default(forward, host, host_port);
 	if (count >= 1 && take(forward, parts, count))
 		return 0;
+	if (text[0] == '/' && strcspn(text, ":") >= sizeof forward->path) {
+		err_set(err, ERR_USAGE,
+		    "-L \"%s\": a socket's path has %zu bytes at most", text,
+		    sizeof forward->path - 1);
+		return err_hint(err, "choose a shorter path");
+	}
 	err_set(err, ERR_USAGE, "-L \"%s\" is not understood", text);
 	return err_hint(err, "write -L [BIND:]PORT, -L /PATH or "
 			     "-L [BIND:]PORT:HOST:HOSTPORT");

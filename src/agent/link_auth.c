@@ -89,6 +89,29 @@ on_other_than_named(const struct link *link, struct err *err)
 			     "server's own, not with this");
 }
 
+/* Where the old key stands, and under what name. */
+static int
+on_changed(const struct link *link, struct err *err)
+{
+	char *file = NULL, *host = NULL, place[300];
+	unsigned port = 0;
+
+	ssh_options_get(link->session, SSH_OPTIONS_KNOWNHOSTS, &file);
+	ssh_options_get(link->session, SSH_OPTIONS_HOST, &host);
+	ssh_options_get_port(link->session, &port);
+	snprintf(place, sizeof place, port == 22 ? "%s" : "[%s]:%u",
+	    host != NULL ? host : "?", port);
+	err_hint(err,
+	    "somebody may stand between; only if the server was set up anew, "
+	    "forget its old key (ssh-keygen -f %s -R '%s') and pin the new one "
+	    "(--host-key %s)",
+	    file != NULL ? file : "~/.ssh/known_hosts", place,
+	    link->fingerprint);
+	ssh_string_free_char(file);
+	ssh_string_free_char(host);
+	return -1;
+}
+
 static int
 on_unknown(
     struct link *link, const struct link_options *options, struct err *err)
@@ -132,10 +155,7 @@ link_check_host_key(
 		err_set(err, ERR_HOST_KEY,
 		    "the host key of %s has CHANGED; it is now %s", link->name,
 		    link->fingerprint);
-		return err_hint(err,
-		    "if the server was set up anew, forget the old key "
-		    "(ssh-keygen -R) and pin the new one; if not, somebody "
-		    "stands between");
+		return on_changed(link, err);
 	case SSH_KNOWN_HOSTS_OTHER:
 		err_set(err, ERR_HOST_KEY,
 		    "%s shows a host key of another type than the one known: "

@@ -68,6 +68,15 @@ open_port(struct tunnel_listen *ends, const struct forward *forward,
 	return -1;
 }
 
+static int
+open_both(struct tunnel_listen *ends, const struct forward *forward,
+    const char *v4, const char *v6, struct err *err)
+{
+	if (open_port(ends, forward, v4, WANTED, err) != 0)
+		return -1;
+	return open_port(ends, forward, v6, WANTED_WHERE_POSSIBLE, err);
+}
+
 static bool
 is_served(const struct sockaddr_un *address)
 {
@@ -78,6 +87,28 @@ is_served(const struct sockaddr_un *address)
 	if (fd >= 0)
 		close(fd);
 	return served;
+}
+
+/* errno tells why nothing can listen there. */
+static void
+explain_path(const char *path, struct err *err)
+{
+	struct stat st;
+	int why = errno;
+
+	if (why == EADDRINUSE && lstat(path, &st) == 0) {
+		err_set(err, ERR_TAKEN, "cannot listen on %s: %s", path,
+		    S_ISDIR(st.st_mode) ? "it is a folder"
+					: "there is a file of that name");
+		err_hint(err, "choose another path");
+		return;
+	}
+	errno = why;
+	err_set_errno(err, ERR_SYSTEM, "cannot listen on %s", path);
+	if (why == ENOENT || why == ENOTDIR)
+		err_hint(err, "make its folder first, or choose another path");
+	else if (why == EACCES || why == EROFS)
+		err_hint(err, "choose a folder that this user may write in");
 }
 
 static int
@@ -111,8 +142,7 @@ open_path(
 		    : bind(listener->fd, (void *)&address, sizeof address);
 	umask(mask);
 	if (bound != 0 || listen(listener->fd, BACKLOG) != 0) {
-		err_set_errno(
-		    err, ERR_SYSTEM, "cannot listen on %s", forward->path);
+		explain_path(forward->path, err);
 		if (listener->fd >= 0)
 			close(listener->fd);
 		return -1;
@@ -128,11 +158,11 @@ open_forward(
 {
 	if (forward->path[0] != '\0')
 		return open_path(ends, forward, err);
-	if (forward->bind[0] != '\0' && strcmp(forward->bind, "localhost") != 0)
-		return open_port(ends, forward, forward->bind, WANTED, err);
-	if (open_port(ends, forward, "127.0.0.1", WANTED, err) != 0)
-		return -1;
-	return open_port(ends, forward, "::1", WANTED_WHERE_POSSIBLE, err);
+	if (strcmp(forward->bind, "*") == 0)
+		return open_both(ends, forward, "0.0.0.0", "::", err);
+	if (forward->bind[0] == '\0' || strcmp(forward->bind, "localhost") == 0)
+		return open_both(ends, forward, "127.0.0.1", "::1", err);
+	return open_port(ends, forward, forward->bind, WANTED, err);
 }
 
 int

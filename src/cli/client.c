@@ -87,6 +87,9 @@ client_take(const struct cmd_reader *reader, int id,
 		options->password = reader->argument;
 		break;
 	case 'i':
+		if (reader->argument[0] == '\0')
+			*status = cmd_misuse(
+			    reader->cmd, "a client id has one letter at least");
 		options->client_id = reader->argument;
 		break;
 	case 'c':

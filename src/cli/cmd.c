@@ -276,6 +276,13 @@ cmd_take_link(const struct cmd_reader *reader, int id,
 			    reader->argument;
 		return true;
 	case CMD_HOST_KEY:
+		/* 32 bytes in base64, without its padding. */
+		if (strncmp(reader->argument, "SHA256:", 7) != 0 ||
+		    strlen(reader->argument) != 7 + 43)
+			*status = cmd_misuse(reader->cmd,
+			    "--host-key \"%s\" is no fingerprint: SHA256: and "
+			    "43 letters, as ssh-keygen -l prints it",
+			    reader->argument);
 		options->host_key = reader->argument;
 		return true;
 	case CMD_STATE:

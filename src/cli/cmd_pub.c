@@ -164,6 +164,9 @@ send_what_there_is(struct pub *pub)
 		if (file == NULL) {
 			err_set_errno(&pub->client.err, ERR_USAGE,
 			    "cannot read %s", pub->file);
+			err_hint(&pub->client.err,
+			    "-f takes a file that is there and that this user "
+			    "may read");
 		} else {
 			publish_file(pub, file);
 			fclose(file);
@@ -256,6 +259,8 @@ run(const struct cmd *cmd, int argc, char **argv)
 	if (pub.topic == NULL || pub.source == NOTHING_YET)
 		return cmd_misuse(cmd, "a topic (-t) and a message (-m, -l, "
 				       "-s, -f or -n) are needed");
+	if (pub.topic[0] == '\0')
+		return cmd_misuse(cmd, "a topic has one letter at least");
 	if (mosquitto_pub_topic_check(pub.topic) != MOSQ_ERR_SUCCESS)
 		return cmd_misuse(cmd,
 		    "\"%s\" is no topic to publish to: "

@@ -174,6 +174,9 @@ subscribe(struct sub *sub)
 			status = talk(sub);
 			err = sub->client.err;
 			client_stop(&sub->client);
+			if (status > 0)
+				/* mosquitto_sub says so, too. */
+				fputs("kaya: timed out (-W)\n", stderr);
 			if (status >= 0)
 				return status;
 		}
