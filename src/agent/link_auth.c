@@ -190,10 +190,12 @@ note(struct offers *offers, const char *what)
 }
 
 static int
-ask_passphrase(const char *prompt, char *answer, size_t size, int echo,
-    int verify, void *arg)
+ask_person(const char *prompt, char *answer, size_t size, int echo, int verify,
+    void *arg)
 {
 	(void)arg;
+	/* What stands there is offered as a default, on the screen. */
+	explicit_bzero(answer, size);
 	return ssh_getpass(prompt, answer, size, echo, verify);
 }
 
@@ -291,7 +293,7 @@ try_file(struct link *link, const struct link_options *options,
 		if (result == SSH_AUTH_ERROR)
 			result = try_agent(link, public_key);
 		if (result == SSH_AUTH_ERROR && options->asking == LINK_MAY_ASK)
-			result = try_private(link, file, ask_passphrase);
+			result = try_private(link, file, ask_person);
 		if (result == SSH_AUTH_ERROR &&
 		    ssh_is_connected(link->session)) {
 			bool in_token = is_in_token(public_key);
@@ -344,7 +346,7 @@ try_password(struct link *link, const struct link_options *options)
 		return 0;
 	snprintf(prompt, sizeof prompt, "%s's password: ", link->name);
 	for (int i = 0; i < PASSWORD_TRIES && result == 0; i++) {
-		if (ssh_getpass(prompt, answer, sizeof answer, 0, 0) != 0)
+		if (ask_person(prompt, answer, sizeof answer, 0, 0, NULL) != 0)
 			break;
 		if (ssh_userauth_password(link->session, NULL, answer) ==
 		    SSH_AUTH_SUCCESS)

@@ -7,12 +7,14 @@ import pty
 import re
 import stat
 import subprocess
+import termios
 
 import pytest
 
 import peers
 from accounts import Account, account, rows, state, tools_folder  # noqa: F401
 from devices import Kaya, add_line, home, remove_line, run  # noqa: F401
+from machines import machine, needs_root  # noqa: F401
 from peers import free_port, make_key
 from tunnels import Subscriber, publish
 
@@ -118,28 +120,60 @@ def test_another_host_key_than_the_one_named_is_5(account, state):
     assert account.file.read_text() == account.original
 
 
-def test_at_a_terminal_it_asks_for_the_host_key(account, state):
+def at_terminal(words, answers):
+    """Run it at a terminal; the status and what stood there.
+
+    `answers` are pairs of what is asked and what is typed then.
+    """
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execv(peers.KAYA, [
-            str(word) for word in (
-                "kaya", "enroll", "--ssh-config", "none", "--state", state,
-                "-i", account.login, "--target", account.target,
-                account.dest)])
-    said = b""
+        os.execvp(str(words[0]), [str(word) for word in words])
+    said, seen = b"", 0
     try:
-        while b"[yes/no]" not in said:
-            said += os.read(terminal, 4096)
-        os.write(terminal, b"yes\n")
+        for question, answer in answers:
+            while question not in said[seen:]:
+                said += os.read(terminal, 4096)
+            seen = len(said)
+            # Who reads a password switches the echo off after the question.
+            if b"password" in question:
+                peers.wait_until(lambda: not termios.tcgetattr(terminal)[3]
+                                 & termios.ECHO, "the echo is off")
+            os.write(terminal, answer + b"\n")
         while True:
             said += os.read(terminal, 4096)
     except OSError:  # the end of a terminal
         pass
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(status) == 0, said
+    return os.waitstatus_to_exitcode(status), said
+
+
+def test_at_a_terminal_it_asks_for_the_host_key(account, state):
+    status, said = at_terminal(
+        [peers.KAYA, "enroll", "--ssh-config", "none", "--state", state,
+         "-i", account.login, "--target", account.target, account.dest],
+        [(b"[yes/no]", b"yes")])
+    assert status == 0, said
     assert account.fingerprint.encode() in said
     assert len(account.ours()) == 1
+
+
+@needs_root
+def test_a_password_is_login_enough_and_is_never_shown(machine, state):
+    machine.add_user("dan", "right-one")
+    machine.sshd_config.write_text("PasswordAuthentication yes\n" +
+                                   machine.sshd_config.read_text())
+    machine.start_sshd()
+    machine.start_mosquitto()
+    status, said = at_terminal(
+        machine.words(peers.KAYA, "enroll", "--ssh-config", "none",
+                      "--state", state, "dan@127.0.0.1"),
+        [(b"[yes/no]", b"yes"), (b"password:", b"wrong-one"),
+         (b"password:", b"right-one")])
+    assert status == 0, said
+    assert b"wrong-one" not in said and b"right-one" not in said
+    keys = (machine.home / "dan/.ssh/authorized_keys").read_text()
+    assert keys.startswith("restrict,port-forwarding,permitopen=")
 
 
 def test_the_pinned_host_key_counts_from_then_on(account, state):

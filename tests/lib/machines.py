@@ -126,6 +126,17 @@ class Machine:
         self.public = (self.folder / "device.pub").read_text().strip()
         os.makedirs("/run/sshd", exist_ok=True)
 
+    def add_user(self, name, password, uid=1001):
+        """Somebody with a shell, a home and a password."""
+        digest = subprocess.run(
+            ["openssl", "passwd", "-6", password], capture_output=True,
+            text=True, check=True).stdout.strip()
+        self.passwd.write_text(self.passwd.read_text() + f"{name}:x:{uid}:"
+                               f"65534::/home/{name}:/bin/sh\n")
+        self._put("/etc/shadow", f"{name}:{digest}:19000::::::\n")
+        (self.home / name).mkdir()
+        os.chown(self.home / name, uid, 65534)
+
     def admit(self, options=TIGHT):
         with open(self.keys, "a") as file:
             file.write(f"{options} {self.public}\n".lstrip())
