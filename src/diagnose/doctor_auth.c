@@ -23,7 +23,8 @@ enum auth_fact {
 	AUTH_ALGORITHM,
 	AUTH_SHA1,
 	AUTH_CLOSED,
-	AUTH_REFUSED
+	AUTH_REFUSED,
+	AUTH_REFUSED_BY_KAYAD
 };
 
 #define ASK_THE_SERVER                                                         \
@@ -104,6 +105,11 @@ static const struct check_row rows[] = {
 	"the server lets none of our keys in as {user}, and tells no client "
 	"why",
 	ASK_THE_SERVER},
+    {AUTH_REFUSED_BY_KAYAD, FINDING_FAULT, ERR_REFUSED, "refused",
+	"{user}: refused {offered}",
+	"the gateway lets none of our keys in, and tells no client why",
+	"its log tells why (event=refuse), at the gateway: journalctl -u kayad "
+	"-n 20; to let a new key in: kaya invite NAME there, kaya enroll here"},
 };
 
 /* What is known after the keys were offered. */
@@ -333,7 +339,11 @@ tell_refused(struct auth *auth)
 			       &auth->offers.identities, auth->findings))
 		return;
 	if (one != NULL)
-		tell(auth, AUTH_REFUSED, one);
+		tell(auth,
+		    strstr(auth->doctor->software, "kaya_") != NULL
+			? AUTH_REFUSED_BY_KAYAD
+			: AUTH_REFUSED,
+		    one);
 	else if ((one = first_of(auth, IDENTITY_NOT_OFFERED)) != NULL)
 		tell(auth, AUTH_ALGORITHM, one);
 	else if (auth->offers.closed)

@@ -147,7 +147,8 @@ look_at(struct system *system, const char *pid)
 	folder[folder_len > 0 ? folder_len : 0] = '\0';
 	snprintf(path, sizeof path, "/proc/%.20s/cmdline", pid);
 	len = read_file(path, words, sizeof words);
-	if (is_session(span_of(words, len))) {
+	/* No words at all: it has ended, and nobody has asked how. */
+	if (len == 0 || is_session(span_of(words, len))) {
 		system->process_count--;
 		return;
 	}

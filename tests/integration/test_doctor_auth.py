@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 import peers
-from devices import home  # noqa: F401
+from devices import Server, home  # noqa: F401
 from patients import Clinic, clinic, doctor, strict  # noqa: F401
 from peers import free_port, make_key, wait_until
 from test_doctor import assert_well
@@ -32,6 +32,18 @@ def test_without_the_servers_file_the_remedy_leads_to_it(clinic):
     again = clinic.doctor.take(wrong, r"kaya doctor --server-file FILE .*",
                                {"FILE": clinic.file}, status=4)
     assert "no line of" in again.stdout
+
+
+def test_a_gateway_that_refuses_has_the_reason_in_its_log(
+        tmp_path, home, doctor):
+    with Server("kayad", tmp_path, home) as server:
+        other = tmp_path / "other"
+        make_key(other)
+        wrong = doctor("-i", other, server.dest)
+        assert_refused(wrong, "refused")
+        assert "journalctl -u kayad" in wrong.remedy
+        assert "event=refuse" in wrong.remedy
+        server.server.wait_for_log("event=refuse .*no line has this key")
 
 
 def test_a_key_that_is_not_in_the_file(clinic, tmp_path):

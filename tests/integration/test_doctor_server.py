@@ -436,6 +436,24 @@ def test_fewer_files_than_devices(served):
     assert served.doctor("--devices", "1000").codes("limits") == []
 
 
+# As the caged half of a login is, when its other half was killed.
+UNASKED = """
+import os, resource, time
+if os.fork() == 0:
+    open("/proc/self/comm", "w").write("sshd")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, 1))
+    os._exit(0)
+os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+print("it ended", flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_has_ended_needs_no_files(served):
+    served.start("python3", "-c", UNASKED, log="it ended")
+    assert served.doctor().codes("limits") == []
+
+
 def test_fewer_connections_than_devices(served):
     served.mosquitto_conf.write_text(MOSQUITTO_CONF + "max_connections 10\n")
     wrong = served.doctor("--devices", "100")
