@@ -196,9 +196,10 @@ class Place:
         config.write_text("listener 1883 127.0.0.1\nallow_anonymous true\n")
         self.programs = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
-            stack.enter_context(peers.Process(
+            self.broker = stack.enter_context(peers.Process(
                 [*network.server.prefix, peers.find("mosquitto"), "-v", "-c",
-                 config])).wait_for_log("running")
+                 config]))
+            self.broker.wait_for_log("running")
             self.sshd = stack.enter_context(peers.Sshd(
                 tmp_path / "sshd", "Port 22\n" + "".join(
                     f"ListenAddress {address}\n" for address in
@@ -245,7 +246,8 @@ class Place:
         # A session whose device is gone lives on without its sshd.
         children = pathlib.Path(
             f"/proc/{self.sshd.pid}/task/{self.sshd.pid}/children")
-        sessions = children.read_text().split()
+        sessions = (children.read_text().split()
+                    if self.sshd.is_running() else [])
         self.sshd.process.terminate()
         for pid in sessions:
             with contextlib.suppress(ProcessLookupError):
