@@ -53,6 +53,12 @@ def run(bench, kinds, rounds):
         bench.trips((servers.Plain, *kinds), PATHS)
         bench.say(f"round {number} of {rounds}: verdicts of the policy")
         bench.policy()
+        if servers.Kayad in kinds:
+            both = (servers.Kayad, servers.KayadWithPolicy)
+            bench.say(f"round {number} of {rounds}: kayad with a policy")
+            bench.devices(both[1])
+            bench.publish(both[1], "publish", 100)
+            bench.burst(both)
 
 
 def main():

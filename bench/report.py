@@ -29,6 +29,16 @@ TRIP_COLUMNS = (
     ("slow_trip_p50_us", "p50 at 10/s"), ("slow_trip_p99_us", "p99 at 10/s"),
 )
 
+# kayad without a policy, and with one: name, what it says, digits.
+POLICY_PEERS = ("kayad", "kayad, with a policy")
+POLICY_ROWS = (
+    ("memory_kb", "idle memory per device, PSS kB", 2),
+    ("connect_ms", "CPU per connect, ms", 3),
+    ("publish_s", "CPU per million 64-byte publishes, s", 1),
+    ("burst_rate", "64-byte publishes per second, as fast as they go", 0),
+)
+POLICY_AIM = 0.9
+
 # What src/policy's verdicts cost, name and words.
 VERDICTS = (("publish_ns", "publish"), ("deliver_ns", "deliver"),
             ("subscribe_ns", "subscribe"), ("session_ns", "begin of session"))
@@ -45,11 +55,11 @@ AIMS = (
 
 def gather(bench, conditions, skipped):
     """Everything as one object for JSON."""
-    names = [row[0] for row in ROWS] + [name for name, _ in TRIP_COLUMNS]
+    names = [row[0] for row in (*ROWS, *POLICY_ROWS)] + [name for name, _ in TRIP_COLUMNS]
     figures = {}
     for name in names:
         figures[name] = {peer: bench.value(name, peer)
-                         for peer in dict.fromkeys(PEERS + TRIPS)
+                         for peer in dict.fromkeys(PEERS + POLICY_PEERS + TRIPS)
                          if bench.value(name, peer) is not None}
     return {
         "conditions": conditions,
@@ -135,7 +145,28 @@ def text(found):
     if found["verdicts"]:
         lines += ["", verdict_table(found["verdicts"]), "",
                   verdict_line(found["verdicts"])]
+    if POLICY_PEERS[1] in figures["burst_rate"]:
+        lines += ["", policy_table(figures), "", policy_line(figures)]
     return "\n".join(lines)
+
+
+def policy_table(figures):
+    return table(["what a policy costs", "without", "with", "ratio"], [
+        [words, *(number(figures[name].get(peer), digits)
+                  for peer in POLICY_PEERS),
+         number(policy_ratio(figures, name), 2)]
+        for name, words, digits in POLICY_ROWS])
+
+
+def policy_ratio(figures, name):
+    without, with_one = (figures[name].get(peer) for peer in POLICY_PEERS)
+    return with_one / without if without and with_one else None
+
+
+def policy_line(figures):
+    ratio = policy_ratio(figures, "burst_rate")
+    return (f"aim: a policy leaves {POLICY_AIM:.0%} of the rate: {ratio:.0%}, "
+            f"{'met' if ratio >= POLICY_AIM else 'NOT met'}")
 
 
 def verdict_table(verdicts):

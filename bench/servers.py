@@ -176,7 +176,8 @@ class Kayad(Site):
     def make_server(self):
         peers.wait_until(self.socket.exists, "mosquitto's socket")
         self.socket.chmod(0o666)
-        server = peers.Kayad(self.files.new_folder(), arguments=[
+        folder = self.files.new_folder()
+        server = peers.Kayad(folder, config=self.config(folder), arguments=[
             "--broker", str(self.socket)])
         try:
             server.admit(self.authorized_keys(), options="")
@@ -185,9 +186,28 @@ class Kayad(Site):
             raise
         return server
 
+    def config(self, folder):
+        return None
+
     @classmethod
     def missing(cls):
         return None
+
+
+class KayadWithPolicy(Kayad):
+    """A hundred rules, the last of which lets the devices publish."""
+
+    title = "kayad, with a policy"
+
+    def config(self, folder):
+        policy = folder / "policy.yaml"
+        rules = [f'"plant/line{i}/%i/state/+"' for i in range(99)]
+        policy.write_text(
+            f"roles:\n  - name: device\n    publish: "
+            f"[{', '.join(rules)}, 'bench/#']\n    subscribe: '#'\n"
+            f"identities:\n  - {{names: '*', roles: device}}\n")
+        policy.chmod(0o644)
+        return f"policy: {policy}\n"
 
 
 class Sshd(Site):

@@ -10,7 +10,8 @@ import time
 import servers
 
 # Devices at a time: as many as give a clear figure within seconds.
-DEVICES = {"sshd": 60, "dropbear": 200, "mosquitto TLS": 400, "kayad": 2000}
+DEVICES = {"sshd": 60, "dropbear": 200, "mosquitto TLS": 400, "kayad": 2000,
+           "kayad, with a policy": 2000}
 WARM_UP = 4
 # That connect at once: more from one address are turned away by dropbear.
 AT_ONCE = 4
@@ -161,6 +162,17 @@ class Works:
                      concurrency=AT_ONCE, messages=messages) as load:
             result = self.spend(site, load, messages / 1e6, name)
         self.add(f"{name}_rate", kind.title, messages / result["seconds"])
+
+    def burst(self, kinds):
+        """64-byte publishes of 100 devices as fast as they go, in turns."""
+        messages = int(RATE * self.plan["publish_s"])
+        for kind in kinds * self.plan["turns"]:
+            with kind(self.files, self.accounts, 100) as site, \
+                    Load("publish", site.way(), count=100,
+                         concurrency=AT_ONCE, messages=messages) as load:
+                load.go()
+                self.add("burst_rate", kind.title,
+                         messages / load.result()["seconds"])
 
     def bulk(self, kind):
         """CPU for a GB of payload in large messages, by a stock client."""

@@ -106,6 +106,54 @@ brokers:
     assert rest == CONNECT
 
 
+HAPROXY = """\
+global
+    log stdout format raw local0
+defaults
+    mode tcp
+    timeout connect 20s
+    timeout client 1m
+    timeout server 1m
+frontend gateways
+    bind 127.0.0.1:{port} accept-proxy
+    log global
+    log-format "came from=%ci:%cp to=%fi:%fp"
+    default_backend brokers
+backend brokers
+    server one 127.0.0.1:{broker}
+"""
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_haproxy_takes_the_header_and_knows_the_client(
+        tmp_path, mosquitto, address):
+    """Debian 12's mosquitto cannot read it: HAProxy does, in between."""
+    config = tmp_path / "haproxy.cfg"
+    port = free_port()
+    config.write_text(HAPROXY.format(port=port, broker=mosquitto.port))
+    kayad_port = free_port()
+    listen = f"[::1]:{kayad_port}" if ":" in address \
+        else f"127.0.0.1:{kayad_port}"
+    with peers.Process([peers.find("haproxy"), "-db", "-f", config]) as proxy:
+        wait_until(lambda: peers.is_listening(port), "haproxy listens")
+        with peers.Kayad(tmp_path, config=f"""
+brokers:
+- address: 127.0.0.1:{port}
+  identity: proxy-v2
+  open_as: 127.0.0.1:1883
+""", arguments=["--listen", listen]) as kayad:
+            key = rawssh.Key()
+            kayad.admit(key.line(), "pump-7")
+            with rawssh.Client(kayad_port, host=address) as client:
+                client.login(key)
+                channel, _, _ = client.open()
+                client.data(channel, CONNECT)
+                assert client.read_data(len(CONNACK)) == CONNACK
+                came_from = client.socket.getsockname()[1]
+            proxy.wait_for_log(
+                rf"came from={address}:{came_from} to={address}:{kayad_port}")
+
+
 def test_to_a_broker_of_ones_own_everything_passes_as_it_is(tmp_path):
     with FakeBroker() as broker, with_config(
             tmp_path, f"brokers: [{{address: '127.0.0.1:{broker.port}'}}]\n"
