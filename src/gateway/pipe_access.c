@@ -237,7 +237,7 @@ change(struct pipe *pipe)
 	struct snapshot *snapshot = pipe->worker->snapshot;
 	const struct policy_identities identities = identities_of(pipe);
 	struct snapshot_policy *old = pipe->policy;
-	bool is_allowed;
+	const char *why;
 
 	if (snapshot->policy == old)
 		return NULL;
@@ -248,10 +248,9 @@ change(struct pipe *pipe)
 		    keyring_role(snapshot->ring, pipe->session->entry))))
 		return "the key has another role now";
 	pipe->policy = snapshot_policy_ref(snapshot->policy);
-	is_allowed =
-	    access_change(pipe->access, pipe->policy->policy, &identities);
+	why = access_change(pipe->access, pipe->policy->policy, &identities);
 	snapshot_policy_unref(old);
-	return is_allowed ? NULL : "the policy wants another client id now";
+	return why;
 }
 
 void
@@ -266,9 +265,7 @@ pipes_on_snapshot(struct session *session)
 		if (pipe->state != PIPE_OPEN || !pipe->has_connect)
 			continue;
 		why = change(pipe);
-		if (why == NULL)
-			continue;
-		pipe->why = why;
-		pipe_end(pipe);
+		if (why != NULL)
+			pipe_dismiss(pipe, why);
 	}
 }

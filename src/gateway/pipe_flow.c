@@ -27,7 +27,7 @@ pipe_want(struct pipe *pipe)
 		return;
 	if (buf_len(&pipe->to_broker) > 0)
 		wanted |= LOOP_WRITABLE;
-	if (pipe->state == PIPE_OPEN && has_room(pipe))
+	if (pipe->state == PIPE_OPEN ? has_room(pipe) : pipe->awaits_eof)
 		wanted |= LOOP_READABLE;
 	loop_watch_want(&pipe->watch, wanted);
 }
@@ -74,7 +74,7 @@ pipe_flush(struct pipe *pipe)
 	}
 	give_back(pipe);
 	if (buf_len(&pipe->to_broker) == 0) {
-		if (pipe->state == PIPE_CLOSING) {
+		if (pipe->state == PIPE_CLOSING && !pipe->awaits_eof) {
 			pipe_end(pipe);
 			return;
 		}
@@ -215,6 +215,26 @@ leave(struct pipe *pipe)
 }
 
 void
+pipe_dismiss(struct pipe *pipe, const char *why)
+{
+	static const uint8_t disconnect[] = {MQTT_DISCONNECT << 4, 0};
+	struct session *session = pipe->session;
+
+	pipe->why = why;
+	pipe->is_dismissed = !mqtt_walk_is_between(&pipe->from_client);
+	if (pipe->is_dismissed)
+		return;
+	if (!pipe_gather(pipe, span_of(disconnect, sizeof disconnect))) {
+		pipe_end(pipe);
+		return;
+	}
+	/* What cannot be written any more it does not read to the end. */
+	pipe->awaits_eof = true;
+	leave(pipe);
+	session_flush(session);
+}
+
+void
 pipe_on_data(struct pipe *pipe, struct span data)
 {
 	struct mqtt_walk_item item;
@@ -235,8 +255,11 @@ pipe_on_data(struct pipe *pipe, struct span data)
 				pipe_end(pipe);
 			return;
 		}
-		if (pass_on(pipe, result, &item))
+		if (pass_on(pipe, result, &item)) {
+			if (pipe->is_dismissed)
+				pipe_dismiss(pipe, pipe->why);
 			continue;
+		}
 		if (result == MQTT_WALK_MALFORMED)
 			leave(pipe); /* what stood before it is sound */
 		else
@@ -321,6 +344,23 @@ finish_to_client(struct pipe *pipe)
 	pipe_end(pipe);
 }
 
+/* What the broker says to one who was dismissed: nobody hears it. */
+static void
+await_eof(struct pipe *pipe)
+{
+	size_t len;
+
+	switch (stream_read(pipe->watch.fd, pipe->worker->scratch,
+	    WORKER_SCRATCH_BYTES, &len)) {
+	case STREAM_OK:
+	case STREAM_AGAIN:
+		return;
+	case STREAM_EOF:
+	case STREAM_FAILED:
+		pipe_end(pipe);
+	}
+}
+
 static void
 on_broker_readable(struct pipe *pipe)
 {
@@ -385,6 +425,10 @@ pipe_on_ready(void *arg, unsigned ready)
 		if (session != NULL)
 			session_flush(session);
 	}
-	if ((ready & LOOP_READABLE) != 0 && pipe->state == PIPE_OPEN)
+	if ((ready & LOOP_READABLE) == 0)
+		return;
+	if (pipe->state == PIPE_OPEN)
 		on_broker_readable(pipe);
+	else if (pipe->state == PIPE_CLOSING && pipe->awaits_eof)
+		await_eof(pipe);
 }

@@ -60,6 +60,8 @@ struct pipe {
 	bool has_names; /* the device's CONNECT was read */
 	bool has_connect; /* and went on */
 	bool has_asked; /* the parent knows of it */
+	bool is_dismissed; /* to end between two frames; `why` tells */
+	bool awaits_eof; /* CLOSING ends when the broker has read all */
 	bool client_eof;
 	bool broker_eof;
 	const char *why;
@@ -126,6 +128,13 @@ void pipe_approval_refused(
 void pipe_approval_listen(struct pipe *pipe);
 /* The device is done: what it asked for is lost.  May be called again. */
 void pipe_approval_leave(struct pipe *pipe);
+
+/*
+ * The device may not stay.  Its broker is told by a DISCONNECT, so that it does
+ * not publish a will that the device may have no more; where that has to wait
+ * for the end of a frame, so does the end.
+ */
+void pipe_dismiss(struct pipe *pipe, const char *why);
 
 /* Nothing more goes either way; freed when this turn is over. */
 void pipe_end(struct pipe *pipe);

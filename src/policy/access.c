@@ -66,6 +66,7 @@ access_free(struct access *access)
 	free(access->withheld.bits);
 	buf_fini(&access->to_client);
 	buf_fini(&access->to_broker);
+	free(access->will);
 	free(access->client_id);
 	free(access);
 }
@@ -96,28 +97,6 @@ judge_client_id(
 	    NULL);
 }
 
-static bool
-may_leave_will(struct access *access, const struct mqtt_connect *connect)
-{
-	const struct policy_message will = {
-	    .topic = connect->will_topic,
-	    .qos = connect->will_qos,
-	    .is_retained = connect->will_retain,
-	    .size = connect->will_payload.len,
-	    .payload = connect->will_payload,
-	};
-	struct access_refusal refusal = {
-	    .action = POLICY_PUBLISH, .topic = will.topic, .qos = will.qos};
-
-	if (!access_own_is(will.topic))
-		refusal.verdict =
-		    policy_publish(&access->who, &will, &refusal.why);
-	if (refusal.verdict == POLICY_ALLOWED)
-		return true;
-	access->events.refused(access->events.arg, &refusal);
-	return false;
-}
-
 const char access_not_your_client_id[] =
     "the client id belongs to another identity";
 
@@ -141,7 +120,13 @@ access_connect(struct access *access, const struct mqtt_connect *connect,
 		*text = "the policy wants another client id";
 		return MQTT_CLIENT_ID_NOT_VALID;
 	}
-	if (connect->has_will && !may_leave_will(access, connect)) {
+	if (!connect->has_will) {
+		*text = NULL;
+		return MQTT_SUCCESS;
+	}
+	if (!access_will_keep(access, connect))
+		return MQTT_SERVER_UNAVAILABLE;
+	if (!access_will_may_stay(access)) {
 		*text = "the policy does not allow this will";
 		return MQTT_NOT_AUTHORIZED;
 	}
@@ -155,14 +140,19 @@ access_client_id(const struct access *access)
 	return span_of(access->client_id, access->client_id_len);
 }
 
-bool
+const char *
 access_change(struct access *access, const struct policy *policy,
     const struct policy_identities *identities)
 {
 	policy_who_init(
 	    &access->who, policy, identity_of(access), role_of(access));
-	return access->client_id == NULL ||
-	       judge_client_id(access, identities) == POLICY_CLIENT_ID_ALLOWED;
+	if (access->client_id == NULL)
+		return NULL;
+	if (judge_client_id(access, identities) != POLICY_CLIENT_ID_ALLOWED)
+		return "the policy wants another client id now";
+	return access_will_may_stay(access)
+		   ? NULL
+		   : "the policy does not allow its will any more";
 }
 
 bool

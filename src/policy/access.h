@@ -140,11 +140,12 @@ extern const char access_not_your_client_id[];
 struct span access_client_id(const struct access *access);
 
 /*
- * Another policy is in force from now on.  False where the client may not have
- * its client id any more: end the connection.  What it subscribed to remains,
- * and is held back packet by packet where it may not be read.
+ * Another policy is in force from now on.  NULL, or why the client may not
+ * stay: it may not have its client id, or its will, any more.  Then its broker
+ * has to be told to forget the will, by a DISCONNECT.  What it subscribed to
+ * remains, and is held back packet by packet where it may not be read.
  */
-bool access_change(struct access *access, const struct policy *policy,
+const char *access_change(struct access *access, const struct policy *policy,
     const struct policy_identities *identities);
 
 /* Whether that is the role that it was given at the start. */

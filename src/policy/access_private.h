@@ -11,6 +11,7 @@
  *	access_subscribe  SUBSCRIBE and its SUBACK
  *	access_acks       the order of acknowledgements; sets of packet ids
  *	access_alias      topic aliases of one direction
+ *	access_will       the will, now and by the next policy
  */
 
 #include "access.h"
@@ -107,6 +108,25 @@ struct access_pending {
 };
 enum { ACCESS_ASKED = 0xff };
 
+/* ---- the will ---- */
+
+/* As far as another policy may be asked about it. */
+struct access_will {
+	uint8_t qos;
+	bool is_retained;
+	bool has_payload; /* else it is too long to be of a safe state */
+	uint16_t topic_len;
+	uint32_t size;
+	uint8_t bytes[]; /* the topic, the payload */
+};
+
+/* False: no memory. */
+bool access_will_keep(
+    struct access *access, const struct mqtt_connect *connect);
+
+/* Whether it may be published, where there is one; a refusal is told. */
+bool access_will_may_stay(struct access *access);
+
 /* ---- what waits for a decision ---- */
 
 struct access_held {
@@ -145,6 +165,7 @@ struct access {
 	uint8_t level;
 	bool no_reasons; /* the client wants no reason strings */
 	bool has_connack; /* one that lets the client in */
+	struct access_will *will; /* NULL: none */
 	char *client_id;
 	size_t client_id_len;
 	size_t identity_len, role_len;

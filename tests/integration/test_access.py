@@ -12,8 +12,8 @@ from paho.mqtt.properties import Properties
 import peers
 from mqttclients import (Client, Gateway, Raw, level,  # noqa: F401
                          packet, publish_bytes)
-from peers import make_key
-from tunnels import Tunnel
+from peers import make_key, wait_until
+from tunnels import Tunnel, channels
 
 POLICY = """\
 roles:
@@ -121,6 +121,45 @@ def test_a_will_is_judged_as_a_publish_is(gateway, level):
                              must_connect=False)
     assert refused.code == (0x87 if level == "5.0" else 5)
     gateway.client("dan", level, will=("sensors/dan/gone", "bye", 1))
+
+
+NO_SENSORS = POLICY.replace('"sensors/%i/#", ', "")
+
+
+def test_a_will_that_is_allowed_no_more_is_not_published(gateway, level):
+    """The broker would, where the connection is just cut."""
+    desk = gateway.client("desk", level)
+    desk.subscribe("sensors/#")
+    for will in ("sensors/dan/gone", "sensors/eve/gone"):
+        gateway.client(will.split("/")[1], level, will=(will, "bye", 1))
+    gateway.change_policy(POLICY.replace("[dan, eve]", "[eve, clara]"))
+    gateway.kayad.wait_for_log(
+        "event=channel-close .*identity=dan .*its will any more")
+    # What may stay does stay, and its will too.
+    gateway.tunnels["eve"].stop()
+    assert desk.got(1) == ["sensors/eve/gone"]
+
+
+def test_nor_is_it_from_the_middle_of_a_message(gateway, level):
+    """Nothing can be said to the broker before that is over."""
+    desk = gateway.client("desk", level)
+    desk.subscribe("sensors/#")
+    with Raw(gateway.port("dan"), level,
+             will=("sensors/dan/gone", "bye")) as raw:
+        long = raw.publish_bytes("sensors/dan/x", 1, b"x" * 600000)
+        raw.send(long[:400000])
+        wait_until(lambda: [
+            channel for channel in channels(gateway.kayad, "dan")
+            if channel["in"] >= 400000], "half of it is there")
+        gateway.change_policy(NO_SENSORS)
+        raw.send(long[400000:])
+        gateway.kayad.wait_for_log(
+            "event=channel-close .*identity=dan .*its will any more")
+    # What was begun under the old policy was let through.
+    assert desk.got(1) == ["sensors/dan/x"]
+    gateway.change_policy(POLICY)
+    gateway.client("eve", level).publish("sensors/eve/end")
+    assert desk.got(1) == ["sensors/eve/end"]
 
 
 def test_limits_of_a_role(gateway):

@@ -11,7 +11,7 @@ import pytest
 import peers
 from mqttclients import Gateway, Raw, level  # noqa: F401
 from peers import wait_until
-from tunnels import Subscriber, publish, status
+from tunnels import Subscriber, channels, publish, status
 
 STRICT = """\
 roles:
@@ -21,15 +21,8 @@ identities:
 """
 
 
-def channels(gateway, identity):
-    """What status tells of the clients of an identity."""
-    return [channel for device in status(gateway.kayad)["gateway"]["devices"]
-            if device["identity"] == identity
-            for channel in device["channels"] if "client_id" in channel]
-
-
 def wait_for_channel(gateway, identity, condition):
-    return wait_until(lambda: [c for c in channels(gateway, identity)
+    return wait_until(lambda: [c for c in channels(gateway.kayad, identity)
                                if condition(c)], "status tells it")[0]
 
 

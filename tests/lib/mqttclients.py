@@ -119,14 +119,16 @@ class Client:
 class Raw:
     """MQTT by hand."""
 
-    def __init__(self, port, level, behind_connect=b""):
+    def __init__(self, port, level, behind_connect=b"", will=None):
         self.level = 5 if level == "5.0" else 4
         self.socket = socket.create_connection(("127.0.0.1", port), 20)
         self.socket.settimeout(20)
-        body = b"\0\4MQTT" + bytes([self.level, 2, 0, 60])
-        if self.level == 5:
-            body += b"\0"
-        self.send(packet(0x10, body + text("")) + behind_connect)
+        properties = b"\0" if self.level == 5 else b""
+        body = b"\0\4MQTT" + bytes([self.level, 6 if will else 2, 0, 60])
+        body += properties + text("")
+        if will:
+            body += properties + text(will[0]) + text(will[1])
+        self.send(packet(0x10, body) + behind_connect)
         assert self.read()[0] == 0x20
 
     def publish_bytes(self, topic, packet_id, payload=b"x", qos=1):

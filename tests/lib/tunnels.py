@@ -62,6 +62,13 @@ def admit(kayad, path, name="dan"):
     return path
 
 
+def channels(kayad, identity):
+    """What status tells of the MQTT clients of an identity."""
+    return [channel for device in status(kayad)["gateway"]["devices"]
+            if device["identity"] == identity
+            for channel in device["channels"] if "client_id" in channel]
+
+
 @pytest.fixture
 def dan(kayad, key):
     """The key, let in as dan."""

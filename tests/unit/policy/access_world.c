@@ -321,7 +321,8 @@ flip(struct world *world)
 {
 	feed_all(world);
 	world->policy ^= 1;
-	MUST(access_change(world->access, policies[world->policy], NULL));
+	MUST(access_change(world->access, policies[world->policy], NULL) ==
+	     NULL);
 	world->count->flips++;
 }
 
