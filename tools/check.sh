@@ -95,6 +95,7 @@ part cppcheck check_cppcheck
 part manuals manuals
 part scripts scripts
 part python python
+part model doc/model/check.sh
 part clang-tidy tidy
 [ ${#failed[@]} -eq 0 ] || {
 	echo "Not in order: ${failed[*]}"
