@@ -375,10 +375,14 @@ read_settings(
 
 	if (settings_source_read(
 		&source, &parent->settings, configuration, err) == 0) {
-		if (settings_source_check_policy(&parent->settings, &source) ==
-		    0)
-			return 0;
-		file = parent->settings.policy;
+		file = parent->settings.revoked_keys;
+		if (settings_source_check_revoked(&parent->settings, &source) ==
+		    0) {
+			if (settings_source_check_policy(
+				&parent->settings, &source) == 0)
+				return 0;
+			file = parent->settings.policy;
+		}
 		err_set(err, ERR_CONFIG, "faults");
 	}
 	err_set(err, err->code, "%zu fault%s in %s", counted.count,

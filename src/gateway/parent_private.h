@@ -53,7 +53,7 @@ struct parent_brokers {
 
 /* NULL: nothing to be watched, or no way to. */
 struct parent_watches {
-	struct key_files_watch *keys, *policy;
+	struct key_files_watch *keys, *revoked, *policy;
 };
 
 struct parent_policy {

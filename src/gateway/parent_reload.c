@@ -44,7 +44,7 @@ parent_send_snapshot(struct parent *parent, const struct settings *settings,
 	struct span blobs[SSH_HOST_KEYS_MAX];
 	struct span secrets[SETTINGS_BROKERS_MAX];
 	struct buf secret_bytes[SETTINGS_BROKERS_MAX];
-	struct span policy = {.len = 0};
+	struct span policy = {.len = 0}, revoked = {.len = 0};
 	struct key_files keys;
 	struct snapshot_parts parts;
 	int fd = -1;
@@ -52,8 +52,11 @@ parent_send_snapshot(struct parent *parent, const struct settings *settings,
 	if (settings->policy != NULL &&
 	    key_files_text(settings->policy, &policy, err) != 0)
 		return -1;
-	if (key_files_read(&keys, settings->authorized_keys, err) != 0) {
+	if ((settings->revoked_keys != NULL &&
+		key_files_text(settings->revoked_keys, &revoked, err) != 0) ||
+	    key_files_read(&keys, settings->authorized_keys, err) != 0) {
 		free((void *)policy.data);
+		free((void *)revoked.data);
 		return -1;
 	}
 	if (read_secrets(settings, secret_bytes, err) != 0)
@@ -70,6 +73,7 @@ parent_send_snapshot(struct parent *parent, const struct settings *settings,
 	    .secrets = secrets,
 	    .secret_count = settings->broker_count,
 	    .policy = {settings->policy, policy},
+	    .revoked = {settings->revoked_keys, revoked},
 	    .key_files = keys.files,
 	    .key_file_count = keys.count,
 	};
@@ -79,6 +83,7 @@ parent_send_snapshot(struct parent *parent, const struct settings *settings,
 		buf_fini_wipe(&secret_bytes[i]);
 done:
 	free((void *)policy.data);
+	free((void *)revoked.data);
 	key_files_fini(&keys);
 	if (fd < 0)
 		return -1;
@@ -111,6 +116,8 @@ parent_watch(struct parent *parent, const struct settings *settings)
 	struct parent_watches watches = {
 	    .keys = watch_file(parent, settings->authorized_keys)};
 
+	if (settings->revoked_keys != NULL)
+		watches.revoked = watch_file(parent, settings->revoked_keys);
 	if (settings->policy != NULL)
 		watches.policy = watch_file(parent, settings->policy);
 	return watches;
@@ -120,8 +127,9 @@ void
 parent_unwatch(struct parent_watches *watches)
 {
 	key_files_watch_free(watches->keys);
+	key_files_watch_free(watches->revoked);
 	key_files_watch_free(watches->policy);
-	*watches = (struct parent_watches){NULL, NULL};
+	*watches = (struct parent_watches){.keys = NULL};
 }
 
 static void
@@ -314,7 +322,7 @@ change_watch(struct parent *parent)
 		return;
 	parent_unwatch(&parent->watches);
 	parent->watches = parent->pending_watches;
-	parent->pending_watches = (struct parent_watches){NULL, NULL};
+	parent->pending_watches = (struct parent_watches){.keys = NULL};
 }
 
 static void

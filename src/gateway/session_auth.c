@@ -175,8 +175,8 @@ judge_certificate(struct session *session, const struct ssh_event *event,
 		return "no memory";
 	if (why != NULL)
 		return why;
-	why = session_certificate_judge(session->certificate,
-	    session->worker->snapshot->ring, &asker, verdict);
+	why = session_certificate_judge(
+	    session->certificate, session->worker->snapshot, &asker, verdict);
 	/* Both have to say that the token need not be touched. */
 	verdict->touch_required |= !certificate->no_touch_required;
 	verdict->verify_required |= certificate->verify_required;
@@ -322,7 +322,7 @@ session_on_accepted(struct session *session)
 
 /* As it came in: by the same key or certificate, under the same name. */
 static const char *
-judge(const struct session *session, const struct keyring *ring,
+judge(const struct session *session, const struct snapshot *snapshot,
     struct keyring_verdict *verdict)
 {
 	const struct session_who *who = &session->who;
@@ -330,10 +330,11 @@ judge(const struct session *session, const struct keyring *ring,
 	    .address = &who->address,
 	    .user = span_of_str(who->identity),
 	    .now_s = clock_wall_s()};
-	const char *why = session->certificate != NULL
-			      ? session_certificate_judge(
-				    session->certificate, ring, &asker, verdict)
-			      : judge_key(session, ring, who->key, verdict);
+	const char *why =
+	    session->certificate != NULL
+		? session_certificate_judge(
+		      session->certificate, snapshot, &asker, verdict)
+		: judge_key(session, snapshot->ring, who->key, verdict);
 
 	if (why == NULL && strcmp(verdict->identity, who->identity) != 0)
 		why = "its line gives it another name";
@@ -345,7 +346,7 @@ session_judge_again(struct session *session, const struct snapshot *snapshot)
 {
 	static const char gone[] = "the key is not let in any more";
 	struct keyring_verdict verdict;
-	const char *why = judge(session, snapshot->ring, &verdict);
+	const char *why = judge(session, snapshot, &verdict);
 	char said[sizeof gone + 2 + sizeof verdict.why];
 
 	if (why == NULL) {

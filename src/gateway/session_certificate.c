@@ -19,13 +19,14 @@ session_certificate_new(const struct ssh_certificate *certificate)
 	if (kept == NULL)
 		return NULL;
 	*kept = (struct session_certificate){
-	    .serial = certificate->serial,
+	    .facts = {.serial = certificate->serial,
+		.key_id = span_of(text, id_len)},
 	    .valid_before_s = certificate->valid_before_s,
 	    .may_forward = certificate->may_forward,
-	    .key_id = span_of(text, id_len),
 	    .principals = span_of(text + id_len, principals_len),
 	};
-	pubkey_digest(certificate->authority, kept->authority);
+	pubkey_digest(certificate->authority, kept->facts.authority);
+	revoked_key_init(&kept->facts.key, buf_span(&certificate->key));
 	memcpy(text, certificate->key_id.data, id_len);
 	memcpy(text + id_len, certificate->principals.data, principals_len);
 	return kept;
@@ -33,7 +34,8 @@ session_certificate_new(const struct ssh_certificate *certificate)
 
 const char *
 session_certificate_judge(const struct session_certificate *certificate,
-    const struct keyring *ring, const struct session_certificate_asker *asker,
+    const struct snapshot *snapshot,
+    const struct session_certificate_asker *asker,
     struct keyring_verdict *verdict)
 {
 	struct keyring_certificate wanted = {
@@ -43,10 +45,13 @@ session_certificate_judge(const struct session_certificate *certificate,
 	if (asker->now_s >= 0 &&
 	    (uint64_t)asker->now_s >= certificate->valid_before_s)
 		return ssh_certificate_text(SSH_CERTIFICATE_EXPIRED);
-	memcpy(
-	    wanted.authority, certificate->authority, sizeof wanted.authority);
+	if (revoked_keys_has_certificate(
+		snapshot->revoked, &certificate->facts))
+		return "the certificate, or its key, is revoked";
+	memcpy(wanted.authority, certificate->facts.authority,
+	    sizeof wanted.authority);
 	switch (keyring_admit_certificate(
-	    ring, &wanted, asker->address, asker->now_s, verdict)) {
+	    snapshot->ring, &wanted, asker->address, asker->now_s, verdict)) {
 	case KEYRING_ADMITTED:
 		return NULL;
 	case KEYRING_UNKNOWN:
@@ -86,11 +91,11 @@ session_certificate_log(
     const struct session_certificate *certificate, struct log_line *line)
 {
 	char fingerprint[PUBKEY_FINGERPRINT_SIZE];
-	struct span id = certificate->key_id;
+	struct span id = certificate->facts.key_id;
 
-	pubkey_fingerprint(certificate->authority, fingerprint);
+	pubkey_fingerprint(certificate->facts.authority, fingerprint);
 	log_str(line, "authority", fingerprint);
-	log_u64(line, "serial", certificate->serial);
+	log_u64(line, "serial", certificate->facts.serial);
 	/* Whoever makes one up shall not push the reason off the line. */
 	if (id.len > KEY_ID_SHOWN_MAX)
 		id.len = KEY_ID_SHOWN_MAX;
@@ -103,12 +108,12 @@ session_certificate_report(
 {
 	char fingerprint[PUBKEY_FINGERPRINT_SIZE], numbers[128];
 
-	pubkey_fingerprint(certificate->authority, fingerprint);
+	pubkey_fingerprint(certificate->facts.authority, fingerprint);
 	buf_append_str(json, ",\"certificate\":{\"key_id\":");
-	json_put_string(json, certificate->key_id);
+	json_put_string(json, certificate->facts.key_id);
 	snprintf(numbers, sizeof numbers,
 	    ",\"serial\":%ju,\"authority\":\"%s\"",
-	    (uintmax_t)certificate->serial, fingerprint);
+	    (uintmax_t)certificate->facts.serial, fingerprint);
 	buf_append_str(json, numbers);
 	if (certificate->valid_before_s == SSH_CERTIFICATE_FOREVER)
 		buf_append_str(json, ",\"valid_before\":null}");

@@ -6,17 +6,15 @@
  * with, so that it can be judged again when keys change or time passes.
  */
 
-#include "keyring.h"
 #include "log.h"
 #include "netaddr.h"
-#include "ssh_certificate.h"
+#include "snapshot.h"
 
 struct session_certificate {
-	uint8_t authority[PUBKEY_DIGEST_BYTES];
-	uint64_t serial;
+	struct revoked_certificate facts; /* its key id is behind the struct */
 	uint64_t valid_before_s;
 	bool may_forward;
-	struct span key_id, principals; /* behind the struct */
+	struct span principals; /* behind it, too */
 };
 
 /* To be freed by free(3); NULL where memory fails. */
@@ -35,7 +33,8 @@ struct session_certificate_asker {
  * long as the verdict).  Of the certificate's time only the end is looked at.
  */
 const char *session_certificate_judge(
-    const struct session_certificate *certificate, const struct keyring *ring,
+    const struct session_certificate *certificate,
+    const struct snapshot *snapshot,
     const struct session_certificate_asker *asker,
     struct keyring_verdict *verdict);
 

@@ -207,13 +207,21 @@ ask_parent(
 void
 session_on_reply(struct session *session, const struct ssh_event *event)
 {
+	const struct snapshot *snapshot = session->worker->snapshot;
 	struct keyring_verdict verdict;
+	struct revoked_key key;
 	struct invite_code code;
 	char text[128];
 
+	revoked_key_init(&key, event->reply.blob);
+	if (revoked_keys_has(snapshot->revoked, &key)) {
+		refuse(session, "this key is revoked: make another",
+		    "the key is revoked");
+		return;
+	}
+
 	/* As after an answer that was lost on its way. */
-	if (keyring_admit_digest(session->worker->snapshot->ring,
-		session->who.key, &session->who.address, clock_wall_s(),
+	if (keyring_admit_digest(snapshot->ring, session->who.key, &session->who.address, clock_wall_s(),
 		&verdict) == KEYRING_ADMITTED) {
 		snprintf(text, sizeof text, "this key is let in already, as %s",
 		    verdict.identity);

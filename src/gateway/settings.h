@@ -89,6 +89,7 @@ struct settings {
 	bool host_keys_is_default; /* then it is made where missing */
 	const char *authorized_keys; /* file or folder */
 	bool authorized_keys_is_default;
+	const char *revoked_keys; /* a file; NULL: none */
 	const char *policy; /* a file; NULL: none */
 	bool policy_is_default; /* then it is made where missing */
 	const char *user, *net_user; /* NULL: not told */

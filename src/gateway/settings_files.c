@@ -33,7 +33,7 @@ on_fault(const struct conf_fault *fault, void *arg)
 enum kind {
 	KIND_SECRET, /* a file that only its owner may read */
 	KIND_KEYS, /* a file or folder that only its owner may write */
-	KIND_POLICY, /* a file that only its owner may write */
+	KIND_RULES, /* a file that only its owner may write */
 	KIND_FOLDER /* a folder that only its owner may write */
 };
 
@@ -47,7 +47,7 @@ static const struct {
 	"take the rights of group and others: chmod 600"},
     [KIND_KEYS] = {S_IFREG | S_IFDIR, 0022, "a file or a folder",
 	"let only its owner write: chmod go-w"},
-    [KIND_POLICY] = {S_IFREG, 0022, "a file",
+    [KIND_RULES] = {S_IFREG, 0022, "a file",
 	"let only its owner write: chmod go-w"},
     [KIND_FOLDER] = {S_IFDIR, 0022, "a folder",
 	"let only its owner write: chmod go-w"},
@@ -125,7 +125,7 @@ check_audit(struct check *c, const char *file)
 	struct stat st;
 
 	if (is_there(file)) {
-		check_path(c, "audit.file", file, KIND_POLICY, &st);
+		check_path(c, "audit.file", file, KIND_RULES, &st);
 		return;
 	}
 	if (slash == NULL ||
@@ -190,9 +190,12 @@ settings_check_files(const struct settings *settings, conf_fault_fn fn,
 	    is_there(settings->authorized_keys))
 		check_path(&c, "authorized_keys", settings->authorized_keys,
 		    KIND_KEYS, &st);
+	if (settings->revoked_keys != NULL)
+		check_path(&c, "revoked_keys", settings->revoked_keys,
+		    KIND_RULES, &st);
 	if (settings->policy != NULL &&
 	    (!settings->policy_is_default || is_there(settings->policy)))
-		check_path(&c, "policy", settings->policy, KIND_POLICY, &st);
+		check_path(&c, "policy", settings->policy, KIND_RULES, &st);
 	check_audit(&c, settings->audit.file);
 	check_user(&c, "user", settings->user);
 	check_user(&c, "net_user", settings->net_user);

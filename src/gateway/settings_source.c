@@ -82,10 +82,43 @@ is_there(const char *path)
 	return stat(path, &st) == 0 || errno != ENOENT;
 }
 
+/* 0 and the list, NULL where none is named; -1 for a fault, which is told. */
+static int
+read_revoked(const struct settings *settings,
+    const struct settings_source *source, struct revoked_keys **revoked)
+{
+	struct conf_fault fault = {.file = settings->revoked_keys};
+	struct span bytes = {.len = 0};
+
+	*revoked = NULL;
+	if (settings->revoked_keys == NULL)
+		return 0;
+	if (key_files_text(settings->revoked_keys, &bytes, &fault.err) == 0)
+		*revoked =
+		    revoked_keys_new(settings->revoked_keys, bytes, &fault);
+	free((void *)bytes.data);
+	if (*revoked != NULL)
+		return 0;
+	if (source->on_fault != NULL)
+		source->on_fault(&fault, source->arg);
+	return -1;
+}
+
+int
+settings_source_check_revoked(
+    const struct settings *settings, const struct settings_source *source)
+{
+	struct revoked_keys *revoked;
+	int result = read_revoked(settings, source, &revoked);
+
+	revoked_keys_free(revoked);
+	return result;
+}
+
 /* NULL where there is none yet, or a fault. */
 static struct keyring *
 look_into_keys(const struct settings *settings, struct conf_teller *teller,
-    keyring_report_fn *on_void, void *arg)
+    const struct revoked_keys *revoked, const struct settings_advice *advice)
 {
 	struct keyring_file *texts;
 	struct key_files files;
@@ -106,7 +139,12 @@ look_into_keys(const struct settings *settings, struct conf_teller *teller,
 		texts[i] = (struct keyring_file){
 		    files.files[i].name, files.files[i].bytes};
 	if (texts != NULL)
-		ring = keyring_new(texts, files.count, on_void, arg, &err);
+		ring = keyring_new(&(struct keyring_source){.files = texts,
+				       .count = files.count,
+				       .revoked = revoked,
+				       .report = advice->on_void,
+				       .arg = advice->arg},
+		    &err);
 	if (ring == NULL)
 		conf_tell(teller, "authorized_keys", err.hint, "%s", err.what);
 	free(texts);
@@ -262,11 +300,14 @@ settings_source_look_into(const struct settings *settings,
 	struct conf_teller teller = {.conf = &settings->conf,
 	    .on_fault = source->on_fault,
 	    .arg = source->arg};
+	struct revoked_keys *revoked;
+	int result = read_revoked(settings, source, &revoked);
 	struct keyring *ring =
-	    look_into_keys(settings, &teller, advice->on_void, advice->arg);
-	int result = look_into_policy(settings, source, ring, advice);
+	    look_into_keys(settings, &teller, revoked, advice);
 
+	result |= look_into_policy(settings, source, ring, advice);
 	keyring_unref(ring);
+	revoked_keys_free(revoked);
 	look_into_host_keys(settings, &teller);
 	look_into_secrets(settings, &teller);
 	return teller.count == 0 ? result : -1;

@@ -31,6 +31,10 @@ void settings_source_free(struct snapshot_file *content);
 int settings_source_check_policy(
     const struct settings *settings, const struct settings_source *source);
 
+/* The same of the file of revoked keys. */
+int settings_source_check_revoked(
+    const struct settings *settings, const struct settings_source *source);
+
 /* Told of what is no fault; any may be NULL. */
 struct settings_advice {
 	keyring_report_fn *on_void; /* a line that lets nobody in */

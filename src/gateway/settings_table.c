@@ -224,6 +224,18 @@ const struct conf_key settings_keys[] = {
 	.example = "/var/lib/kayad/authorized_keys",
 	.doc = "Who is let in: a file in OpenSSH's format, or a folder of "
 	       "such files; see kaya-authorized_keys(5)."},
+    {"revoked_keys", CONF_PATH, 0, .CONF_AT(struct settings, revoked_keys),
+	.fallback_doc = "none: nothing is revoked",
+	.example = "/etc/kaya/revoked_keys",
+	.doc = "What lets nobody in any more, whatever `authorized_keys` says: "
+	       "a file as sshd's RevokedKeys, with a public key a line (of a "
+	       "device or of an authority), or a KRL by `ssh-keygen -k`, which "
+	       "revokes certificates too, by serial or key id. Watched as the "
+	       "keys are: sessions of what is revoked end at once. A file that "
+	       "is missing, that others may write, or of which anything is not "
+	       "understood, is a fault: kayad does not start, and lets nobody "
+	       "in; at a reload the one before stays in force. Only put in its "
+	       "place by renaming it is a list never read half written."},
     {"policy", CONF_PATH, 0, .CONF_AT(struct settings, policy),
 	.fallback_doc = "with a private broker STATE/policy.yaml, which is "
 			"made where it is missing: whoever is let in may "

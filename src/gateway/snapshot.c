@@ -65,8 +65,8 @@ snapshot_unref(struct snapshot *snapshot)
 	if (snapshot == NULL || atomic_fetch_sub(&snapshot->refs, 1) != 1)
 		return;
 	snapshot_setup_unref(snapshot->setup);
-	if (snapshot->ring != NULL)
-		keyring_unref(snapshot->ring);
+	keyring_unref(snapshot->ring);
+	revoked_keys_free(snapshot->revoked);
 	snapshot_policy_unref(snapshot->policy);
 	free(snapshot);
 }
@@ -110,6 +110,7 @@ snapshot_pack(const struct snapshot_parts *parts, struct err *err)
 	for (size_t i = 0; i < parts->secret_count; i++)
 		wire_put_string32(&out, parts->secrets[i]);
 	put_file(&out, &parts->policy);
+	put_file(&out, &parts->revoked);
 	wire_put_u32(&out, (uint32_t)parts->key_file_count);
 	for (size_t i = 0; i < parts->key_file_count; i++)
 		put_file(&out, &parts->key_files[i]);
@@ -268,8 +269,28 @@ on_void_line(void *arg, const struct keyring_fault *fault)
 	log_end(&line);
 }
 
+static int
+unpack_revoked(struct span *in, struct snapshot *snapshot, struct err *err)
+{
+	struct conf_fault fault;
+	struct span bytes;
+	char name[4096];
+
+	if (!take_file(in, name, sizeof name, &bytes))
+		return err_set(err, ERR_FAILED, "the snapshot is cut off");
+	if (name[0] == '\0')
+		return 0;
+	snapshot->revoked = revoked_keys_new(name, bytes, &fault);
+	if (snapshot->revoked != NULL)
+		return 0;
+	log_err(LOG_LEVEL_ERROR, "revoked", "fault", &fault.err);
+	*err = fault.err;
+	return -1;
+}
+
 static struct keyring *
-unpack_ring(struct span *in, struct err *err)
+unpack_ring(
+    struct span *in, const struct revoked_keys *revoked, struct err *err)
 {
 	struct keyring_file *files;
 	struct keyring *ring = NULL;
@@ -292,7 +313,12 @@ unpack_ring(struct span *in, struct err *err)
 	if (files == NULL)
 		err_set(err, ERR_NOMEM, "no memory");
 	else
-		ring = keyring_new(files, count, on_void_line, NULL, err);
+		ring = keyring_new(&(struct keyring_source){.files = files,
+				       .count = count,
+				       .revoked = revoked,
+				       .report = on_void_line,
+				       .arg = NULL},
+		    err);
 done:
 	for (uint32_t i = 0; files != NULL && i < count; i++)
 		free((char *)files[i].name);
@@ -386,8 +412,9 @@ snapshot_unpack(int fd, const struct settings_overrides *overrides,
 		err_set(err, ERR_FAILED, "the snapshot is cut off");
 	else if ((snapshot->setup = unpack_setup(&in, overrides, err)) !=
 		     NULL &&
-		 unpack_policy(&in, snapshot, before, err) == 0)
-		snapshot->ring = unpack_ring(&in, err);
+		 unpack_policy(&in, snapshot, before, err) == 0 &&
+		 unpack_revoked(&in, snapshot, err) == 0)
+		snapshot->ring = unpack_ring(&in, snapshot->revoked, err);
 	munmap(map, (size_t)size);
 	if (snapshot->ring == NULL) {
 		snapshot_unref(snapshot);

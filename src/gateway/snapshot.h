@@ -48,6 +48,7 @@ struct snapshot {
 	uint64_t generation;
 	struct snapshot_setup *setup;
 	struct keyring *ring;
+	struct revoked_keys *revoked; /* NULL: none */
 	struct snapshot_policy *policy; /* NULL: none */
 };
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
@@ -67,6 +68,7 @@ struct snapshot_parts {
 	const struct span *secrets; /* one a broker; empty: none */
 	size_t secret_count;
 	struct snapshot_file policy; /* name NULL: there is none */
+	struct snapshot_file revoked; /* likewise */
 	const struct snapshot_file *key_files;
 	size_t key_file_count;
 };
@@ -79,7 +81,8 @@ int snapshot_pack(const struct snapshot_parts *parts, struct err *err);
  * command line's words, as at the start.  Lines of key files that mean nothing
  * are logged, and so is every fault of the policy, in whose place the one
  * `before` stays (NULL: it is a failure).  It also stays where nothing has
- * changed in it.  NULL and `err` on failure.
+ * changed in it.  A fault in the list of revoked keys is a failure.  NULL and
+ * `err` on failure.
  */
 struct snapshot *snapshot_unpack(int fd,
     const struct settings_overrides *overrides, struct snapshot_policy *before,

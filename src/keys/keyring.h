@@ -24,14 +24,15 @@
 #include "err.h"
 #include "netaddr.h"
 #include "pubkey.h"
+#include "revoked_keys.h"
 #include "span.h"
 #include "str.h"
 
 struct keyring;
 
 struct keyring_file {
-	const char *name; /* for reports; copied */
-	struct span text; /* needed only during keyring_new */
+	const char *name; /* for reports */
+	struct span text;
 };
 
 /* A line that lets nobody in.  All of it lives until the callback returns. */
@@ -52,14 +53,22 @@ enum {
 	KEYRING_MAX_LINES = 1 << 30
 };
 
+struct keyring_source {
+	const struct keyring_file *files; /* in their order */
+	size_t count;
+	const struct revoked_keys *revoked; /* NULL: nothing is */
+	keyring_report_fn *report; /* told of void lines; may be NULL */
+	void *arg;
+};
+
 /*
- * Build one, held once, from `n` files in their order.  Void lines are no
- * failure: each is told to `report` (may be NULL) and left out.  NULL and
- * `err` where memory or a limit fails.  expiry-time: see
- * authorized_keys_parse.
+ * Build one, held once.  Void lines are no failure: each is reported and left
+ * out.  Lines whose key is revoked are reported too; they admit nobody.  NULL
+ * and `err` where memory or a limit fails.  Nothing of `source` is needed
+ * afterwards.  expiry-time: see authorized_keys_parse.
  */
-struct keyring *keyring_new(const struct keyring_file *files, size_t n,
-    keyring_report_fn *report, void *arg, struct err *err);
+struct keyring *keyring_new(
+    const struct keyring_source *source, struct err *err);
 
 /* Hold it once more (from any thread).  Returns `ring`. */
 struct keyring *keyring_ref(struct keyring *ring);
@@ -68,7 +77,7 @@ struct keyring *keyring_ref(struct keyring *ring);
 void keyring_unref(struct keyring *ring);
 
 struct keyring_stats {
-	size_t lines; /* that name a key which may enter */
+	size_t lines; /* that name a key, a revoked one perhaps */
 	size_t keys; /* different ones among them */
 	size_t authorities; /* cert-authority lines: no key enters by them */
 	size_t void_lines;

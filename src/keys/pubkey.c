@@ -236,6 +236,30 @@ pubkey_read(struct span blob, enum pubkey_type type, struct pubkey *key)
 	return r;
 }
 
+bool
+pubkey_certified(struct span certificate, struct buf *out)
+{
+	struct span in = certificate, word, nonce, fields;
+	const struct row *row;
+	struct pubkey key;
+
+	if (!wire_take_string32(&in, &word))
+		return false;
+	row = row_of_word(word);
+	if (row == NULL || row->shape != SHAPE_CERT ||
+	    !wire_take_string32(&in, &nonce))
+		return false;
+	/* The certificates stand in the order of their keys. */
+	row -= PUBKEY_ED25519_CERT - PUBKEY_ED25519;
+	fields = in;
+	if (take_fields(&in, row, &key) != PUBKEY_GOOD)
+		return false;
+	fields.len -= in.len;
+	wire_put_cstring32(out, row->word);
+	wire_put_bytes(out, fields);
+	return !out->failed;
+}
+
 void
 pubkey_digest(struct span blob, uint8_t digest[PUBKEY_DIGEST_BYTES])
 {

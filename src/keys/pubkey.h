@@ -10,6 +10,7 @@
  * here and fails every signature later.
  */
 
+#include "buf.h"
 #include "span.h"
 
 enum pubkey_type {
@@ -94,6 +95,13 @@ enum pubkey_result pubkey_decode(
  */
 enum pubkey_result pubkey_read(
     struct span blob, enum pubkey_type type, struct pubkey *key);
+
+/*
+ * The blob of the key that a certificate is about (PROTOCOL.certkeys), appended
+ * to `key`.  False where it is no certificate, its key is not whole, or `key`
+ * has no room; nothing behind the key is looked at.
+ */
+bool pubkey_certified(struct span certificate, struct buf *key);
 
 /* SHA-256 of the blob: what fingerprints and identities are made of. */
 void pubkey_digest(struct span blob, uint8_t digest[PUBKEY_DIGEST_BYTES]);

@@ -809,3 +809,15 @@ def test_a_folder_that_never_rests_does_not_put_it_off(tmp_path, home, key):
         finally:
             stop.set()
             writer.join()
+
+
+def test_a_revoked_key_is_not_let_in_by_a_code(home, tmp_path):
+    key, revoked = tmp_path / "key", tmp_path / "revoked"
+    revoked.write_text(make_key(key) + "\n")
+    revoked.chmod(0o644)
+    with peers.Kayad(tmp_path, config=f"revoked_keys: {revoked}\n") as kayad:
+        typist = Typist(tmp_path / "typist", invite(kayad, "pump-7"))
+        done = stock(kayad, key, typist)
+        assert "kaya: this key is revoked" in done.stderr
+        kayad.wait_for_log("event=refuse .*user=enroll .*the key is revoked")
+        assert not key_lines(kayad)

@@ -112,7 +112,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(findings.items[i].line >= 1 &&
 		     findings.items[i].line <= number);
 	keys_findings_fini(&findings);
-	ring = keyring_new(&file, 1, NULL, NULL, NULL);
+	ring = keyring_new(
+	    &(struct keyring_source){
+		.files = &file, .count = 1, .report = NULL, .arg = NULL},
+	    NULL);
 	MUST(ring != NULL);
 	ask(ring);
 	keyring_unref(ring);

@@ -32,7 +32,10 @@ ring_of(const char *text)
 	struct keyring *ring;
 
 	faults = 0;
-	ring = keyring_new(&file, 1, on_fault, &last, NULL);
+	ring = keyring_new(
+	    &(struct keyring_source){
+		.files = &file, .count = 1, .report = on_fault, .arg = &last},
+	    NULL);
 	assert_non_null(ring);
 	return ring;
 }
@@ -344,7 +347,10 @@ test_several_files_are_one_ring_in_their_order(void **state)
 	struct keyring *ring;
 
 	faults = 0;
-	ring = keyring_new(files, 3, on_fault, &last, NULL);
+	ring = keyring_new(
+	    &(struct keyring_source){
+		.files = files, .count = 3, .report = on_fault, .arg = &last},
+	    NULL);
 	assert_int_equal(
 	    admit(ring, KEY_ED_BASE64, "10.0.0.1", &v), KEYRING_ADMITTED);
 	assert_string_equal(v.file, "one");

@@ -27,7 +27,10 @@ ring_of(const char *text)
 	struct keyring *ring;
 
 	told[0] = '\0';
-	ring = keyring_new(&file, 1, on_fault, NULL, NULL);
+	ring = keyring_new(
+	    &(struct keyring_source){
+		.files = &file, .count = 1, .report = on_fault, .arg = NULL},
+	    NULL);
 	assert_non_null(ring);
 	return ring;
 }

@@ -4,7 +4,7 @@
  */
 
 #include "certify.h"
-#include "keygen.h"
+#include "../keygen.h"
 #include "ssh_certificate.h"
 #include "ssh_key.h"
 #include "vectors.h"

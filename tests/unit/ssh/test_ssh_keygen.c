@@ -3,7 +3,7 @@
  * here is read and verified by it.
  */
 
-#include "keygen.h"
+#include "../keygen.h"
 #include "ssh_armor.h"
 #include "ssh_host_key.h"
 #include "ssh_sig.h"
