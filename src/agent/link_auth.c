@@ -226,24 +226,49 @@ public_half(const char *file)
 	return NULL;
 }
 
+/* The certificate beside it, FILE-cert.pub, where ssh looks for it too. */
+static ssh_key
+certificate_of(const char *file, char *name, size_t size)
+{
+	ssh_key certificate = NULL;
+
+	snprintf(name, size, "%s-cert.pub", file);
+	return ssh_pki_import_cert_file(name, &certificate) == SSH_OK
+		   ? certificate
+		   : NULL;
+}
+
 static bool
 is_in_token(ssh_key public_key)
 {
 	enum ssh_keytypes_e type = ssh_key_type(public_key);
 
-	return type == SSH_KEYTYPE_SK_ECDSA || type == SSH_KEYTYPE_SK_ED25519;
+	return type == SSH_KEYTYPE_SK_ECDSA || type == SSH_KEYTYPE_SK_ED25519 ||
+	       type == SSH_KEYTYPE_SK_ECDSA_CERT01 ||
+	       type == SSH_KEYTYPE_SK_ED25519_CERT01;
 }
+
+/* What a key is shown as: itself, or by the certificate beside it. */
+struct shown {
+	const char *file; /* of the private key */
+	const char *name; /* of what is shown, for people */
+	ssh_key key; /* NULL: the public half is not at hand */
+	bool is_certificate;
+};
 
 /* By the private key in the file, where it can be opened. */
 static int
-try_private(struct link *link, const char *file, ssh_auth_callback ask)
+try_private(struct link *link, const struct shown *shown, ssh_auth_callback ask)
 {
 	ssh_key key = NULL;
-	int result;
+	int result = SSH_AUTH_DENIED;
 
-	if (ssh_pki_import_privkey_file(file, NULL, ask, NULL, &key) != SSH_OK)
+	if (ssh_pki_import_privkey_file(shown->file, NULL, ask, NULL, &key) !=
+	    SSH_OK)
 		return SSH_AUTH_ERROR;
-	result = ssh_userauth_publickey(link->session, NULL, key);
+	if (!shown->is_certificate ||
+	    ssh_pki_copy_cert_to_privkey(shown->key, key) == SSH_OK)
+		result = ssh_userauth_publickey(link->session, NULL, key);
 	ssh_key_free(key);
 	return result;
 }
@@ -274,47 +299,74 @@ try_agent(struct link *link, ssh_key public_key)
 	return result;
 }
 
+/* Nobody can make a signature: neither the file nor the agent. */
+static int
+on_no_signature(const struct shown *shown, struct err *err)
+{
+	if (is_in_token(shown->key)) {
+		err_set(err, ERR_USAGE,
+		    "the key %s is in a FIDO token, which only the agent can "
+		    "ask here",
+		    shown->file);
+		return err_hint(err, "ssh-add %s", shown->file);
+	}
+	err_set(err, ERR_USAGE, "the key %s cannot be used", shown->file);
+	return err_hint(err,
+	    "a key that has a passphrase, or is not in its file, must be in "
+	    "the agent (ssh-add) where nobody is there to be asked");
+}
+
+/* 1: it is let in; 0: it is not; -1 and `err`. */
+static int
+show(struct link *link, const struct link_options *options,
+    const struct shown *shown, struct offers *offers, struct err *err)
+{
+	int result = SSH_AUTH_SUCCESS;
+
+	/* A key that the server does not know needs no passphrase. */
+	if (shown->key != NULL)
+		result =
+		    ssh_userauth_try_publickey(link->session, NULL, shown->key);
+	if (result == SSH_AUTH_SUCCESS) {
+		result = try_private(link, shown, ask_nobody);
+		if (result == SSH_AUTH_ERROR)
+			result = try_agent(link, shown->key);
+		if (result == SSH_AUTH_ERROR && options->asking == LINK_MAY_ASK)
+			result = try_private(link, shown, ask_person);
+		if (result == SSH_AUTH_ERROR && ssh_is_connected(link->session))
+			return on_no_signature(shown, err);
+	}
+	if (result == SSH_AUTH_SUCCESS)
+		return 1;
+	note(offers, shown->name);
+	return 0;
+}
+
 static int
 try_file(struct link *link, const struct link_options *options,
     const char *file, struct offers *offers, struct err *err)
 {
-	ssh_key public_key = public_half(file);
-	int result = SSH_AUTH_SUCCESS;
+	char certificate[PATH_MAX + 10];
+	struct shown shown = {.file = file, .name = file};
+	int result = 0;
 
-	if (public_key == NULL && access(file, R_OK) != 0)
+	shown.key = certificate_of(file, certificate, sizeof certificate);
+	if (shown.key != NULL) {
+		shown.name = certificate;
+		shown.is_certificate = true;
+		result = show(link, options, &shown, offers, err);
+		ssh_key_free(shown.key);
+	}
+	if (result != 0)
+		return result;
+	shown = (struct shown){
+	    .file = file, .name = file, .key = public_half(file)};
+	if (shown.key == NULL && access(file, R_OK) != 0)
 		return err_set_errno(
 		    err, ERR_USAGE, "cannot read the key %s", file);
-	/* A key that the server does not know needs no passphrase. */
-	if (public_key != NULL)
-		result =
-		    ssh_userauth_try_publickey(link->session, NULL, public_key);
-	if (result == SSH_AUTH_SUCCESS) {
-		result = try_private(link, file, ask_nobody);
-		if (result == SSH_AUTH_ERROR)
-			result = try_agent(link, public_key);
-		if (result == SSH_AUTH_ERROR && options->asking == LINK_MAY_ASK)
-			result = try_private(link, file, ask_person);
-		if (result == SSH_AUTH_ERROR &&
-		    ssh_is_connected(link->session)) {
-			bool in_token = is_in_token(public_key);
-
-			ssh_key_free(public_key);
-			err_set(err, ERR_USAGE, "the key %s %s", file,
-			    in_token ? "is in a FIDO token, which only the "
-				       "agent can ask here"
-				     : "cannot be used");
-			if (in_token)
-				return err_hint(err, "ssh-add %s", file);
-			return err_hint(err,
-			    "a key that has a passphrase, or is not in its "
-			    "file, must be in the agent (ssh-add) where "
-			    "nobody is there to be asked");
-		}
-	}
-	ssh_key_free(public_key);
-	if (result != SSH_AUTH_SUCCESS)
-		note(offers, file);
-	return result == SSH_AUTH_SUCCESS ? 1 : 0;
+	result = show(link, options, &shown, offers, err);
+	ssh_key_free(shown.key);
+	return result;
 }
 
 static int

@@ -208,6 +208,13 @@ const struct cmd cmd_tunnel = {
 	"ServerAliveCountMax\n"
 	"of ssh_config are honoured. So is LocalForward, without -L.\n"
 	"\n"
+	"A certificate beside a key of -i, KEY-cert.pub, is shown before the "
+	"key.\n"
+	"(CertificateFile of ssh_config is not: libssh does not read it; nor "
+	"does\n"
+	"it show one of an ed25519-sk key.) So pub and sub do, and all that "
+	"log in.\n"
+	"\n"
 	"Exit status: 0 stopped, 1 failed, 2 wrong usage, 3 not reachable,\n"
 	"4 refused, 5 not the host that it was.\n",
     .options = options,

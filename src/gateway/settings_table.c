@@ -234,8 +234,9 @@ const struct conf_key settings_keys[] = {
 	       "keys are: sessions of what is revoked end at once. A file that "
 	       "is missing, that others may write, or of which anything is not "
 	       "understood, is a fault: kayad does not start, and lets nobody "
-	       "in; at a reload the one before stays in force. Only put in its "
-	       "place by renaming it is a list never read half written."},
+	       "in; at a reload the one before stays in force. Write it under "
+	       "another name, and rename it into its place: then it is never "
+	       "read half written."},
     {"policy", CONF_PATH, 0, .CONF_AT(struct settings, policy),
 	.fallback_doc = "with a private broker STATE/policy.yaml, which is "
 			"made where it is missing: whoever is let in may "

@@ -73,10 +73,12 @@ class Dropbear(Forwarder):
 class PuTTY(Forwarder):
     """plink; limits stand in a saved session."""
 
-    def __init__(self, kayad, key, folder, rekey_bytes=None):
+    def __init__(self, kayad, key, folder, rekey_bytes=None,
+                 certificate=None):
         self.port = free_port()
         own = folder / "putty.ppk"
-        subprocess.run(["puttygen", key, "-O", "private", "-o", own],
+        words = ["--certificate", certificate] if certificate else []
+        subprocess.run(["puttygen", key, "-O", "private", *words, "-o", own],
                        check=True, stdin=subprocess.DEVNULL,
                        env=dict(os.environ, HOME=str(folder)))
         sessions = folder / ".putty/sessions"
