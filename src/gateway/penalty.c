@@ -19,8 +19,8 @@ count(_Atomic uint64_t *cell, uint64_t now_ms)
 	since_s = counted == 0 ? now_s : since_s + halvings * HALF_LIFE_S;
 	if (counted < UINT32_MAX)
 		counted++;
-	atomic_store_explicit(cell, (uint64_t)since_s << 32 | counted,
-	    memory_order_relaxed);
+	atomic_store_explicit(
+	    cell, (uint64_t)since_s << 32 | counted, memory_order_relaxed);
 	return counted;
 }
 
