@@ -5,9 +5,11 @@
 #include "settings_source.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] =
     "usage: kayad [-c FILE] [--state DIR] [--listen ADDR:PORT]...\n"
@@ -73,6 +75,24 @@ serve(const struct parent_options *parent)
 	return parent_run(parent, &err) == 0 ? 0 : complain(&err);
 }
 
+/*
+ * A folder as it was typed, told from the root: sockets in it become brokers'
+ * addresses, and the programs that are started there have other folders.  As
+ * it is where that cannot be told.
+ */
+static const char *
+from_root(const char *folder, char path[PATH_MAX])
+{
+	char here[PATH_MAX];
+
+	if (folder[0] == '/' || folder[0] == '\0' ||
+	    getcwd(here, sizeof here) == NULL ||
+	    snprintf(path, PATH_MAX, "%s/%s",
+		strcmp(here, "/") == 0 ? "" : here, folder) >= PATH_MAX)
+		return folder;
+	return path;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -81,6 +101,7 @@ main(int argc, char **argv)
 	    .overrides = &overrides, .on_fault = settings_print_fault};
 	enum settings_test_form form = SETTINGS_TEST_TEXT;
 	struct err err = ERR_INIT;
+	char state[PATH_MAX];
 	int letter, test = 0;
 
 	while (
@@ -96,7 +117,7 @@ main(int argc, char **argv)
 			form = SETTINGS_TEST_JSON;
 			break;
 		case OPTION_STATE:
-			overrides.state = optarg;
+			overrides.state = from_root(optarg, state);
 			break;
 		case OPTION_LISTEN:
 			if (overrides.listen_count == SETTINGS_LISTEN_MAX) {

@@ -1,6 +1,7 @@
 """Words of kayad.conf(5) that say who kayad is and how it is reached."""
 
 import os
+import pathlib
 import pwd
 import re
 import subprocess
@@ -37,6 +38,16 @@ def test_it_shows_the_host_keys_that_are_named(tmp_path):
             assert key in scan.stdout
             assert f"host_key={fingerprint(path)}" in kayad.log()
         assert not (kayad.state / "host_key_ed25519").exists()
+
+
+def test_a_state_folder_may_be_named_from_where_one_is(tmp_path, monkeypatch):
+    """Also behind its private broker's socket, which has to have a path."""
+    peers.let_through(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with peers.Kayad(pathlib.Path()) as kayad:
+        assert f"state={tmp_path}/state\n" in kayad.log()
+        with Client(kayad.port) as client:
+            client.handshake()
 
 
 def test_it_listens_wherever_it_is_told(tmp_path):
