@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
@@ -22,6 +23,19 @@ enum {
 };
 
 enum who_may { OTHERS_MAY_NOT_WRITE, OTHERS_MAY_NOT_READ };
+
+/* Started as root kayad is another user by now, whose name is not seen. */
+static void
+hint_at_owner(const char *path, struct err *err)
+{
+	const struct passwd *we = getpwuid(geteuid());
+
+	if (we == NULL)
+		err_hint(err, "let kayad's user read it");
+	else
+		err_hint(err, "kayad runs as %s: chown %s %s", we->pw_name,
+		    we->pw_name, path);
+}
 
 /* The whole of `path` into malloc'd memory. */
 static int
@@ -38,7 +52,7 @@ read_file(const char *path, size_t max, enum who_may who, struct span *bytes,
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		err_set_errno(err, ERR_CONFIG, "cannot read %s", path);
 		if (errno == EACCES)
-			err_hint(err, "let kayad's user read it");
+			hint_at_owner(path, err);
 		if (fd >= 0)
 			close(fd);
 		return -1;

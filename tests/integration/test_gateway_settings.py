@@ -116,3 +116,20 @@ def test_who_reads_nothing_of_what_he_asks_for_is_cut_off(kayad):
                 client.send_bytes(b"".join(
                     client.packet(ask) for _ in range(500)))
     kayad.wait_for_log(r"event=close .*identity=dan ")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's kayad is two users")
+def test_keys_of_roots_own_are_told_with_what_makes_them_kayads(tmp_path):
+    peers.let_through(tmp_path)
+    keys = tmp_path / "keys"
+    keys.write_text("")
+    keys.chmod(0o600)
+    config = f"authorized_keys: {keys}\n"
+    with peers.Kayad(tmp_path, config=config, wait=False) as kayad:
+        assert kayad.wait(20) == 2
+        remedy = re.search(r"remedy: kayad runs as \S+: (chown \S+ \S+)\n",
+                           kayad.log()).group(1)
+    subprocess.run(remedy.split(), check=True)
+    with peers.Kayad(tmp_path, config=config) as kayad, \
+            Client(kayad.port) as client:
+        client.handshake()
