@@ -62,8 +62,8 @@ access_free(struct access *access)
 	access_aliases_fini(&access->from_broker);
 	access_acks_fini(&access->acks);
 	access_hold_fini(access);
-	free(access->refused.bits);
-	free(access->withheld.bits);
+	access_ids_fini(&access->refused);
+	access_ids_fini(&access->withheld);
 	buf_fini(&access->to_client);
 	buf_fini(&access->to_broker);
 	free(access->will);

@@ -5,7 +5,6 @@
 enum {
 	ACKS_MAX = UINT16_MAX, /* as many as there are packet ids */
 	WAITING_MAX_BYTES = 1 << 20,
-	IDS = UINT16_MAX + 1,
 };
 
 static struct access_ack *
@@ -167,35 +166,4 @@ access_acks_fini(struct access_acks *acks)
 		free(at(acks, i)->bytes);
 	free(acks->list);
 	*acks = (struct access_acks){0};
-}
-
-/* ---- sets of packet ids ---- */
-
-bool
-access_ids_add(struct access_ids *ids, uint16_t packet_id)
-{
-	uint64_t bit = (uint64_t)1 << (packet_id & 63);
-
-	if (ids->bits == NULL)
-		ids->bits = calloc(IDS / 64, sizeof *ids->bits);
-	if (ids->bits == NULL)
-		return false;
-	ids->count += (ids->bits[packet_id >> 6] & bit) == 0;
-	ids->bits[packet_id >> 6] |= bit;
-	return true;
-}
-
-bool
-access_ids_take(struct access_ids *ids, uint16_t packet_id)
-{
-	uint64_t bit = (uint64_t)1 << (packet_id & 63);
-
-	if (ids->bits == NULL || (ids->bits[packet_id >> 6] & bit) == 0)
-		return false;
-	ids->bits[packet_id >> 6] &= ~bit;
-	if (--ids->count == 0) {
-		free(ids->bits);
-		ids->bits = NULL;
-	}
-	return true;
 }

@@ -1,4 +1,4 @@
-#include "access_private.h"
+#include "access_alias.h"
 
 #include <stdlib.h>
 
@@ -76,6 +76,27 @@ access_alias_follow(struct access_aliases *aliases,
 		return alias;
 	return set_topic(aliases, alias, publish->topic, no_memory) ? alias
 								    : NULL;
+}
+
+bool
+access_alias_give(bool (*to)(void *arg, struct span bytes), void *arg,
+    const struct mqtt_walk_item *item, struct access_alias *alias)
+{
+	struct buf out;
+	bool done;
+
+	if (alias == NULL || alias->is_known || item->publish.topic.len > 0) {
+		if (alias != NULL)
+			alias->is_known = true;
+		return to(arg, item->bytes);
+	}
+	buf_init(&out, item->bytes.len + alias->len + MQTT_HEADER_MAX);
+	done = mqtt_publish_put_topic(&item->frame, &item->publish, item->bytes,
+		   span_of(alias->topic, alias->len), &out) &&
+	       to(arg, buf_span(&out));
+	buf_fini(&out);
+	alias->is_known = done;
+	return done;
 }
 
 void

@@ -9,39 +9,15 @@
  *	access_hold       PUBLISHes that wait for a decision
  *	access_own        the gateway's own topics
  *	access_subscribe  SUBSCRIBE and its SUBACK
- *	access_acks       the order of acknowledgements; sets of packet ids
- *	access_alias      topic aliases of one direction
+ *	access_acks       the order of acknowledgements
  *	access_will       the will, now and by the next policy
  */
 
 #include "access.h"
+#include "access_alias.h"
+#include "access_ids.h"
 #include "buf.h"
 #include "mqtt_encode.h"
-
-/* ---- aliases ---- */
-
-struct access_alias {
-	uint16_t number;
-	bool is_known; /* the receiver has seen this topic with it */
-	uint16_t len;
-	uint8_t *topic;
-};
-
-/* All zero is empty. */
-struct access_aliases {
-	struct access_alias *list;
-	uint16_t count;
-	uint32_t bytes;
-};
-
-/*
- * The alias of a PUBLISH that has one, learned where a topic stands beside it.
- * NULL where it stands for nothing, there are too many, or memory fails
- * (`*no_memory`).
- */
-struct access_alias *access_alias_follow(struct access_aliases *aliases,
-    const struct mqtt_publish *publish, bool *no_memory);
-void access_aliases_fini(struct access_aliases *aliases);
 
 /* ---- acknowledgements ---- */
 
@@ -88,14 +64,6 @@ enum access_turn access_acks_arrived(struct access_acks *acks,
 bool access_acks_next(const struct access_acks *acks, struct span *bytes);
 void access_acks_pop(struct access_acks *acks);
 void access_acks_fini(struct access_acks *acks);
-
-/* Packet ids; all zero is empty. */
-struct access_ids {
-	uint64_t *bits;
-	uint32_t count;
-};
-bool access_ids_add(struct access_ids *ids, uint16_t packet_id);
-bool access_ids_take(struct access_ids *ids, uint16_t packet_id);
 
 /* ---- subscriptions under way ---- */
 

@@ -13,31 +13,6 @@ access_payload(enum mqtt_walk_result result, const struct mqtt_walk_item *item)
 	    item->bytes.len - item->publish.head_len);
 }
 
-/*
- * Give it on: as it is, or with its topic written out where the receiver does
- * not know what the alias stands for.
- */
-static bool
-give(bool (*to)(void *arg, struct span bytes), void *arg,
-    const struct mqtt_walk_item *item, struct access_alias *alias)
-{
-	struct buf out;
-	bool done;
-
-	if (alias == NULL || alias->is_known || item->publish.topic.len > 0) {
-		if (alias != NULL)
-			alias->is_known = true;
-		return to(arg, item->bytes);
-	}
-	buf_init(&out, item->bytes.len + alias->len + MQTT_HEADER_MAX);
-	done = mqtt_publish_put_topic(&item->frame, &item->publish, item->bytes,
-		   span_of(alias->topic, alias->len), &out) &&
-	       to(arg, buf_span(&out));
-	buf_fini(&out);
-	alias->is_known = done;
-	return done;
-}
-
 /* ---- from the client ---- */
 
 bool
@@ -122,7 +97,8 @@ let_on(struct access *access, const struct mqtt_walk_item *item,
 	    !access_acks_expect(&access->acks, publish->packet_id,
 		publish->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC))
 		return ACCESS_NO_MEMORY;
-	return give(access->events.to_broker, access->events.arg, item, alias)
+	return access_alias_give(
+		   access->events.to_broker, access->events.arg, item, alias)
 		   ? ACCESS_DONE
 		   : ACCESS_NO_MEMORY;
 }
@@ -268,8 +244,8 @@ access_deliver(struct access *access, enum mqtt_walk_result result,
 		    policy_deliver(&access->who, refusal.topic, &refusal.why);
 	if (refusal.verdict == POLICY_ALLOWED) {
 		access_ids_take(&access->withheld, publish->packet_id);
-		return give(access->events.to_client, access->events.arg, item,
-			   alias)
+		return access_alias_give(access->events.to_client,
+			   access->events.arg, item, alias)
 			   ? ACCESS_DONE
 			   : ACCESS_NO_MEMORY;
 	}
