@@ -3,13 +3,25 @@
 #include <stdio.h>
 #include <time.h>
 
-uint64_t
-clock_monotonic_ms(void)
+static uint64_t
+ms_of(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t
+clock_monotonic_ms(void)
+{
+	return ms_of(CLOCK_MONOTONIC);
+}
+
+uint64_t
+clock_boot_ms(void)
+{
+	return ms_of(CLOCK_BOOTTIME);
 }
 
 int64_t

@@ -11,6 +11,12 @@
 /* Milliseconds that never go back, from no particular origin. */
 uint64_t clock_monotonic_ms(void);
 
+/*
+ * The same, and it goes on while the machine sleeps: for what must not be
+ * older than it may be.
+ */
+uint64_t clock_boot_ms(void);
+
 /* Seconds since 1970, UTC, as the machine believes: for texts and expiry. */
 int64_t clock_wall_s(void);
 
