@@ -1,71 +1,20 @@
 #include "agent_view.h"
 
+#include "agent_wire.h"
 #include "wire.h"
 
 #include <openssl/evp.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-enum {
-	MESSAGE_MAX = 256 * 1024, /* as OpenSSH's agent has it */
-	SSH_AGENT_IDENTITIES_ANSWER = 12,
-};
 
 struct agent_view {
 	uint8_t hash[AGENT_VIEW_HASH_BYTES];
 	int near, far; /* who asks; the agent */
 	pthread_t thread;
 };
-
-static bool
-read_all(int fd, uint8_t *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = recv(fd, data, len, 0);
-
-		if (n <= 0)
-			return false;
-		data += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
-static bool
-write_all(int fd, struct span data)
-{
-	while (data.len > 0) {
-		ssize_t n = send(fd, data.data, data.len, MSG_NOSIGNAL);
-
-		if (n <= 0)
-			return false;
-		data = span_of(data.data + n, data.len - (size_t)n);
-	}
-	return true;
-}
-
-/* One message, its length before it. */
-static bool
-read_message(int fd, struct buf *message)
-{
-	uint8_t header[4], *body;
-	uint32_t len;
-
-	if (!read_all(fd, header, sizeof header))
-		return false;
-	len = wire_peek_u32(header);
-	if (!buf_append(message, header, sizeof header) ||
-	    (body = buf_reserve(message, len)) == NULL ||
-	    !read_all(fd, body, len))
-		return false;
-	buf_commit(message, len);
-	return true;
-}
 
 static bool
 is_wanted(const struct agent_view *view, struct span blob)
@@ -82,13 +31,13 @@ static bool
 write_answer(const struct agent_view *view, struct span answer)
 {
 	struct span in = answer, blob, comment, kept = {0}, what = {0};
-	uint8_t head[9] = {0, 0, 0, 5, SSH_AGENT_IDENTITIES_ANSWER};
+	uint8_t head[9] = {0, 0, 0, 5, AGENT_WIRE_IDENTITIES_ANSWER};
 	uint32_t len, count;
 	uint8_t type;
 
 	if (!wire_take_u32(&in, &len) || !wire_take_u8(&in, &type) ||
-	    type != SSH_AGENT_IDENTITIES_ANSWER || !wire_take_u32(&in, &count))
-		return write_all(view->near, answer);
+	    type != AGENT_WIRE_IDENTITIES_ANSWER || !wire_take_u32(&in, &count))
+		return agent_wire_write(view->near, answer);
 	while (kept.len == 0 && count-- > 0 && wire_take_string32(&in, &blob) &&
 	       wire_take_string32(&in, &comment))
 		if (is_wanted(view, blob)) {
@@ -102,8 +51,8 @@ write_answer(const struct agent_view *view, struct span answer)
 		wire_poke_u32(head, (uint32_t)(5 + kept.len));
 		head[8] = 1;
 	}
-	return write_all(view->near, span_of(head, sizeof head)) &&
-	       write_all(view->near, kept);
+	return agent_wire_write(view->near, span_of(head, sizeof head)) &&
+	       agent_wire_write(view->near, kept);
 }
 
 static void *
@@ -114,34 +63,16 @@ pass_on(void *arg)
 	bool goes_on = true;
 
 	while (goes_on) {
-		buf_init(&message, MESSAGE_MAX);
-		goes_on = read_message(view->near, &message) &&
-			  write_all(view->far, buf_span(&message));
+		buf_init(&message, AGENT_WIRE_MESSAGE_MAX);
+		goes_on = agent_wire_read(view->near, &message) &&
+			  agent_wire_write(view->far, buf_span(&message));
 		buf_fini(&message);
-		goes_on = goes_on && read_message(view->far, &message) &&
+		goes_on = goes_on && agent_wire_read(view->far, &message) &&
 			  write_answer(view, buf_span(&message));
 		buf_fini(&message);
 	}
 	shutdown(view->near, SHUT_RDWR);
 	return NULL;
-}
-
-static int
-connect_agent(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd;
-
-	if (strlen(path) >= sizeof address.sun_path)
-		return -1;
-	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 &&
-	    connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
-		close(fd);
-		return -1;
-	}
-	return fd;
 }
 
 struct agent_view *
@@ -154,7 +85,7 @@ agent_view_open(
 	if (view == NULL)
 		return NULL;
 	memcpy(view->hash, hash, sizeof view->hash);
-	view->far = connect_agent(path);
+	view->far = agent_wire_connect(path);
 	if (view->far < 0)
 		goto no_agent;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)

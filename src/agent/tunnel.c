@@ -3,6 +3,7 @@
 #include "carry.h"
 #include "clock.h"
 #include "control.h"
+#include "guard_post.h"
 #include "log.h"
 #include "notify.h"
 #include "retry.h"
@@ -66,6 +67,7 @@ struct tunnel {
 	enum tunnel_state state;
 	struct retry retry;
 	struct carry *carry;
+	struct guard_post *guard; /* NULL: there is none */
 	struct loop_deferred farewell;
 	struct held held[HELD_MAX];
 	size_t held_count;
@@ -152,11 +154,14 @@ refuse_local(int fd)
 static void
 take_local(struct tunnel *tunnel, int fd, const struct forward *forward)
 {
-	if (tunnel->state == TUNNEL_UP && tunnel->carry != NULL)
-		carry_take(
-		    tunnel->carry, fd, forward->host, forward->host_port);
-	else if (tunnel->options->while_down == TUNNEL_HOLD_LOCALS &&
-		 tunnel->held_count < HELD_MAX)
+	if (tunnel->state == TUNNEL_UP && tunnel->carry != NULL) {
+		if (tunnel->guard != NULL)
+			fd = guard_post_take(tunnel->guard, fd);
+		if (fd >= 0)
+			carry_take(tunnel->carry, fd, forward->host,
+			    forward->host_port);
+	} else if (tunnel->options->while_down == TUNNEL_HOLD_LOCALS &&
+		   tunnel->held_count < HELD_MAX)
 		tunnel->held[tunnel->held_count++] =
 		    (struct held){.fd = fd, .forward = forward};
 	else
@@ -243,6 +248,8 @@ on_gone(void *arg, const char *why)
 	err_set(&err, ERR_UNREACHABLE, "the connection to %s was lost: %s",
 	    tunnel->name, why);
 	err_hint(&err, "nothing to do: it is made again");
+	if (tunnel->guard != NULL)
+		guard_post_down(tunnel->guard);
 	loop_defer(tunnel->loop, &tunnel->farewell, free_carry, tunnel);
 	on_failure(tunnel, &err, clock_monotonic_ms() - tunnel->up_ms);
 }
@@ -283,6 +290,8 @@ on_up(struct tunnel *tunnel)
 	for (size_t i = 0; i < tunnel->held_count; i++)
 		take_local(tunnel, tunnel->held[i].fd, tunnel->held[i].forward);
 	tunnel->held_count = 0;
+	if (tunnel->guard != NULL)
+		guard_post_up(tunnel->guard);
 }
 
 static void
@@ -405,6 +414,37 @@ start_control(struct tunnel *tunnel)
 		log_err(LOG_LEVEL_DEBUG, "tunnel", "status", &err);
 }
 
+/* ---- the guard ---- */
+
+static void
+carry_guard(void *arg, int fd, const char *host, uint16_t port)
+{
+	struct tunnel *tunnel = arg;
+
+	if (tunnel->state == TUNNEL_UP && tunnel->carry != NULL)
+		carry_take(tunnel->carry, fd, host, port);
+	else
+		close(fd);
+}
+
+static int
+start_guard(struct tunnel *tunnel, struct err *err)
+{
+	const struct tunnel_options *options = tunnel->options;
+	const struct guard_post_options post = {
+	    .file = options->guard_file,
+	    .host = options->forwards[0].host,
+	    .port = options->forwards[0].host_port,
+	    .carry = carry_guard,
+	    .arg = tunnel,
+	};
+
+	if (options->guard_file == NULL)
+		return 0;
+	tunnel->guard = guard_post_new(tunnel->loop, &post, err);
+	return tunnel->guard == NULL ? -1 : 0;
+}
+
 /* ---- beginning ---- */
 
 static void
@@ -441,7 +481,7 @@ prepare(struct tunnel *tunnel, struct err *err)
 		    LOOP_READABLE, on_door, door);
 	}
 	start_control(tunnel);
-	return 0;
+	return start_guard(tunnel, err);
 }
 
 static void
@@ -455,6 +495,7 @@ wind_up(struct tunnel *tunnel)
 	}
 	if (tunnel->carry != NULL && tunnel->farewell.fn == NULL)
 		free_carry(tunnel);
+	guard_post_free(tunnel->guard);
 	control_free(tunnel->control);
 	for (size_t i = 0; i < tunnel->listen.count; i++)
 		loop_watch_stop(&tunnel->doors[i].watch);

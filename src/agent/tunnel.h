@@ -26,6 +26,7 @@ struct tunnel_options {
 	size_t forward_count;
 	bool once; /* the first failure is the end */
 	enum tunnel_while_down while_down;
+	const char *guard_file; /* kaya-guard(5); NULL: no guard */
 	/* Called once, when the first link is up: `addresses` listens. */
 	void (*on_first_up)(void *arg, const char *addresses);
 	/* The first attempt failed in a way that is tried again: true ends. */

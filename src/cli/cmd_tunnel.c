@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OPTION_ONCE = CMD_OWN, OPTION_WAIT };
+enum { OPTION_ONCE = CMD_OWN, OPTION_WAIT, OPTION_GUARD };
 
 static const struct cmd_option options[] = {
     {'L', NULL, "FORWARD",
@@ -25,6 +25,9 @@ static const struct cmd_option options[] = {
     {OPTION_ONCE, "once", NULL, "end with the first failure"},
     {OPTION_WAIT, "wait", NULL,
 	"let clients wait while the link is down, in place of refusing them"},
+    {OPTION_GUARD, "guard", "FILE",
+	"keep back what is protected, until two have signed it: "
+	"kaya-guard(5)"},
     {'N', NULL, NULL, "as in ssh; a tunnel never runs a command"},
     {'v', NULL, NULL, "say more"},
     {'q', NULL, NULL, "say errors only"},
@@ -167,6 +170,9 @@ run(const struct cmd *cmd, int argc, char **argv)
 		case OPTION_WAIT:
 			tunnel.while_down = TUNNEL_HOLD_LOCALS;
 			break;
+		case OPTION_GUARD:
+			tunnel.guard_file = reader.argument;
+			break;
 		}
 	}
 	if (optind + 1 != argc)
@@ -189,7 +195,9 @@ run(const struct cmd *cmd, int argc, char **argv)
 }
 
 static const char *const synopses[] = {
-    "[-L FORWARD]... [-b HOST:PORT] [-i KEY] [-f] [--once] DEST", NULL};
+    "[-L FORWARD]... [-b HOST:PORT] [-i KEY] [-f] [--once] [--guard FILE] "
+    "DEST",
+    NULL};
 
 const struct cmd cmd_tunnel = {
     .name = "tunnel",

@@ -1,0 +1,38 @@
+#ifndef KAYA_GUARD_FILES_H
+#define KAYA_GUARD_FILES_H
+
+/*
+ * guard_files: the guard's file and its allowed_signers, read, and read anew
+ * when they change.  Only their owner may be able to write them.
+ */
+
+#include "guard_rules.h"
+
+#include <sys/stat.h>
+
+struct guard_files {
+	const char *file; /* borrowed */
+	struct guard_rules *rules;
+	struct stat rules_st, signers_st;
+	bool is_sound; /* false: what is on the disk now cannot be used */
+};
+
+/* Read both.  -1 and `err`, the first fault; all of them have been logged. */
+int guard_files_open(
+    struct guard_files *files, const char *file, struct err *err);
+void guard_files_close(struct guard_files *files);
+
+enum guard_files_result {
+	GUARD_FILES_SAME,
+	/* `rules` are new ones; `*old` is to be freed when nobody has it. */
+	GUARD_FILES_CHANGED,
+	/* They changed and cannot be used (logged): the rules of before hold,
+	 * and nobody's signature counts, until they are mended. */
+	GUARD_FILES_BROKEN
+};
+
+/* Look whether they changed, by stat(2); read them where they did. */
+enum guard_files_result guard_files_look(
+    struct guard_files *files, struct guard_rules **old);
+
+#endif

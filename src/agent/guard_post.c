@@ -1,0 +1,588 @@
+#include "guard_post.h"
+
+#include "audit.h"
+#include "clock.h"
+#include "guard_files.h"
+#include "guard_local.h"
+#include "guard_message.h"
+#include "guard_mqtt.h"
+#include "log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+enum {
+	TICK_MS = 200, /* while commands are outstanding */
+	LOOK_MS = 1000, /* else: have the files changed? */
+	GIVE_MS = 2000, /* what two have signed reaches a client by then */
+	DROPS_EACH_MS = 1000, /* drops are told no more often */
+	ANSWER_MAX = 256 * 1024
+};
+
+struct guard_post {
+	struct guard_post_options options;
+	struct loop *loop;
+	struct guard_files files;
+	struct guard *guard;
+	struct guard_locals *locals;
+	struct guard_mqtt *mqtt;
+	struct audit *audit;
+	struct loop_timer *tick;
+	uint64_t given; /* commands that were let through */
+	uint64_t dropped_ms; /* when a drop was told */
+	uint64_t drops_untold;
+	/* The command that is being delivered; NULL: none. */
+	struct guard_command *giving;
+	uint64_t give_until_ms;
+};
+
+static const char *
+name_of(const struct guard_post *post)
+{
+	return post->files.rules->actuator;
+}
+
+/* ---- saying ---- */
+
+static void
+publish(struct guard_post *post, const char *what, struct span payload)
+{
+	char topic[GUARD_NAME_TOPIC_MAX];
+
+	guard_topic(topic, name_of(post), what);
+	guard_mqtt_publish(post->mqtt, topic, payload);
+}
+
+static void
+answer(struct guard_post *post, struct span request, const struct buf *payload)
+{
+	char what[GUARD_REQUEST_MAX + 16], word[GUARD_REQUEST_MAX + 1];
+
+	if (payload->failed || !span_to_str(request, word, sizeof word) ||
+	    word[0] == '\0')
+		return;
+	snprintf(what, sizeof what, "answer/%s", word);
+	publish(post, what, buf_span(payload));
+}
+
+static void
+report(struct guard_post *post, const struct guard_report *told)
+{
+	struct buf payload;
+
+	buf_init(&payload, ANSWER_MAX);
+	guard_put_report(told, &payload);
+	if (told->request.len > 0)
+		answer(post, told->request, &payload);
+	else if (!payload.failed)
+		publish(post, "result", buf_span(&payload));
+	buf_fini(&payload);
+}
+
+static void
+log_command(const struct guard_command *command, const char *event,
+    const struct guard_outcome *outcome)
+{
+	struct log_line line;
+
+	if (!log_begin(&line,
+		outcome->cause == GUARD_CAUSE_NONE ? LOG_LEVEL_INFO
+						   : LOG_LEVEL_WARN,
+		"guard", event))
+		return;
+	log_str(&line, "id", command->id);
+	log_span(&line, "topic", buf_span(&command->topic));
+	log_str(&line, "cause", guard_cause_name(outcome->cause));
+	log_str(&line, "first", command->by[0]);
+	if (command->by[1][0] != '\0')
+		log_str(&line, "second", command->by[1]);
+	if (outcome->detail[0] != '\0')
+		log_str(&line, "why", outcome->detail);
+	log_end(&line);
+}
+
+/* Everything that could be asked about it later.  0, or -1: not written. */
+static int
+audit_command(struct guard_post *post, const char *event,
+    const struct guard_command *command, const struct guard_outcome *outcome)
+{
+	struct audit_entry entry;
+	struct err err = ERR_INIT;
+
+	audit_begin(&entry, event);
+	audit_put_str(&entry, "actuator", name_of(post));
+	audit_put_str(&entry, "id", command->id);
+	audit_put_str(&entry, "rule", command->rule->name);
+	audit_put_span(&entry, "statement", buf_span(&command->statement));
+	audit_put_str(&entry, "first", command->by[0]);
+	audit_put_str(&entry, "second",
+	    command->by[1][0] != '\0' ? command->by[1] : NULL);
+	audit_put_str(&entry, "signer",
+	    outcome->principal[0] != '\0' ? outcome->principal : NULL);
+	audit_put_str(&entry, "cause", guard_cause_name(outcome->cause));
+	if (audit_commit(post->audit, &entry, AUDIT_DURABLE, &err) == 0)
+		return 0;
+	log_err(LOG_LEVEL_ERROR, "guard", "audit", &err);
+	return -1;
+}
+
+/* A command's end: written down, told, forgotten. */
+static void
+finish(struct guard_post *post, struct guard_command *command, const char *word,
+    const struct guard_outcome *outcome)
+{
+	/* What nobody has signed is nothing that was decided. */
+	if (command->by[0][0] != '\0') {
+		audit_command(post, word, command, outcome);
+		log_command(command, word, outcome);
+	}
+	report(post, &(struct guard_report){
+			 .word = word, .command = command, .outcome = outcome});
+	if (post->giving == command)
+		post->giving = NULL;
+	guard_finish(post->guard, command);
+}
+
+static void
+finish_because(struct guard_post *post, struct guard_command *command,
+    const char *word, enum guard_cause cause)
+{
+	const struct guard_outcome outcome = {.cause = cause};
+
+	finish(post, command, word, &outcome);
+}
+
+static void
+finish_all(struct guard_post *post, enum guard_cause cause)
+{
+	struct guard_command *command;
+	size_t at = 0;
+
+	while ((command = guard_next(post->guard, &at)) != NULL)
+		finish_because(post, command, "dropped", cause);
+}
+
+/* ---- delivery ---- */
+
+static void
+give(struct guard_post *post)
+{
+	struct guard_command *command = post->giving;
+	struct guard_given given;
+	uint64_t now = clock_boot_ms();
+
+	if (command == NULL)
+		return;
+	given = guard_locals_give(post->locals, post->given,
+	    buf_span(&command->topic), buf_span(&command->payload));
+	if (given.is_late && now < post->give_until_ms &&
+	    now < command->expires_ms)
+		loop_timer_start(post->tick, TICK_MS / 10);
+	else if (given.clients > 0)
+		finish_because(post, command, "done", GUARD_CAUSE_NONE);
+	else
+		finish_because(
+		    post, command, "dropped", GUARD_COMMUNICATION_LOSS);
+}
+
+/* Both have signed, and nobody can sign it again: written, then delivered. */
+static void
+release(struct guard_post *post, struct guard_command *command,
+    const struct guard_outcome *outcome)
+{
+	if (audit_command(post, "release", command, outcome) != 0) {
+		finish_because(post, command, "dropped", GUARD_AUDIT_FAILED);
+		return;
+	}
+	log_command(command, "release", outcome);
+	/* One at a time; it is under way for GIVE_MS at most. */
+	if (post->giving != NULL)
+		finish_because(
+		    post, post->giving, "dropped", GUARD_COMMUNICATION_LOSS);
+	post->giving = command;
+	post->given++;
+	post->give_until_ms = clock_boot_ms() + GIVE_MS;
+	give(post);
+}
+
+/* ---- what is asked ---- */
+
+static void
+refuse(struct guard_post *post, const struct guard_ask *ask,
+    const struct guard_command *command, const struct guard_outcome *outcome)
+{
+	report(post, &(struct guard_report){.word = "refused",
+			 .command = command,
+			 .outcome = outcome,
+			 .request = ask->request,
+			 .topic = ask->topic});
+}
+
+static void
+on_ask(struct guard_post *post, const struct guard_ask *ask)
+{
+	const struct guard_question question = {
+	    ask->request, ask->topic, ask->payload};
+	uint8_t random[GUARD_CHALLENGE_BYTES];
+	const struct guard_command *command = NULL;
+	struct guard_outcome outcome = {.cause = GUARD_NO_MEMORY};
+	uint64_t now = clock_boot_ms();
+	struct buf payload;
+
+	if (!audit_is_writable(post->audit))
+		outcome.cause = GUARD_AUDIT_FAILED;
+	else if (getrandom(random, sizeof random, 0) == (ssize_t)sizeof random)
+		command =
+		    guard_ask(post->guard, &question, random, now, &outcome);
+	explicit_bzero(random, sizeof random);
+	if (command == NULL) {
+		refuse(post, ask, NULL, &outcome);
+		return;
+	}
+	buf_init(&payload, ANSWER_MAX);
+	guard_put_challenge(command, now, &payload);
+	answer(post, ask->request, &payload);
+	buf_fini(&payload);
+	loop_timer_start(post->tick, TICK_MS);
+}
+
+static void
+tell_pending(struct guard_post *post, const struct guard_command *command)
+{
+	struct buf payload;
+
+	buf_init(&payload, ANSWER_MAX);
+	guard_put_pending(command, clock_boot_ms(), &payload);
+	if (!payload.failed)
+		publish(post, "pending", buf_span(&payload));
+	buf_fini(&payload);
+}
+
+static void
+on_first(struct guard_post *post, const struct guard_ask *ask,
+    struct guard_command *command, const struct guard_outcome *outcome)
+{
+	if (audit_command(post, "hold", command, outcome) != 0) {
+		finish_because(post, command, "dropped", GUARD_AUDIT_FAILED);
+		return;
+	}
+	log_command(command, "hold", outcome);
+	report(post, &(struct guard_report){.word = "signed",
+			 .command = command,
+			 .outcome = outcome,
+			 .request = ask->request});
+	tell_pending(post, command);
+}
+
+static void
+on_sign(struct guard_post *post, const struct guard_ask *ask)
+{
+	struct guard_outcome outcome;
+	struct guard_command *command;
+	enum guard_step step;
+
+	step = guard_sign(post->guard, ask->id,
+	    ask->what == GUARD_DO_SIGN ? GUARD_AGREES : GUARD_DISAGREES,
+	    ask->signature, clock_boot_ms(), clock_wall_s(), &command,
+	    &outcome);
+	switch (step) {
+	case GUARD_STEP_FIRST:
+		on_first(post, ask, command, &outcome);
+		return;
+	case GUARD_STEP_BOTH:
+		report(post, &(struct guard_report){.word = "signed",
+				 .command = command,
+				 .outcome = &outcome,
+				 .request = ask->request});
+		release(post, command, &outcome);
+		return;
+	case GUARD_STEP_DENIED:
+		report(post, &(struct guard_report){.word = "denied",
+				 .command = command,
+				 .outcome = &outcome,
+				 .request = ask->request});
+		finish(post, command, "denied", &outcome);
+		return;
+	case GUARD_STEP_REFUSED:
+	case GUARD_STEP_SPENT:
+		break;
+	}
+	refuse(post, ask, command, &outcome);
+	if (command != NULL)
+		log_command(command, "refuse", &outcome);
+	if (step == GUARD_STEP_SPENT)
+		finish(post, command, "dropped", &outcome);
+}
+
+/* With an id, that one, signed or not; else all that wait for a second. */
+static bool
+is_wanted(const struct guard_ask *ask, const struct guard_command *command)
+{
+	if (ask->id.len > 0)
+		return span_is(ask->id, command->id);
+	return command->state == GUARD_SIGNED;
+}
+
+static void
+on_list(struct guard_post *post, const struct guard_ask *ask)
+{
+	uint64_t now = clock_boot_ms();
+	struct guard_command *command;
+	const char *before = "";
+	struct buf payload;
+	size_t at = 0;
+
+	buf_init(&payload, ANSWER_MAX);
+	buf_append_str(&payload, "{\"actuator\":\"");
+	buf_append_str(&payload, name_of(post));
+	buf_append_str(&payload, "\",\"pending\":[");
+	while ((command = guard_next(post->guard, &at)) != NULL) {
+		if (!is_wanted(ask, command))
+			continue;
+		buf_append_str(&payload, before);
+		guard_put_pending(command, now, &payload);
+		before = ",";
+	}
+	buf_append_str(&payload, "]}");
+	answer(post, ask->request, &payload);
+	buf_fini(&payload);
+}
+
+/* Whoever was taken out of a file does not sign any more. */
+static bool
+files_are_sound(struct guard_post *post, const struct guard_ask *ask)
+{
+	const struct guard_outcome changed = {.cause = GUARD_POLICY_CHANGED,
+	    .detail = "the guard's files cannot be used: see its log"};
+	struct guard_rules *old;
+
+	switch (guard_files_look(&post->files, &old)) {
+	case GUARD_FILES_SAME:
+		return true;
+	case GUARD_FILES_CHANGED:
+		finish_all(post, GUARD_POLICY_CHANGED);
+		guard_change(post->guard, post->files.rules);
+		guard_locals_change(post->locals, post->files.rules);
+		guard_rules_free(old);
+		log_event(LOG_LEVEL_INFO, "guard", "changed",
+		    "the rules and signers were read anew");
+		return true;
+	case GUARD_FILES_BROKEN:
+		break;
+	}
+	finish_all(post, GUARD_POLICY_CHANGED);
+	if (ask != NULL)
+		refuse(post, ask, NULL, &changed);
+	return false;
+}
+
+static void
+on_message(void *arg, const char *topic, struct span payload, bool is_retained)
+{
+	static void (*const handlers[GUARD_DO_COUNT])(
+	    struct guard_post * post, const struct guard_ask *ask) = {
+	    [GUARD_DO_ASK] = on_ask,
+	    [GUARD_DO_SIGN] = on_sign,
+	    [GUARD_DO_DENY] = on_sign,
+	    [GUARD_DO_LIST] = on_list,
+	};
+	const struct guard_outcome wrong = {.cause = GUARD_INCONSISTENT};
+	struct guard_post *post = arg;
+	char all[GUARD_NAME_TOPIC_MAX];
+	struct guard_ask ask;
+
+	guard_topic(all, "all", "ask");
+	if (is_retained) {
+		log_event(LOG_LEVEL_WARN, "guard", "refuse",
+		    "a retained message to the guard: nothing that is kept by "
+		    "a broker is a question");
+		return;
+	}
+	if (!guard_ask_parse(payload, &ask) ||
+	    (strcmp(topic, all) == 0 && ask.what != GUARD_DO_LIST)) {
+		if (ask.request.len > 0)
+			refuse(post, &ask, NULL, &wrong);
+	} else if (files_are_sound(post, &ask)) {
+		handlers[ask.what](post, &ask);
+	}
+	guard_ask_fini(&ask);
+}
+
+/* ---- what the local clients' connections bring ---- */
+
+static void
+on_dropped(void *arg, const struct guard_rule *rule, struct span topic)
+{
+	struct guard_post *post = arg;
+	const struct guard_outcome outcome = {.cause = GUARD_NOT_SELECTED,
+	    .detail = "it came without signatures: kaya request"};
+	uint64_t now = clock_boot_ms();
+	struct audit_entry entry;
+	struct log_line line;
+
+	/* A flood of them neither fills the disk nor makes a flood of ours. */
+	if (post->dropped_ms != 0 && now - post->dropped_ms < DROPS_EACH_MS) {
+		post->drops_untold++;
+		return;
+	}
+	post->dropped_ms = now;
+	if (log_begin(&line, LOG_LEVEL_WARN, "guard", "refuse")) {
+		log_span(&line, "topic", topic);
+		log_str(&line, "rule", rule->name);
+		log_str(&line, "why", outcome.detail);
+		log_u64(&line, "more_before", post->drops_untold);
+		log_end(&line);
+	}
+	audit_begin(&entry, "refuse");
+	audit_put_str(&entry, "actuator", name_of(post));
+	audit_put_str(&entry, "rule", rule->name);
+	audit_put_span(&entry, "topic", topic);
+	audit_put_u64(&entry, "more_before", post->drops_untold);
+	audit_commit(post->audit, &entry, AUDIT_SOON, NULL);
+	post->drops_untold = 0;
+	report(
+	    post, &(struct guard_report){
+		      .word = "refused", .outcome = &outcome, .topic = topic});
+}
+
+/* A stop is never followed by an older start. */
+static void
+on_stopped(void *arg, const struct guard_rule *rule, struct span topic)
+{
+	struct guard_post *post = arg;
+	struct guard_command *command;
+	size_t at = 0;
+
+	(void)rule;
+	while ((command = guard_next(post->guard, &at)) != NULL)
+		if (span_equal(buf_span(&command->topic), topic))
+			finish_because(
+			    post, command, "dropped", GUARD_BLOCKED_BY_COMMAND);
+}
+
+static void
+on_open(void *arg)
+{
+	struct guard_post *post = arg;
+
+	log_event(LOG_LEVEL_INFO, "guard", "ready",
+	    "%s is guarded by %zu rules, its own connection stands",
+	    name_of(post), post->files.rules->rule_count);
+}
+
+static void
+on_tick(void *arg)
+{
+	struct guard_post *post = arg;
+	uint64_t now = clock_boot_ms();
+	struct guard_command *command;
+	size_t at = 0, count = 0;
+
+	files_are_sound(post, NULL);
+	give(post);
+	while ((command = guard_next(post->guard, &at)) != NULL) {
+		enum guard_cause cause = guard_over(command, now);
+
+		count++;
+		if (cause != GUARD_CAUSE_NONE && command != post->giving)
+			finish_because(post, command, "expired", cause);
+	}
+	if (post->giving == NULL)
+		loop_timer_start(post->tick, count > 0 ? TICK_MS : LOOK_MS);
+}
+
+/* ---- life ---- */
+
+static void
+on_carry(void *arg, int fd)
+{
+	struct guard_post *post = arg;
+	const struct conf_address *broker = &post->files.rules->broker;
+
+	if (broker->host != NULL)
+		post->options.carry(
+		    post->options.arg, fd, broker->host, broker->port);
+	else
+		post->options.carry(post->options.arg, fd, post->options.host,
+		    post->options.port);
+}
+
+static int
+open_post(struct guard_post *post, struct err *err)
+{
+	const struct guard_locals_events local_events = {
+	    .dropped = on_dropped, .stopped = on_stopped, .arg = post};
+	const struct guard_mqtt_events mqtt_events = {
+	    on_carry, on_open, on_message, post};
+	const struct guard_rules *rules;
+	struct audit_options audit = {.max_bytes = 0};
+
+	if (guard_files_open(&post->files, post->options.file, err) != 0)
+		return -1;
+	rules = post->files.rules;
+	audit.file = rules->audit_file;
+	post->audit = audit_open(&audit, err);
+	if (post->audit == NULL)
+		return -1;
+	post->guard = guard_new(rules);
+	post->locals = guard_locals_new(post->loop, rules, &local_events);
+	post->tick = loop_timer_new(post->loop, on_tick, post);
+	if (post->guard == NULL || post->locals == NULL || post->tick == NULL)
+		return err_set(err, ERR_NOMEM, "no memory");
+	post->mqtt = guard_mqtt_new(post->loop, rules, &mqtt_events, err);
+	if (post->mqtt == NULL)
+		return -1;
+	loop_timer_start(post->tick, LOOK_MS);
+	return 0;
+}
+
+struct guard_post *
+guard_post_new(struct loop *loop, const struct guard_post_options *options,
+    struct err *err)
+{
+	struct guard_post *post = calloc(1, sizeof *post);
+
+	if (post == NULL) {
+		err_set(err, ERR_NOMEM, "no memory");
+		return NULL;
+	}
+	post->loop = loop;
+	post->options = *options;
+	if (open_post(post, err) == 0)
+		return post;
+	guard_post_free(post);
+	return NULL;
+}
+
+void
+guard_post_free(struct guard_post *post)
+{
+	if (post == NULL)
+		return;
+	guard_mqtt_free(post->mqtt);
+	guard_locals_free(post->locals);
+	guard_free(post->guard);
+	loop_timer_free(post->tick);
+	audit_close(post->audit);
+	guard_files_close(&post->files);
+	free(post);
+}
+
+void
+guard_post_up(struct guard_post *post)
+{
+	guard_mqtt_up(post->mqtt);
+}
+
+void
+guard_post_down(struct guard_post *post)
+{
+	guard_mqtt_down(post->mqtt);
+}
+
+int
+guard_post_take(struct guard_post *post, int fd)
+{
+	return guard_locals_take(post->locals, fd);
+}
