@@ -1,5 +1,6 @@
 #include "client.h"
 
+#include "clock.h"
 #include "forward.h"
 #include "str.h"
 
@@ -8,6 +9,8 @@
 #include <mqtt_protocol.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 void
@@ -202,4 +205,19 @@ client_stop(struct client *client)
 	client->mosquitto = NULL;
 	errand_stop(client->errand);
 	client->errand = NULL;
+}
+
+void
+client_rest(struct retry *retry, uint64_t began_ms)
+{
+	uint64_t random = 0, ms;
+	struct timespec pause;
+
+	if (getrandom(&random, sizeof random, 0) < 0)
+		random = began_ms;
+	ms =
+	    retry_after_failure(retry, clock_monotonic_ms() - began_ms, random);
+	pause = (struct timespec){.tv_sec = (time_t)(ms / 1000),
+	    .tv_nsec = (long)(ms % 1000) * 1000000};
+	nanosleep(&pause, NULL);
 }

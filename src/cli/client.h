@@ -8,6 +8,7 @@
 
 #include "cmd.h"
 #include "errand.h"
+#include "retry.h"
 
 #include <mosquitto.h>
 
@@ -59,6 +60,9 @@ void client_on_connect(struct client *client, int code);
 void client_explain(struct client *client, int mosquitto_error);
 
 void client_stop(struct client *client);
+
+/* Sleep before the next attempt; the one that failed began then. */
+void client_rest(struct retry *retry, uint64_t began_ms);
 
 #define CLIENT_LETTERS                                                         \
 	{'q', "qos", "QOS", "quality of service, 0, 1 or 2"},                  \

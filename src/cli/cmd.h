@@ -88,7 +88,8 @@ bool cmd_take_link(const struct cmd_reader *reader, int id,
 /* "HOST:PORT" or "HOST"; 2, told, where it is neither. */
 int cmd_take_broker(const struct cmd_reader *reader, struct cmd_broker *broker);
 
-/* "90", "90s", "10m", "1h", up to `max_s` seconds; 2, told, where it is none. */
+/* "90", "90s", "10m", "1h", up to `max_s` seconds; 2, told, where it is none.
+ */
 int cmd_take_duration(
     const struct cmd_reader *reader, uint64_t max_s, uint64_t *ms);
 

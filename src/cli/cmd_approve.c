@@ -5,14 +5,15 @@
 static int
 run(const struct cmd *cmd, int argc, char **argv)
 {
-	struct decide decide = {.verb = "approve", .outcome = "released"};
+	struct decide decide = {
+	    .verb = "approve", .what = GUARD_DO_SIGN, .outcome = "released"};
 	bool is_over;
 	int status = decide_read(&decide, cmd, argc, argv, &is_over);
 
 	return is_over ? status : decide_run(&decide);
 }
 
-static const struct cmd_option options[] = {ASK_OPTIONS, {0}};
+static const struct cmd_option options[] = {DECIDE_OPTIONS, {0}};
 
 static const char *const synopses[] = {
     "[-p PORT] [-i KEY] [--json] DEST ID", "--state DIR [--json] ID", NULL};
@@ -34,6 +35,14 @@ const struct cmd cmd_approve = {
 	"The id stands for exactly that, and for no other.\n"
 	"\n"
 	"Nobody can agree to a command of his own, whichever key he uses.\n"
+	"\n"
+	"An id with an actuator's name before it (valve-1.0123456789abcdef) is "
+	"of a\n"
+	"command at that actuator's guard (kaya-guard(5)): it is fetched, "
+	"shown, and\n"
+	"signed by --sign-key, or else the key of --key. The id is the digest "
+	"of what is\n"
+	"signed, so that nothing else can be shown under it.\n"
 	"\n"
 	"Exit status: 0 it is let out; 1 it is not (too late, denied, gone); 2 "
 	"wrong\n"

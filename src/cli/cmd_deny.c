@@ -5,14 +5,15 @@
 static int
 run(const struct cmd *cmd, int argc, char **argv)
 {
-	struct decide decide = {.verb = "deny", .outcome = "denied"};
+	struct decide decide = {
+	    .verb = "deny", .what = GUARD_DO_DENY, .outcome = "denied"};
 	bool is_over;
 	int status = decide_read(&decide, cmd, argc, argv, &is_over);
 
 	return is_over ? status : decide_run(&decide);
 }
 
-static const struct cmd_option options[] = {ASK_OPTIONS, {0}};
+static const struct cmd_option options[] = {DECIDE_OPTIONS, {0}};
 
 static const char *const synopses[] = {
     "[-p PORT] [-i KEY] [--json] DEST ID [REASON ...]",
@@ -25,7 +26,11 @@ const struct cmd cmd_deny = {
     .about =
 	"As kaya approve, the other way. The reason goes to who asked for it, "
 	"and into\n"
-	"the audit log.\n"
+	"the audit log. A command of an actuator's guard "
+	"(valve-1.0123456789abcdef) is\n"
+	"denied by a signature too (namespace kaya-deny), of who may approve "
+	"it or of\n"
+	"who asked for it.\n"
 	"\n"
 	"Exit status: 0 it is denied; 1 it is not (gone already); 2 wrong "
 	"usage; "

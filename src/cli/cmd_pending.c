@@ -5,7 +5,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
-static const struct cmd_option options[] = {ASK_OPTIONS, {0}};
+static const struct cmd_option options[] = {ASK_OPTIONS, GUARD_DESK_LISTS, {0}};
 
 static void
 print_list(const json_t *pending)
@@ -25,26 +25,48 @@ print_list(const json_t *pending)
 		fputs("nothing waits\n", stderr);
 }
 
-static int
-show(struct ask *ask)
+/* `*is_stock`: there is a server, and it does not know gateways' questions. */
+static json_t *
+at_gateway(struct ask *ask, bool *is_stock, struct err *err)
 {
-	struct err err = ERR_INIT;
-	json_t *answer = NULL;
-	const json_t *pending;
+	json_t *answer = NULL, *pending;
 
-	if (ask_begin(ask, &err) == 0)
-		answer = ask_gateway(ask, "pending", &err);
+	if (ask_begin(ask, err) == 0) {
+		answer = ask_gateway(ask, "pending", err);
+		*is_stock =
+		    answer == NULL && ask->link.dest != NULL &&
+		    (err->code == ERR_REFUSED || err->code == ERR_UNREACHABLE);
+	}
 	ask_end(ask);
-	if (answer == NULL)
+	pending = json_incref(json_object_get(answer, "pending"));
+	json_decref(answer);
+	return pending;
+}
+
+/* At the gateway; a stock server is none, and has guards behind it at most. */
+static int
+show(struct ask *ask, struct guard_desk *desk)
+{
+	struct err err = ERR_INIT, other = ERR_INIT;
+	bool is_stock = false;
+	json_t *pending;
+
+	desk->client.link = ask->link;
+	if (desk->is_wanted)
+		pending = guard_desk_pending(desk, &err);
+	else
+		pending = at_gateway(ask, &is_stock, &err);
+	if (is_stock)
+		pending = guard_desk_pending(desk, &other);
+	if (pending == NULL)
 		return cmd_complain(&err);
-	pending = json_object_get(answer, "pending");
 	if (ask->as_json) {
 		json_dumpf(pending, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else {
 		print_list(pending);
 	}
-	json_decref(answer);
+	json_decref(pending);
 	return 0;
 }
 
@@ -53,13 +75,16 @@ run(const struct cmd *cmd, int argc, char **argv)
 {
 	struct cmd_reader reader = {.cmd = cmd, .argc = argc, .argv = argv};
 	int id, status = 0;
+	struct guard_desk desk;
 	struct ask ask;
 
 	ask_init(&ask);
+	guard_desk_init(&desk);
 	while ((id = cmd_next(&reader, &status)) != CMD_END) {
 		if (id == CMD_STOP)
 			return status;
-		(void)ask_take(&reader, id, &ask, &status);
+		if (!ask_take(&reader, id, &ask, &status))
+			guard_desk_take(&reader, id, &desk, &status);
 		if (status != 0)
 			return status;
 	}
@@ -67,11 +92,14 @@ run(const struct cmd *cmd, int argc, char **argv)
 		return cmd_misuse(
 		    cmd, "unexpected word \"%s\"", argv[optind + 1]);
 	status = ask_set_dest(cmd, &ask, optind < argc ? argv[optind] : NULL);
-	return status != 0 ? status : show(&ask);
+	if (status == 0 && ask.link.dest == NULL && desk.is_wanted)
+		return cmd_misuse(
+		    cmd, "guards are asked through DEST, not --state");
+	return status != 0 ? status : show(&ask, &desk);
 }
 
-static const char *const synopses[] = {
-    "[-p PORT] [-i KEY] [--json] DEST", "--state DIR [--json]", NULL};
+static const char *const synopses[] = {"[-p PORT] [-i KEY] [--json] DEST",
+    "--state DIR [--json]", "--guards | --actuator NAME [--json] DEST", NULL};
 
 const struct cmd cmd_pending = {
     .name = "pending",
@@ -90,6 +118,12 @@ const struct cmd cmd_pending = {
 	"\"publisher\", \"since_ms\", \"left_ms\", \"gateway\" (null: the one "
 	"that was asked),\n"
 	"\"may_i\".\n"
+	"\n"
+	"With --guards or --actuator, and where DEST is a stock SSH server, "
+	"what waits for\n"
+	"its second signature at actuators' guards (kaya-guard(5)): all that "
+	"answer within\n"
+	"a second, the publisher being who signed first.\n"
 	"\n"
 	"Exit status: 0; 1 it failed; 2 wrong usage; 3 not reachable; 4 you "
 	"may "

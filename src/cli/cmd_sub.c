@@ -2,7 +2,6 @@
 
 #include "client.h"
 #include "clock.h"
-#include "retry.h"
 #include "sub_format.h"
 
 #include <getopt.h>
@@ -11,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 
 enum { LOOP_MS = 200, TOPICS_MAX = 64 };
 
@@ -151,22 +148,13 @@ is_worth_another(const struct sub *sub, const struct err *err)
 	       (err->code == ERR_UNREACHABLE || err->code == ERR_TIMEOUT);
 }
 
-static void
-rest(uint64_t ms)
-{
-	const struct timespec pause = {.tv_sec = (time_t)(ms / 1000),
-	    .tv_nsec = (long)(ms % 1000) * 1000000};
-
-	nanosleep(&pause, NULL);
-}
-
 static int
 subscribe(struct sub *sub)
 {
 	struct retry retry = {0};
 
 	for (;;) {
-		uint64_t began = clock_monotonic_ms(), random = 0;
+		uint64_t began = clock_monotonic_ms();
 		struct err err = ERR_INIT;
 		int status;
 
@@ -184,10 +172,7 @@ subscribe(struct sub *sub)
 			return is_interrupted ? 0 : cmd_complain(&err);
 		/* As mosquitto_sub: once it worked, it goes on for ever. */
 		cmd_complain(&err);
-		if (getrandom(&random, sizeof random, 0) < 0)
-			random = began;
-		rest(retry_after_failure(
-		    &retry, clock_monotonic_ms() - began, random));
+		client_rest(&retry, began);
 	}
 }
 

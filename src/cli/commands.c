@@ -4,6 +4,8 @@ const struct cmd *const cmds[] = {
     &cmd_tunnel,
     &cmd_pub,
     &cmd_sub,
+    &cmd_request,
+    &cmd_permit,
     &cmd_status,
     &cmd_keys,
     &cmd_policy,

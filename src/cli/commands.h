@@ -8,6 +8,8 @@
 extern const struct cmd cmd_tunnel;
 extern const struct cmd cmd_pub;
 extern const struct cmd cmd_sub;
+extern const struct cmd cmd_request;
+extern const struct cmd cmd_permit;
 extern const struct cmd cmd_status;
 extern const struct cmd cmd_keys;
 extern const struct cmd cmd_policy;

@@ -72,10 +72,12 @@ decide_read(struct decide *decide, const struct cmd *cmd, int argc, char **argv,
 
 	*is_over = true;
 	ask_init(&decide->ask);
+	guard_desk_init(&decide->desk);
 	while ((id = cmd_next(&reader, &status)) != CMD_END) {
 		if (id == CMD_STOP)
 			return status;
-		(void)ask_take(&reader, id, &decide->ask, &status);
+		if (!ask_take(&reader, id, &decide->ask, &status))
+			guard_desk_take(&reader, id, &decide->desk, &status);
 		if (status != 0)
 			return status;
 	}
@@ -179,6 +181,40 @@ decide_with(struct decide *decide, const json_t *pending)
 	return status;
 }
 
+/* ---- at an actuator's guard ---- */
+
+static int
+decide_at_guard(struct decide *decide)
+{
+	struct err err = ERR_INIT;
+	json_t *outcome;
+	int status;
+
+	if (decide->ask.link.dest == NULL) {
+		err_set(&err, ERR_USAGE,
+		    "%s is a command of an actuator's guard, not of the "
+		    "gateway's",
+		    decide->id);
+		err_hint(&err, "name DEST in place of --state: kaya %s DEST %s",
+		    decide->verb, decide->id);
+		return cmd_complain(&err);
+	}
+	decide->desk.client.link = decide->ask.link;
+	outcome =
+	    guard_desk_decide(&decide->desk, decide->id, decide->what, &err);
+	if (outcome == NULL)
+		return cmd_complain(&err);
+	decide->outcome =
+	    decide->what == GUARD_DO_SIGN ? "done" : decide->outcome;
+	status = tell(decide, NULL, outcome);
+	if (status != 0) {
+		guard_talk_refusal(outcome, &err);
+		status = cmd_complain(&err);
+	}
+	json_decref(outcome);
+	return status;
+}
+
 int
 decide_run(struct decide *decide)
 {
@@ -186,6 +222,8 @@ decide_run(struct decide *decide)
 	json_t *pending = NULL;
 	int status;
 
+	if (guard_desk_is_id(decide->id))
+		return decide_at_guard(decide);
 	if (ask_begin(&decide->ask, &err) != 0)
 		return cmd_complain(&err);
 	pending = ask_gateway(&decide->ask, "pending", &err);

@@ -4,10 +4,16 @@
 /* decide: what kaya approve and kaya deny have in common. */
 
 #include "ask.h"
+#include "guard_desk.h"
+
+/* Rows for the options of both. */
+#define DECIDE_OPTIONS ASK_OPTIONS, GUARD_DESK_SIGNS
 
 struct decide {
 	struct ask ask;
-	const char *verb; /* the gateway's word: "approve", "deny" */
+	struct guard_desk desk; /* where the id is of a guard's command */
+	enum guard_do what; /* a guard's word */
+	const char *verb; /* the gateway's: "approve", "deny" */
 	const char *outcome; /* the one that is meant by it: "released" */
 	const char *id; /* of the command */
 	char reason[256]; /* for the log and the publisher; "": none */

@@ -35,10 +35,15 @@ def home(tmp_path, monkeypatch):
     shutil.rmtree(runtime)
 
 
+# Commands that make a connection.
+TALKS = ("tunnel", "pub", "sub", "request", "pending", "approve", "deny",
+         "permit")
+
+
 def with_config(words):
     """The command's words, with the test's own ssh_config among them."""
     words = [str(word) for word in words]
-    if words and words[0] in ("tunnel", "pub", "sub") \
+    if words and words[0] in TALKS \
             and "-F" not in words[:2] and "--ssh-config" not in words:
         words[1:1] = ["--ssh-config", os.environ["HOME"] + "/.ssh/config"]
     return [str(KAYA), *words]
