@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { SAMPLES = 1024, TEXT_MAX = 64, FIRST_MS = 200 };
+enum { SAMPLES = 1024, TEXT_MAX = 64, FIRST_MS = 200, TURNS = 20 };
 
 struct sample {
 	char identity[16];
@@ -164,22 +164,36 @@ ask_who(struct bench *b, struct sample *s)
 
 /* Nanoseconds for one, over as many as the time has. */
 static double
-cost_of(struct bench *b, void (*ask)(struct bench *, struct sample *))
+cost_in(struct bench *b, void (*ask)(struct bench *, struct sample *),
+    uint64_t time_ns)
 {
-	uint64_t started, until, now, count = 0;
+	uint64_t started = cpu_ns(), now, count = 0;
 
-	/* Once before the clock runs, so that the caches are warm. */
-	for (unsigned i = 0; i < SAMPLES; i++)
-		ask(b, &b->samples[i]);
-	started = cpu_ns();
-	until = started + (uint64_t)b->figure_ms * 1000000u;
 	do {
 		for (unsigned i = 0; i < SAMPLES; i++)
 			ask(b, &b->samples[i]);
 		count += SAMPLES;
 		now = cpu_ns();
-	} while (now < until);
+	} while (now < started + time_ns);
 	return (double)(now - started) / (double)count;
+}
+
+/* The least of several: what others do to the caches is not its cost. */
+static double
+cost_of(struct bench *b, void (*ask)(struct bench *, struct sample *))
+{
+	uint64_t time_ns = (uint64_t)b->figure_ms * 1000000u / TURNS;
+	double least = 0;
+
+	/* Once before it counts, so that the caches are warm. */
+	cost_in(b, ask, 0);
+	for (unsigned i = 0; i < TURNS; i++) {
+		double cost = cost_in(b, ask, time_ns);
+
+		if (i == 0 || cost < least)
+			least = cost;
+	}
+	return least;
 }
 
 static void

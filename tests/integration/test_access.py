@@ -10,8 +10,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 import peers
-from mqttclients import (Client, Gateway, Raw, level,  # noqa: F401
-                         packet, publish_bytes)
+from mqttclients import (WITH_31, Client, Gateway, Raw,  # noqa: F401
+                         level, packet, publish_bytes)
 from peers import make_key, wait_until
 from tunnels import Tunnel, channels
 
@@ -35,7 +35,13 @@ roles:
     publish: ["strict/%c"]
     subscribe: ["strict/%c"]
     client_ids: ["%i-*"]
+  - name: meta
+    publish: ["#", "$meta/#"]
+    subscribe: ["#", "$meta/#"]
+    retain: yes
 identities:
+  - names: meta
+    roles: meta
   - names: [dan, eve]
     roles: sensor
   - names: desk
@@ -58,6 +64,10 @@ def wait_for_refusal(gateway, topic, words):
         f"event=refuse.*action=publish.*topic={topic}.*{words}")
 
 
+every_level = pytest.mark.parametrize("level", WITH_31)
+
+
+@every_level
 @pytest.mark.parametrize("qos", [0, 1, 2])
 def test_what_a_role_permits_goes_and_the_rest_does_not(gateway, level, qos):
     desk = gateway.client("desk", level)
@@ -71,6 +81,7 @@ def test_what_a_role_permits_goes_and_the_rest_does_not(gateway, level, qos):
     wait_for_refusal(gateway, "sensors/eve/load", "no rule permits it")
 
 
+@every_level
 def test_refused_filters_are_told_in_their_place(gateway, level):
     refused = 0x87 if level == "5.0" else 0x80
     dan = gateway.client("dan", level)
@@ -92,10 +103,31 @@ def test_a_shared_subscription_is_judged_by_the_filter_in_it(gateway):
                          "$share/g/commands/#") == [1, 0x87]
 
 
+@every_level
 def test_a_topic_that_begins_with_a_dollar_needs_to_be_named(gateway, level):
     dan = gateway.client("dan", level)
     refused = 0x87 if level == "5.0" else 0x80
     assert dan.subscribe("$SYS/#") == [refused]
+    # By name it may be published to, and read: # does not lead there.
+    meta = gateway.client("meta", level)
+    assert meta.subscribe("$meta/+", "#") == [1, 1]
+    dan.publish("$meta/dan")
+    dan.publish("$meta/eve")
+    dan.publish("sensors/dan/end")
+    assert meta.got(2) == ["$meta/dan", "sensors/dan/end"]
+
+
+def test_what_is_retained_is_given_to_who_may_read_it_alone(gateway, level):
+    keeper = gateway.client("meta", level)
+    for topic in ("commands/dan/x", "commands/eve/x", "shared/a"):
+        keeper.publish(topic, retain=True)
+    dan = gateway.client("dan", level)
+    dan.subscribe("#", "commands/#", "commands/+/x", "commands/eve/x",
+                  "commands/dan/#", "shared/+")
+    assert sorted(dan.got(2)) == ["commands/dan/x", "shared/a"]
+    keeper.publish("commands/eve/x")
+    keeper.publish("commands/dan/end")
+    assert dan.got(1) == ["commands/dan/end"]
 
 
 @pytest.mark.parametrize("client_id,code", [
@@ -116,6 +148,7 @@ def test_a_role_may_want_client_ids_of_a_pattern(gateway):
     assert good.subscribe("strict/strict-7", "strict/+") == [1, 0x87]
 
 
+@every_level
 def test_a_will_is_judged_as_a_publish_is(gateway, level):
     refused = gateway.client("dan", level, will=("commands/dan/x", "bye", 1),
                              must_connect=False)
@@ -329,6 +362,38 @@ def test_stock_clients_of_mosquitto_go_by_it(gateway):
         ["mosquitto_pub", "-V", "5", "-p", str(port), "-t", "no", "-m", "x",
          "-q", "1", "-d"], capture_output=True, text=True, timeout=30)
     assert "not authorized" in (done.stdout + done.stderr).lower()
+
+
+# ---- mosquitto's acl_file ----
+
+ACL = """\
+topic read news/#
+user dan
+topic readwrite own/#
+topic deny own/secret
+topic deny own/locked
+pattern write devices/%u/#
+pattern read commands/%u/%c
+"""
+
+
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_an_acl_file_is_enforced_at_delivery(tmp_path, level, qos):
+    """Every SUBSCRIBE is granted, as mosquitto does."""
+    with contextlib.ExitStack() as stack:
+        gateway = Gateway(tmp_path, stack, ACL + "user ann\ntopic #\n")
+        dan = gateway.client("dan", level, client_id="dan-1")
+        assert dan.subscribe("#", "own/#", qos=2) == [2, 2]
+        ann = gateway.client("ann", level)
+        assert ann.subscribe("devices/#", "own/#", qos=2) == [2, 2]
+        for topic in ("news/x", "own/secret", "own/x", "commands/dan/other",
+                      "commands/dan/dan-1", "own/end"):
+            ann.publish(topic, qos=qos)
+        assert dan.got_once(3) == ["own/x", "commands/dan/dan-1", "own/end"]
+        for topic in ("devices/ann/x", "devices/dan/x", "own/locked",
+                      "elsewhere", "own/done"):
+            dan.publish(topic, qos=qos)
+        assert ann.got_once(5)[-2:] == ["devices/dan/x", "own/done"]
 
 
 # ---- without a word of configuration ----

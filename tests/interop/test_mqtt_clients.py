@@ -4,11 +4,14 @@ Once to the gateway's private broker, which takes the key's name for the user;
 once to a broker of one's own that checks user and password.
 """
 
+import contextlib
+import json
 import os
 import subprocess
 
 import pytest
 
+import mqttclients
 import peers
 import roundtrip
 from devices import Server, Tunnel, home, run  # noqa: F401
@@ -99,6 +102,32 @@ def test_mqtt_js(version, modules, port):
         must(["node", HERE / "node/mqtt_roundtrip.js", port, version, qos,
               roundtrip.MIB, "dan", "password"],
              env=dict(os.environ, NODE_PATH=str(modules)))
+
+
+POLICY = """\
+roles:
+  - {name: own, publish: "own/#", subscribe: "own/#"}
+identities:
+  - {names: dan, roles: own}
+"""
+
+
+@pytest.mark.xdist_group("node")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_mqtt_js_understands_a_refusal(version, modules, tmp_path):
+    """5.0 says why; before, what is refused looks as if it were published."""
+    with contextlib.ExitStack() as stack:
+        gateway = mqttclients.Gateway(tmp_path, stack, POLICY)
+        ended = subprocess.run(
+            ["node", HERE / "node/mqtt_refused.js", str(gateway.port("dan")),
+             version], capture_output=True, text=True, timeout=60,
+            env=dict(os.environ, NODE_PATH=str(modules)))
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    refused, code = (0x87, 0x87) if version == "5" else (0x80, 0)
+    assert told["granted"] == [refused, 2, refused]
+    assert told["published"] == [0, 0, code, code, 0, code, 0]
+    assert told["got"] == ["own/a", "own/b", "own/end"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
