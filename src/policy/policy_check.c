@@ -242,18 +242,47 @@ check_rules(struct checker *c)
 	}
 }
 
+/* What %i and %c stand for is not known: a + in the level's place is no less.
+ */
+static void
+widen(const char *template, char *filter)
+{
+	for (;;) {
+		size_t len = strcspn(template, "/");
+		bool is_open = memchr(template, '%', len) != NULL;
+
+		memcpy(filter, is_open ? "+" : template, is_open ? 1 : len);
+		filter += is_open ? 1 : len;
+		*filter++ = template[len];
+		if (template[len] == '\0')
+			return;
+		template += len + 1;
+	}
+}
+
+static bool
+overlaps(const char *template, const char *topics)
+{
+	char *filter = malloc(strlen(template) + 1);
+	bool does = true;
+
+	if (filter != NULL) {
+		widen(template, filter);
+		does = mqtt_topic_overlaps(
+		    span_of_str(filter), span_of_str(topics));
+	}
+	free(filter);
+	return does;
+}
+
 /* Whether anybody may publish to some of these topics. */
 static bool
 is_published(const struct policy *p, const struct policy_rule *topics)
 {
-	for (uint32_t i = 0; i < p->rule_count; i++) {
-		/* What %i stands for is not known: + is no less. */
+	for (uint32_t i = 0; i < p->rule_count; i++)
 		if (p->rules[i].kind == POLICY_RULE_PUBLISH &&
-		    (strchr(p->rules[i].text, '%') != NULL ||
-			mqtt_topic_overlaps(span_of_str(p->rules[i].text),
-			    span_of_str(topics->text))))
+		    overlaps(p->rules[i].text, topics->text))
 			return true;
-	}
 	return false;
 }
 

@@ -184,6 +184,23 @@ test_what_is_protected_must_be_published(void **state)
 }
 
 static void
+test_a_name_in_a_rule_stands_for_one_level(void **state)
+{
+	struct policy *policy =
+	    make_policy("roles:\n"
+			"  - {name: a, publish: [\"plant/%i/x-%c/on\"]}\n"
+			"approval:\n"
+			"  - {name: v, topics: \"plant/1/x/on\", by: a}\n"
+			"  - {name: w, topics: \"plant/1/x/y/on\", by: a}\n"
+			"  - {name: x, topics: \"plants/+/x/on\", by: a}\n"
+			"  - {name: y, topics: \"valves/#\", by: a}\n");
+
+	check(
+	    policy, NULL, 0, "5:never-matches 6:never-matches 7:never-matches");
+	policy_free(policy);
+}
+
+static void
 test_lines_of_an_acl_file_without_effect_are_told(void **state)
 {
 	static const struct policy_known known[] = {
@@ -225,6 +242,7 @@ main(void)
 	    cmocka_unit_test(
 		test_a_client_id_that_can_be_no_level_matches_nothing),
 	    cmocka_unit_test(test_what_is_protected_must_be_published),
+	    cmocka_unit_test(test_a_name_in_a_rule_stands_for_one_level),
 	    cmocka_unit_test(test_lines_of_an_acl_file_without_effect_are_told),
 	};
 
