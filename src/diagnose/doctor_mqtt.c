@@ -69,6 +69,7 @@ enum message_fact {
 	MESSAGE_NO_SUBSCRIBE,
 	MESSAGE_NO_PUBLISH,
 	MESSAGE_LOST,
+	MESSAGE_ENDED,
 	MESSAGE_CLOSED
 };
 
@@ -93,6 +94,10 @@ static const struct check_row message_rows[] = {
 	"the broker's access rules let this client publish to {topic} or "
 	"subscribe to it, not both, and tell no client",
 	ANOTHER_TOPIC},
+    {MESSAGE_ENDED, FINDING_FAULT, ERR_REFUSED, "message-closed",
+	"DISCONNECT {code} ({name})",
+	"the broker ended the connection when the message was sent: {cause}",
+	"its log tells more, at the broker: journalctl -u mosquitto -n 20"},
     {MESSAGE_CLOSED, FINDING_FAULT, ERR_REFUSED, "message-closed",
 	"the broker closed the connection",
 	"the broker ended the connection when the message was sent",
@@ -345,6 +350,8 @@ doctor_message(void *arg, struct findings *findings)
 		fact = MESSAGE_NO_SUBSCRIBE;
 	else if (trip->state == MQTT_TRIP_NO_PUBLISH)
 		fact = MESSAGE_NO_PUBLISH;
+	else if (trip->state == MQTT_TRIP_ENDED)
+		fact = MESSAGE_ENDED;
 	else if (trip->state != MQTT_TRIP_BACK)
 		fact = said == TALK_SILENT ? MESSAGE_LOST : MESSAGE_CLOSED;
 	reason = mqtt_trip_reason(trip);

@@ -181,6 +181,8 @@ on_disconnect(struct mqtt_trip *trip, struct span body, struct mqtt_sender from)
 	    MQTT_RULE_NONE)
 		return MQTT_TRIP_NOT_MQTT;
 	trip->code = end.code;
+	if (end.code != MQTT_NOT_AUTHORIZED)
+		return MQTT_TRIP_ENDED;
 	return trip->state == MQTT_TRIP_SUBSCRIBING ? MQTT_TRIP_NO_SUBSCRIBE
 						    : MQTT_TRIP_NO_PUBLISH;
 }
@@ -275,6 +277,7 @@ mqtt_trip_reason(const struct mqtt_trip *trip)
 {
 	uint8_t type = trip->state == MQTT_TRIP_NO_SUBSCRIBE ? MQTT_SUBACK
 		       : trip->state == MQTT_TRIP_NO_PUBLISH ? MQTT_PUBACK
+		       : trip->state == MQTT_TRIP_ENDED	     ? MQTT_DISCONNECT
 							     : MQTT_CONNACK;
 
 	return mqtt_reason_find(trip->code, type, trip->level);

@@ -20,8 +20,10 @@ enum mqtt_trip_state {
 	MQTT_TRIP_BACK,
 	/* ends: `code` says why, of 3.1.1's CONNACK or of 5.0 */
 	MQTT_TRIP_REFUSED, /* by CONNACK */
-	MQTT_TRIP_NO_SUBSCRIBE, /* by SUBACK */
-	MQTT_TRIP_NO_PUBLISH, /* by PUBACK, or a DISCONNECT in its place */
+	/* by SUBACK or PUBACK, or a DISCONNECT (not authorized) in its place */
+	MQTT_TRIP_NO_SUBSCRIBE,
+	MQTT_TRIP_NO_PUBLISH,
+	MQTT_TRIP_ENDED, /* by another DISCONNECT */
 	MQTT_TRIP_NOT_MQTT /* what came is none */
 };
 

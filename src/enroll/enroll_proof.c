@@ -89,7 +89,7 @@ judge_trip(const struct mqtt_trip *trip, enum talk said, double took_ms,
 		return;
 	}
 	if (trip->state >= MQTT_TRIP_REFUSED &&
-	    trip->state <= MQTT_TRIP_NO_PUBLISH) {
+	    trip->state <= MQTT_TRIP_ENDED) {
 		/* The tunnel stands: that the broker wants more is its own. */
 		finding->state = FINDING_WARNING;
 		finding->code = "broker-refuses";

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 import peers
-from devices import home  # noqa: F401
+from devices import Server, home  # noqa: F401
 from patients import Clinic, clinic, doctor  # noqa: F401
 from peers import free_port
 from test_doctor import answering, assert_well
@@ -102,6 +102,44 @@ def test_a_message_that_the_rules_swallow(walled, topic, code):
     assert_well(walled.visit("-t", topic))
 
 
+def test_a_broker_that_ends_the_connection_at_the_message(
+        tmp_path, home, doctor):
+    with Clinic(tmp_path, home, doctor,
+                broker_lines="max_packet_size 100") as clinic:
+        admitted(clinic)
+        wrong = clinic.visit("-t", 150 * "t")
+        assert_told(wrong, 4, "message", "message-closed")
+        assert wrong.seen("message") == "DISCONNECT 0x95 (Packet too large)"
+        assert "larger than the receiver accepts" in wrong.cause
+        assert_well(clinic.visit("-t", "short"))
+
+
+POLICY = """\
+roles:
+  - name: sensor
+    publish: ["out/#"]
+    subscribe: [{subscribe}]
+identities:
+  - names: dan
+    roles: sensor
+"""
+
+
+@pytest.mark.parametrize("subscribe,status", [('"other"', 4), ('"out/#"', 0)])
+def test_a_gateway_whose_policy_forbids_to_subscribe(
+        tmp_path, home, doctor, subscribe, status):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY.format(subscribe=subscribe))
+    policy.chmod(0o644)
+    with Server("kayad", tmp_path, home, kayad=f"policy: {policy}\n") as server:
+        said = doctor("-i", server.key, "-t", "out/here", server.dest)
+        if status == 0:
+            assert_well(said)
+            return
+        assert_told(said, 4, "message", "may-not-subscribe")
+        assert "out/here" in said.cause
+
+
 # ---- what is no broker ----
 
 @pytest.fixture
@@ -180,6 +218,12 @@ def test_a_broker_that_is_busy(behind):
         wrong = behind.visit_port(port)
     assert_told(wrong, 4, "mqtt", "broker-refuses")
     assert "CONNACK 3" in wrong.seen("mqtt")
+
+
+def test_something_that_takes_connections_and_says_nothing(behind):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        wrong = behind.visit_port(listener.getsockname()[1])
+    assert_told(wrong, 3, "mqtt", "broker-silent")
 
 
 def test_something_that_closes_when_it_sees_mqtt(behind):
