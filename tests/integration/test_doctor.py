@@ -151,6 +151,18 @@ def test_what_answers_is_named_by_its_first_words(
     assert wrong.seen("kex") is None
 
 
+@pytest.mark.parametrize("behind,status,code,words", [
+    (b"", 3, "kex-closed", "after the banners"),
+    (b"\xff" * 64, 1, "not-ssh-behind", "changes what is sent"),
+], ids=["nothing", "no packet"])
+def test_what_stands_behind_a_banner(doctor, behind, status, code, words):
+    with answering(b"SSH-2.0-OpenSSH_9.2\r\n" + behind) as port:
+        wrong = doctor("-p", port, "127.0.0.1")
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        status, "kex", code), wrong
+    assert words in wrong.cause and "kaya survey 127.0.0.1" in wrong.remedy
+
+
 def test_a_server_that_resets_what_it_took(doctor):
     with answering(None) as port:
         wrong = doctor("-p", port, "127.0.0.1")

@@ -8,12 +8,13 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
 import peers
 from machines import (  # noqa: F401
-    MOSQUITTO_CONF, OUTSIDE, TIGHT, machine, needs_root)
+    MOSQUITTO_CONF, OUTSIDE, TIGHT, Health, machine, needs_root)
 
 pytestmark = needs_root
 
@@ -149,6 +150,20 @@ def test_tls_that_lets_everybody_in(served):
     served.start_mosquitto()
     wrong = served.doctor()
     assert set(wrong.codes("broker")) == {"broker-tls-open"}, wrong
+
+
+def test_a_listener_that_says_nothing_is_doubtful(served):
+    served.broker.stop()
+    served.mosquitto_conf.write_text("listener 1883\nallow_anonymous false\n")
+    served.start_mosquitto()
+    pid = served.run("pgrep", "-x", "mosquitto").stdout.strip()
+    served.run("kill", "-STOP", pid)
+    wrong = served.doctor()
+    served.run("kill", "-CONT", pid)
+    row = wrong.find("broker-outside")
+    assert "0.0.0.0:1883" in row["cause"] or "[::]:1883" in row["cause"]
+    served.take(row["remedy"])
+    assert served.doctor().codes("broker") == []
 
 
 def test_a_broker_that_does_not_run(served):
@@ -356,6 +371,23 @@ def test_a_gateway_that_was_killed(gateway):
     assert "systemctl start kayad" in wrong.find("kayad-dead")["remedy"]
 
 
+def test_a_gateway_that_hangs(gateway):
+    pids = gateway.run("pgrep", "-x", "kayad").stdout.split()
+    gateway.run("kill", "-STOP", *pids)
+    wrong = gateway.doctor("--state", gateway.state)
+    gateway.run("kill", "-CONT", *pids)
+    assert wrong.codes("kayad") == ["kayad-silent"], wrong
+    assert wrong.status == 3
+    assert "systemctl restart kayad" in wrong.find("kayad-silent")["remedy"]
+    assert gateway.doctor().codes("kayad") == []
+
+
+def test_a_gateway_of_another_user_is_not_asked(gateway):
+    mine = gateway.doctor("--state", gateway.state, user=990)
+    assert mine.find("kayad-not-asked")["state"] == "not-known", mine
+    assert "sudo kaya doctor" in mine.find("kayad-not-asked")["seen"]
+
+
 # ---- versions ----
 
 def put_versions(machine, tmp_path, **versions):
@@ -416,6 +448,22 @@ def test_of_a_release_that_nobody_listed_nothing_is_claimed(served, tmp_path):
     unknown = served.doctor()
     assert unknown.codes("versions") == []
     assert "CVE-2024-6387" in unknown.find("hole-not-known")["seen"], unknown
+
+
+# ---- clock ----
+
+@pytest.mark.parametrize("years,words", [
+    (2, "that time is over"), (-30, "that time has not come")])
+def test_a_clock_that_stands_elsewhere(served, tmp_path, years, words):
+    """The clock is everybody's: the program is of another time."""
+    program = tmp_path / "kaya"
+    shutil.copy(peers.KAYA, program)
+    moment = time.time() + years * 365 * 86400
+    os.utime(program, (moment, moment))
+    wrong = Health(served.run(program, "doctor", "--json", check=False))
+    row = wrong.find("clock-wrong")
+    assert words in row["seen"] and row["state"] == "fault"
+    assert "timedatectl set-ntp true" in row["remedy"]
 
 
 # ---- limits ----

@@ -416,6 +416,16 @@ def test_a_web_server_of_the_hosts_own_is_no_portal(scene):
         assert said.codes == set()
 
 
+def test_a_web_server_that_leads_elsewhere_is_no_fault_where_ssh_passes(scene):
+    with scene.server.start("python3", "-c", PORTAL.replace("10.1.0.1", ""),
+                            "80", "302", ""):
+        scene.server.wait_for_port(80)
+        said = scene.survey("-p", "2222")
+        assert said.codes == {"redirect"}
+        assert said.finding("redirect")["state"] == "warning"
+        assert scene.carries(said.command)
+
+
 class Stranger(peers.Process):
     """Another sshd, on the router, who says he is the server."""
 
@@ -639,6 +649,32 @@ def test_a_wildcard_is_a_warning_where_the_host_key_is_right(scene, names):
         assert scene.carries(said.command)
 
 
+def test_a_name_that_is_led_to_this_machine_is_told(scene, names):
+    names.stop()
+    with Names(scene.router, scene.client,
+               "--host-record=broker.example,127.0.0.1"):
+        said = scene.survey(status=3)
+        assert "127.0.0.1" in said.finding("dns-bogus")["seen"]
+        assert "/etc/hosts" in said.finding("dns-bogus")["remedy"]
+
+
+def test_a_private_address_where_another_answers_is_told(scene, names):
+    names.stop()
+    with Names(scene.router, scene.client,
+               "--host-record=broker.example,10.1.0.1",
+               "--local=/example/"), Stranger(scene):
+        scene.knows(f"[{HOST}]:2200", "[10.2.0.2]:2222")
+        said = scene.survey("-p", "2200", "--ports", "2200", status=5)
+        assert said.said["code"] == "host-key-changed"
+        assert "10.1.0.1" in said.finding("dns-private")["seen"]
+        remedy = said.finding("dns-private")["remedy"]
+        assert "kaya survey ADDRESS" in remedy
+        done = scene.client.run(
+            KAYA, "survey", "--json", "-F", scene.config, "-i", scene.key,
+            "-p", "2222", "10.2.0.2", env=DIRECT)
+        assert scene.carries(json.loads(done.stdout)["command"])
+
+
 # ---- packets and time ----
 
 @pytest.fixture
@@ -681,6 +717,19 @@ def test_the_other_remedy_for_it_is_the_routers(narrow):
     said = scene.survey("-p", "2222")
     assert said.codes == set()
     assert scene.carries(said.command, payload=9999 * "large ")
+
+
+def test_large_packets_that_never_pass_are_told(scene):
+    # What carries more than the first few words, whatever its size.
+    scene.router.nft("""table inet eater { chain on_the_way {
+        type filter hook forward priority 0
+        iifname n1 meta length > 300 drop
+    }
+    }""")
+    said = scene.survey("-p", "2222", status=3)
+    assert said.said["code"] == "large-packets"
+    assert {way["large_packets"] for way in said.ways(2222)} == {"stalls"}
+    assert "tracepath" in said.finding("large-packets")["remedy"]
 
 
 def test_a_nat_that_forgets_is_timed(scene):
