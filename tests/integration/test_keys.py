@@ -1,11 +1,13 @@
 """kaya keys: files edited and judged, and what sshd and kayad make of them."""
 
 import base64
+import contextlib
 import getpass
 import json
 import os
 import pathlib
 import re
+import signal
 import stat
 import subprocess
 import tempfile
@@ -331,6 +333,68 @@ def test_many_at_once_lose_no_line(folder, key):
     names = [row["identity"]
              for row in json.loads(keys("list", "--json", file).stdout)]
     assert sorted(names) == sorted(f"pump-{i}" for i in range(30))
+
+
+# What changes something on the way, and what stands between.
+STEPS = ["openat", "flock", "write", "fchmod", "fsync", "renameat",
+         "unlinkat", "close"]
+
+
+def killed_at(call, number, *words, **options):
+    """kaya keys, killed when it makes that call for the nth time."""
+    return subprocess.run(
+        [peers.find("strace"), "-f", "-qq", "-o", "/dev/null", "-e",
+         f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}",
+         KAYA, "keys", *words], capture_output=True, text=True, timeout=60,
+        # Who is traced cannot look for leaks.
+        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}, **options)
+
+
+@pytest.mark.parametrize("call", STEPS)
+def test_a_death_at_any_step_leaves_the_old_file_or_the_new(
+        folder, public_key, other_key, call):
+    file = folder / "authorized_keys"
+    add(file, "pump-7", public_key)
+    old = file.read_bytes()
+    for number in range(1, 300):
+        done = killed_at(call, number, "add", file, "--name", "pump-8",
+                         input=other_key)
+        new = file.read_bytes()
+        assert new == old or (new.startswith(old) and b"KAYA_ID=pump-8" in
+                              new[len(old):] and new.endswith(b"\n"))
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        if new != old:
+            assert keys("revoke", file, "pump-8").returncode == 0
+            assert file.read_bytes() == old
+    assert number > 1, f"nobody was killed at {call}"
+    assert done.returncode == 0 and new != old
+    # What the dead left beside it is gone.
+    assert os.listdir(folder) == ["authorized_keys"]
+
+
+def test_a_full_disk_leaves_the_old_file(folder, public_key, other_key):
+    if os.geteuid() != 0 or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "kaya-test",
+             folder]).returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        file = folder / "authorized_keys"
+        add(file, "pump-7", public_key)
+        old = file.read_bytes()
+        with open(folder / "filler", "wb", buffering=0) as filler:
+            with contextlib.suppress(OSError):
+                while True:
+                    filler.write(bytes(512))
+        full = keys("add", file, "--name", "pump-8", input=other_key)
+        assert full.returncode == 1 and "No space left" in full.stderr
+        assert file.read_bytes() == old
+        assert sorted(os.listdir(folder)) == ["authorized_keys", "filler"]
+        (folder / "filler").unlink()
+        add(file, "pump-8", other_key)
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
 
 
 def test_a_folder_has_a_file_for_each_identity(
