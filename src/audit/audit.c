@@ -2,12 +2,18 @@
 
 #include "log.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { SYNC_AFTER_MS = 800, LOG_HEAD_MS = 3600 * 1000 };
+enum {
+	SYNC_AFTER_MS = 800,
+	LOG_HEAD_MS = 3600 * 1000,
+	ROOM_BYTES = 64 << 10,
+};
 
 /* ---- lines that were lost ---- */
 
@@ -46,6 +52,18 @@ write_durable(struct audit *audit, struct span fields, struct err *err)
 	return 0;
 }
 
+/* Enough that the next lines do not find the disk full again at once. */
+static int
+reserve(const struct audit *audit, struct err *err)
+{
+	if (fallocate(audit->file.fd, FALLOC_FL_KEEP_SIZE,
+		(off_t)audit->file.end, ROOM_BYTES) != 0 &&
+	    (errno == ENOSPC || errno == EDQUOT))
+		return err_set_errno(
+		    err, ERR_FAILED, "no room for the audit log");
+	return 0;
+}
+
 /* Where lines were lost, a line that says so comes before any other. */
 static int
 resume(struct audit *audit, struct err *err)
@@ -58,6 +76,8 @@ resume(struct audit *audit, struct err *err)
 		return 0;
 	if (audit->file.fd < 0 &&
 	    audit_begin_file(audit, audit->from, audit->why, err) != 0)
+		return -1;
+	if (audit->is_broken && reserve(audit, err) != 0)
 		return -1;
 	audit_begin(&entry, "log-resumed");
 	audit_put_u64(&entry, "lost", audit->lost);

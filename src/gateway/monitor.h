@@ -32,6 +32,8 @@
 	/* string32 of identity, role, address; answered by MONITOR_CONNECTED, \
 	 * value MONITOR_CONTROL */                                            \
 	X(MONITOR_ASK)                                                         \
+	/* child: for the audit log (witness.h); value = enum witness_kind */  \
+	X(MONITOR_WITNESS)                                                     \
 	/* child: who has proven a key asks to be let in by a code; payload */ \
 	/* = string32 of the address, the code (28 bytes: its secret, its */   \
 	/* host), the key's blob */                                            \

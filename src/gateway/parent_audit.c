@@ -1,5 +1,7 @@
 #include "parent_private.h"
 
+#include "clock.h"
+
 /* What the parent itself writes into the audit log. */
 
 int
@@ -20,11 +22,42 @@ parent_open_audit(struct parent *parent, struct err *err)
 	return 0;
 }
 
+/* ---- what the child decides ---- */
+
+static void
+tell_lost(struct parent *parent, enum witness_kind kind)
+{
+	struct audit_entry entry;
+
+	if (witness_take_lost(&parent->witness_bounds, kind, &entry))
+		(void)audit_commit(parent->audit, &entry, AUDIT_SOON, NULL);
+}
+
+void
+parent_on_witness(struct parent *parent, const struct monitor_message *message)
+{
+	enum witness_kind kind = (enum witness_kind)message->value;
+	struct audit_entry entry;
+
+	if (!witness_read(message->value,
+		span_of(message->payload, message->len), &entry))
+		return;
+	if (!witness_may(&parent->witness_bounds, kind, clock_monotonic_ms())) {
+		audit_drop(&entry);
+		return;
+	}
+	tell_lost(parent, kind);
+	(void)audit_commit(parent->audit, &entry,
+	    kind == WITNESS_BREAK_GLASS ? AUDIT_DURABLE : AUDIT_SOON, NULL);
+}
+
 void
 parent_close_audit(struct parent *parent)
 {
 	struct audit_entry entry;
 
+	for (int kind = 0; kind < WITNESS_KINDS_COUNT; kind++)
+		tell_lost(parent, (enum witness_kind)kind);
 	audit_begin(&entry, parent->is_stopping ? "stop" : "fail");
 	if (parent->err->code != ERR_NONE)
 		audit_put_str(&entry, "why", parent->err->what);

@@ -148,6 +148,8 @@ parent_on_desk(void *arg, const struct monitor_message *message, int fd)
 		sign(desk, message);
 	else if (message->op == MONITOR_CONNECT)
 		start_connect(desk, message);
+	else if (message->op == MONITOR_WITNESS)
+		parent_on_witness(desk->parent, message);
 	else if (message->op == MONITOR_ASK)
 		parent_on_ask(desk, message);
 	else if (message->op == MONITOR_ENROLL)

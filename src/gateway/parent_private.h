@@ -30,6 +30,7 @@
 #include "ports.h"
 #include "private_broker.h"
 #include "privileges.h"
+#include "witness.h"
 #include "pubkey.h"
 
 enum { PARENT_SIGNALS = 4 };
@@ -88,6 +89,7 @@ struct parent {
 	struct control *control;
 	struct audit *audit;
 	struct approvals *approvals;
+	struct witness_bounds witness_bounds;
 	struct parent_policy policy, policy_sent;
 
 	uint64_t generation; /* of the last snapshot that was sent */
@@ -237,6 +239,10 @@ void parent_on_status(struct parent *parent, uint64_t ticket, int fd);
 
 int parent_open_audit(struct parent *parent, struct err *err);
 void parent_close_audit(struct parent *parent);
+
+/* What the child has decided (MONITOR_WITNESS). */
+void parent_on_witness(
+    struct parent *parent, const struct monitor_message *message);
 
 /* Somebody may have moved the file away (SIGHUP). */
 void parent_follow_audit(struct parent *parent);

@@ -27,33 +27,33 @@ static const char *const actions[] = {
 };
 
 static void
-log_verdict(struct pipe *pipe, enum log_level level, const char *event,
-    const struct access_refusal *refusal)
+tell_verdict(struct pipe *pipe, enum witness_kind kind, enum log_level level,
+    const char *event, const struct access_refusal *refusal)
 {
-	struct log_line line;
+	struct witness witness;
 	char rule[RULE_TEXT];
 
-	if (pipe->session == NULL ||
-	    !session_log(&line, level, &pipe->session->who, event))
+	if (pipe->session == NULL)
 		return;
-	log_u64(&line, "channel", pipe->channel);
-	log_str(&line, "action", actions[refusal->action]);
-	log_span(&line, "topic", refusal->topic);
-	log_u64(&line, "qos", refusal->qos);
-	log_str(&line, "why",
+	session_witness(&witness, kind, level, &pipe->session->who, event);
+	witness_u64(&witness, "channel", pipe->channel);
+	witness_str(&witness, "action", actions[refusal->action]);
+	witness_span(&witness, "topic", refusal->topic);
+	witness_u64(&witness, "qos", refusal->qos);
+	witness_str(&witness, "why",
 	    refusal->cause != APPROVAL_NONE
 		? approval_cause_text(refusal->cause)
 	    : refusal->verdict == POLICY_ALLOWED
 		? "the role permits fewer messages"
 		: policy_verdict_text(refusal->verdict));
 	if (refusal->why != NULL) {
-		log_u64(&line, "line", refusal->why->line);
-		log_str(&line, "rule",
+		witness_u64(&witness, "line", refusal->why->line);
+		witness_str(&witness, "rule",
 		    policy_rule_text(refusal->why, rule, sizeof rule));
 	}
 	if (pipe->refusals_untold > 0)
-		log_u64(&line, "more_before", pipe->refusals_untold);
-	log_end(&line);
+		witness_u64(&witness, "more_before", pipe->refusals_untold);
+	witness_send(&witness, &pipe->worker->monitor);
 	pipe->refusals_untold = 0;
 }
 
@@ -91,7 +91,8 @@ on_refused(void *arg, const struct access_refusal *refusal)
 		return;
 	}
 	*told = now;
-	log_verdict(pipe, LOG_LEVEL_INFO, "refuse", refusal);
+	tell_verdict(
+	    pipe, WITNESS_REFUSE_ACCESS, LOG_LEVEL_INFO, "refuse", refusal);
 }
 
 /* ---- packets ---- */

@@ -36,9 +36,17 @@ answer_connect(struct pipe *pipe, const struct mqtt_connect *connect,
 	    .code = code,
 	    .text = span_of_str(text),
 	    .packet_max = connect->packet_max};
+	struct witness witness;
 	struct buf out;
 
 	pipe->why = text;
+	session_witness(&witness, WITNESS_REFUSE_ACCESS, LOG_LEVEL_INFO,
+	    &pipe->session->who, "refuse");
+	witness_u64(&witness, "channel", pipe->channel);
+	witness_str(&witness, "action", "connect");
+	witness_span(&witness, "client_id", connect->client_id);
+	witness_str(&witness, "why", text);
+	witness_send(&witness, &pipe->worker->monitor);
 	buf_init(&out, ANSWER_MAX_BYTES);
 	if (mqtt_encode_answer(&answer, &out) == MQTT_ENCODED)
 		pipe_send_to_client(pipe, buf_span(&out));

@@ -31,15 +31,14 @@ static void
 log_refusal(const struct session *session, uint32_t channel, const char *target,
     const char *why)
 {
-	struct log_line line;
+	struct witness witness;
 
-	if (!session_log(
-		&line, LOG_LEVEL_INFO, &session->who, "channel-refuse"))
-		return;
-	log_u64(&line, "channel", channel);
-	log_str(&line, "target", target == NULL ? "" : target);
-	log_str(&line, "why", why);
-	log_end(&line);
+	session_witness(&witness, WITNESS_REFUSE_CHANNEL, LOG_LEVEL_INFO,
+	    &session->who, "channel-refuse");
+	witness_u64(&witness, "channel", channel);
+	witness_str(&witness, "target", target == NULL ? "" : target);
+	witness_str(&witness, "why", why);
+	witness_send(&witness, &session->worker->monitor);
 }
 
 static void

@@ -18,6 +18,7 @@
 #include "roster.h"
 #include "session_certificate.h"
 #include "ssh_conn.h"
+#include "witness.h"
 #include "worker.h"
 
 #include <sys/socket.h>
@@ -113,6 +114,10 @@ void session_on_deadline(struct session *session);
 /* Begin a log line with what is known of the session. */
 bool session_log(struct log_line *line, enum log_level level,
     const struct session_who *who, const char *event);
+
+/* The same of what the audit log has to know of, too (witness.h). */
+void session_witness(struct witness *witness, enum witness_kind kind,
+    enum log_level level, const struct session_who *who, const char *event);
 
 /* Somebody of whom nothing is known but the address. */
 struct session_who session_who_at(const struct sockaddr *peer);

@@ -55,22 +55,22 @@ log_refusal(const struct session *session, const struct offer *offer,
     const char *why, uint64_t wait_ms)
 {
 	char fingerprint[PUBKEY_FINGERPRINT_SIZE];
-	struct log_line line;
+	struct witness witness;
 
 	atomic_fetch_add(&session->worker->counts->refused, 1);
-	if (!session_log(&line, LOG_LEVEL_INFO, &session->who, "refuse"))
-		return;
+	session_witness(
+	    &witness, WITNESS_REFUSE, LOG_LEVEL_INFO, &session->who, "refuse");
 	pubkey_fingerprint(offer->digest, fingerprint);
-	log_str(&line, "offered", fingerprint);
-	log_span(&line, "algorithm",
+	witness_str(&witness, "offered", fingerprint);
+	witness_span(&witness, "algorithm",
 	    span_of(offer->algorithm, offer->algorithm_len));
-	log_span(&line, "user", span_of(offer->user, offer->user_len));
+	witness_span(&witness, "user", span_of(offer->user, offer->user_len));
 	if (session->certificate != NULL)
-		session_certificate_log(session->certificate, &line);
-	log_str(&line, "why", why);
+		session_certificate_tell(session->certificate, &witness);
+	witness_str(&witness, "why", why);
 	if (wait_ms > 0)
-		log_u64(&line, "told_after_ms", wait_ms);
-	log_end(&line);
+		witness_u64(&witness, "told_after_ms", wait_ms);
+	witness_send(&witness, &session->worker->monitor);
 }
 
 uint64_t
@@ -303,21 +303,21 @@ void
 session_on_accepted(struct session *session)
 {
 	struct ssh_conn_facts facts;
-	struct log_line line;
+	struct witness witness;
 
 	session->heard_ms = worker_now_ms(session->worker);
 	session_set_state(session, SESSION_OPEN);
 	atomic_fetch_add(&session->worker->counts->accepted, 1);
 	probe_others(session);
-	if (!session_log(&line, LOG_LEVEL_INFO, &session->who, "accept"))
-		return;
+	session_witness(
+	    &witness, WITNESS_CONNECT, LOG_LEVEL_INFO, &session->who, "accept");
 	ssh_conn_facts(session->conn, &facts);
 	if (session->certificate != NULL)
-		session_certificate_log(session->certificate, &line);
-	log_str(&line, "client", facts.client_version);
-	log_str(&line, "kex", facts.kex);
-	log_str(&line, "cipher", facts.cipher_in);
-	log_end(&line);
+		session_certificate_tell(session->certificate, &witness);
+	witness_str(&witness, "client", facts.client_version);
+	witness_str(&witness, "kex", facts.kex);
+	witness_str(&witness, "cipher", facts.cipher_in);
+	witness_send(&witness, &session->worker->monitor);
 }
 
 /* As it came in: by the same key or certificate, under the same name. */

@@ -87,19 +87,19 @@ session_certificate_check(const struct ssh_certificate *certificate,
 }
 
 void
-session_certificate_log(
-    const struct session_certificate *certificate, struct log_line *line)
+session_certificate_tell(
+    const struct session_certificate *certificate, struct witness *witness)
 {
 	char fingerprint[PUBKEY_FINGERPRINT_SIZE];
 	struct span id = certificate->facts.key_id;
 
 	pubkey_fingerprint(certificate->facts.authority, fingerprint);
-	log_str(line, "authority", fingerprint);
-	log_u64(line, "serial", certificate->facts.serial);
+	witness_str(witness, "authority", fingerprint);
+	witness_u64(witness, "serial", certificate->facts.serial);
 	/* Whoever makes one up shall not push the reason off the line. */
 	if (id.len > KEY_ID_SHOWN_MAX)
 		id.len = KEY_ID_SHOWN_MAX;
-	log_span(line, "key_id", id);
+	witness_span(witness, "key_id", id);
 }
 
 void

@@ -6,9 +6,9 @@
  * with, so that it can be judged again when keys change or time passes.
  */
 
-#include "log.h"
 #include "netaddr.h"
 #include "snapshot.h"
+#include "witness.h"
 
 struct session_certificate {
 	struct revoked_certificate facts; /* its key id is behind the struct */
@@ -46,8 +46,8 @@ const char *session_certificate_check(const struct ssh_certificate *certificate,
     const struct session_certificate_asker *asker);
 
 /* key_id, serial and authority. */
-void session_certificate_log(
-    const struct session_certificate *certificate, struct log_line *line);
+void session_certificate_tell(
+    const struct session_certificate *certificate, struct witness *witness);
 
 /* The same as a member of a JSON object, with a comma before it. */
 void session_certificate_report(

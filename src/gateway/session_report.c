@@ -26,6 +26,24 @@ session_log(struct log_line *line, enum log_level level,
 	return true;
 }
 
+void
+session_witness(struct witness *witness, enum witness_kind kind,
+    enum log_level level, const struct session_who *who, const char *event)
+{
+	char address[NETADDR_TEXT_SIZE], fingerprint[PUBKEY_FINGERPRINT_SIZE];
+
+	witness_begin(witness, kind, level, "session", event);
+	if (who->id != 0)
+		witness_u64(witness, "session", who->id);
+	witness_str(witness, "from", netaddr_text(&who->address, address));
+	witness_u64(witness, "port", who->port);
+	if (who->has_key) {
+		witness_str(witness, "identity", who->identity);
+		pubkey_fingerprint(who->key, fingerprint);
+		witness_str(witness, "key", fingerprint);
+	}
+}
+
 struct session_who
 session_who_at(const struct sockaddr *peer)
 {

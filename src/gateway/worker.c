@@ -61,7 +61,7 @@ accept_one(struct worker *worker, int fd, const struct sockaddr *peer)
 	const struct settings *settings = &worker->snapshot->setup->settings;
 	const struct session_who who = session_who_at(peer);
 	uint32_t source = source_of(counts, &who.address);
-	struct log_line line;
+	struct witness witness;
 
 	/* One source may not fill the room that all have to show a key in. */
 	if (counts->sources[source] >=
@@ -69,13 +69,13 @@ accept_one(struct worker *worker, int fd, const struct sockaddr *peer)
 	    counts->sessions >= settings->limits.sessions) {
 		close(fd);
 		counts->refused++;
-		if (!session_log(&line, LOG_LEVEL_WARN, &who, "refuse"))
-			return;
-		log_str(&line, "why",
+		session_witness(
+		    &witness, WITNESS_REFUSE, LOG_LEVEL_WARN, &who, "refuse");
+		witness_str(&witness, "why",
 		    counts->sessions >= settings->limits.sessions
 			? "limits.sessions is reached"
 			: "limits.unauthenticated_per_source is reached");
-		log_end(&line);
+		witness_send(&witness, &worker->monitor);
 		return;
 	}
 	counts->sources[source]++;

@@ -1,12 +1,19 @@
 """kaya audit verify, on logs that a real kayad wrote, and was killed at."""
 
+import contextlib
 import json
+import os
+import random
+import signal
 import subprocess
 
+import paramiko
 import pytest
 
 import auditlog
-from peers import KAYA
+import peers
+from mqttclients import Gateway
+from peers import KAYA, make_key, wait_until
 
 
 def verify(*words):
@@ -104,3 +111,252 @@ def test_two_logs_are_not_taken_for_one(log, tmp_path):
     done = verify(log, other)
     assert done.returncode == 2
     assert "are two logs" in done.stderr
+
+
+# ---- what kayad writes ----
+
+def ssh(kayad, key, *words):
+    return ["ssh", "-F", "none", "-i", key, "-p", str(kayad.port),
+            "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no",
+            "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes",
+            *words]
+
+
+@contextlib.contextmanager
+def refusals(kayad, key):
+    """A function that has a channel refused, which is a line each time."""
+    with contextlib.closing(
+            paramiko.Transport(("127.0.0.1", kayad.port))) as transport:
+        transport.connect(username="any", pkey=paramiko.Ed25519Key(
+            filename=str(key)))
+
+        def refuse():
+            with pytest.raises(paramiko.ChannelException):
+                transport.open_channel("direct-tcpip", ("10.0.0.1", 22),
+                                       ("127.0.0.1", 1))
+        yield refuse
+
+
+POLICY = """\
+roles:
+  - name: sensor
+    publish: ["sensors/%i/#"]
+identities:
+  - {names: pump-7, roles: sensor}
+"""
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    with contextlib.ExitStack() as stack:
+        yield Gateway(tmp_path, stack, POLICY)
+
+
+def wait_for(path, kind, count=1):
+    wait_until(lambda: len(auditlog.events(path, kind)) >= count,
+               f"{kind} is in the audit log")
+    return auditlog.events(path, kind)
+
+
+def test_who_is_let_in_and_who_is_not(gateway, tmp_path):
+    log = gateway.kayad.state / "audit.log"
+    gateway.port("pump-7")
+    entered, = wait_for(log, "connect")
+    assert entered["identity"] == "pump-7"
+    assert entered["from"] == "127.0.0.1" and entered["port"] > 0
+    assert entered["key"].startswith("SHA256:")
+    assert entered["client"].startswith("SSH-2.0-")
+    stranger = tmp_path / "stranger"
+    make_key(stranger)
+    subprocess.run(
+        ssh(gateway.kayad, stranger, "who@127.0.0.1"), capture_output=True, timeout=60)
+    refused = wait_for(log, "refuse")[0]
+    assert refused["why"] == "no line has this key"
+    assert refused["offered"].startswith("SHA256:")
+    assert refused["user"] == "who" and "identity" not in refused
+    auditlog.check_chain(log)
+
+
+def test_what_an_identity_may_not_do(gateway):
+    log = gateway.kayad.state / "audit.log"
+    pump = gateway.client("pump-7")
+    pump.publish("sensors/pump-9/load", qos=1)
+    refused, = wait_for(log, "refuse-access")
+    assert (refused["identity"], refused["action"], refused["topic"]) == (
+        "pump-7", "publish", "sensors/pump-9/load")
+    assert refused["why"] == "no rule permits it"
+    gateway.client("pump-7", client_id="pump-7-b")
+    other = gateway.folder / "key-pump-9"
+    gateway.kayad.admit(make_key(other), "pump-9")
+    gateway.client("pump-7", client_id="pump-9", must_connect=False)
+    refused = wait_for(log, "refuse-access", 2)[1]
+    assert (refused["action"], refused["client_id"]) == ("connect", "pump-9")
+
+
+def test_a_target_that_a_line_does_not_name(gateway):
+    log = gateway.kayad.state / "audit.log"
+    key = gateway.folder / "tight"
+    gateway.kayad.admit(make_key(key), "tight",
+                        'restrict,port-forwarding,permitopen="[::1]:1884"')
+    subprocess.run(
+        ssh(gateway.kayad, key, "-W", "10.0.0.1:22", "any@127.0.0.1"),
+        capture_output=True, timeout=60)
+    refused, = wait_for(log, "refuse-channel")
+    assert (refused["identity"], refused["target"]) == ("tight",
+                                                        "10.0.0.1:22")
+
+
+def test_a_quiet_log_does_not_make_the_audit_quiet(tmp_path):
+    with contextlib.ExitStack() as stack:
+        gateway = Gateway(tmp_path, stack, POLICY, "log: {level: error}")
+        key = tmp_path / "key"
+        make_key(key)
+        subprocess.run(
+            ssh(gateway.kayad, key, "who@127.0.0.1"), capture_output=True, timeout=60)
+        wait_for(gateway.kayad.state / "audit.log", "refuse")
+        assert not gateway.kayad.logged("no line has this key")
+
+
+def test_another_policy_is_in_the_log_before_it_is_in_force(gateway):
+    log = gateway.kayad.state / "audit.log"
+    first, = auditlog.events(log, "policy")
+    gateway.change_policy(POLICY.replace("sensors", "other"))
+    changed, = wait_for(log, "policy-change")
+    assert changed["policy"] == str(gateway.policy)
+    assert changed["policy_sha256"] != first["policy_sha256"]
+    gateway.change_policy(POLICY + "nonsense: [\n")
+    refused, = wait_for(log, "policy-refused")
+    assert refused["policy_sha256"] != changed["policy_sha256"]
+    # Read again, the one in force is no change.
+    gateway.change_policy(POLICY.replace("sensors", "other"))
+    gateway.kayad.terminate()
+    gateway.kayad.wait()
+    assert len(auditlog.events(log, "policy-change")) == 1
+
+
+# ---- rotation ----
+
+@pytest.mark.kayad(config="audit: {max_size: 64KiB, keep: 2}\n")
+def test_files_set_aside_are_one_chain_with_what_goes_on(kayad, tmp_path):
+    log = kayad.state / "audit.log"
+    key = tmp_path / "key"
+    kayad.admit(make_key(key), "pump-7")
+    with refusals(kayad, key) as refuse:
+        while not list(kayad.state.glob("audit.log.0*")):
+            refuse()
+    first, = kayad.state.glob("audit.log.0*")
+    assert first.name == "audit.log.000000000001"
+    auditlog.check_chain(first, log)
+    done = verify(log)
+    assert done.returncode == 0 and "in 2 files" in done.stdout, done.stdout
+    assert auditlog.lines(log)[0]["from"] == first.name
+    # Cut the end of the old one: the new one tells.
+    lines = first.read_text().splitlines(keepends=True)
+    first.write_text("".join(lines[:-1]))
+    done = verify(log)
+    assert done.returncode == 1
+    assert f"{log}:1: removed" in done.stdout
+
+
+def test_a_file_that_logrotate_moves_away_is_followed(kayad):
+    log = kayad.state / "audit.log"
+    moved = kayad.state / "audit.log.1"
+    log.rename(moved)
+    kayad.signal(signal.SIGHUP)
+    wait_until(log.exists, "a new file is begun")
+    auditlog.check_chain(moved, log)
+    first = auditlog.lines(log)[0]
+    assert (first["why"], first["from"]) == ("moved", "audit.log.1")
+    assert verify(log).returncode == 0
+
+
+# ---- kill -9 ----
+
+def test_kill_9_again_and_again_loses_nothing_that_was_decided(tmp_path):
+    """Whatever stands in the log when it dies stands there for ever."""
+    key = tmp_path / "key"
+    public = make_key(key)
+    rng = random.Random(7)
+    log = tmp_path / "state" / "audit.log"
+    before = b""
+    for _ in range(12):
+        kayad = peers.Kayad(tmp_path)
+        with kayad:
+            if not before:
+                kayad.admit(public, "pump-7")
+            clients = [subprocess.Popen(
+                ssh(kayad, key, "-N", "any@127.0.0.1"),
+                stderr=subprocess.DEVNULL) for _ in range(3)]
+            wanted = rng.randrange(1, 4)
+            old = before.count(b'"event":"connect"')
+            wait_until(lambda: log.read_bytes().count(b'"event":"connect"') >=
+                       old + wanted, "some are let in")
+            kayad.signal(signal.SIGKILL)
+            kayad.process.wait()
+            for client in clients:
+                client.kill()
+                client.wait()
+        now = log.read_bytes()
+        assert now.startswith(before)
+        # The child, which dies a moment later, writes nothing here.
+        before = now if now.endswith(b"\n") else now[:now.rindex(b"\n") + 1]
+    with peers.Kayad(tmp_path):
+        pass
+    assert verify(log).returncode == 0
+    auditlog.check_chain(log)
+    assert len(auditlog.events(log, "start")) == 13
+
+
+# ---- a full disk ----
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own, 256 KiB."""
+    if os.geteuid() != 0:
+        pytest.skip("a file system can be mounted by root alone")
+    place = tmp_path / "disk"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=777",
+                    "tmpfs", place], check=True)
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def fill(place):
+    filler = place / "filler"
+    with open(filler, "wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 512)
+    return filler
+
+
+def test_a_full_disk_refuses_another_policy_and_goes_on_by_itself(
+        tmp_path, small_disk):
+    with contextlib.ExitStack() as stack:
+        gateway = Gateway(tmp_path, stack, POLICY,
+                          f"audit: {{file: {small_disk}/audit.log}}")
+        log = small_disk / "audit.log"
+        kayad = gateway.kayad
+        pump = gateway.client("pump-7")
+        filler = fill(small_disk)
+        tight = POLICY.replace("sensors", "other")
+        gateway.policy.with_suffix(".new~").write_text(tight)
+        gateway.policy.with_suffix(".new~").chmod(0o644)
+        # Until the rest of the last page is full, lines go in.
+        with refusals(kayad, tmp_path / "key-pump-7") as refuse:
+            while not kayad.logged("event=audit-unwritable"):
+                refuse()
+        gateway.policy.with_suffix(".new~").rename(gateway.policy)
+        kayad.wait_for_log("event=reload-refused.*the policy is not changed")
+        # Those who are let in are still served.
+        pump.publish("sensors/pump-7/load")
+        filler.unlink()
+        kayad.wait_for_log("event=audit-resumed")
+        resumed, = wait_for(log, "log-resumed")
+        # A channel and a policy.
+        assert resumed["lost"] >= 2
+        assert "No space left" in resumed["cause"]
+        kayad.signal(signal.SIGHUP)
+        wait_for(log, "policy-change")
+        assert verify(log).returncode == 0
