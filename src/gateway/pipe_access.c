@@ -154,6 +154,7 @@ pipe_access_begin(
 		.to_client = to_client,
 		.refused = on_refused,
 		.ask = pipe_approval_ask,
+		.is_clear = pipe_approval_is_clear,
 		.let_go = pipe_approval_let_go,
 		.lost = pipe_approval_lost,
 		.stopped = pipe_approval_stopped,

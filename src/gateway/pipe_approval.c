@@ -175,6 +175,15 @@ look_again(struct pipe *pipe, const struct pipe_hold *hold)
 	return APPROVAL_RELEASED;
 }
 
+/* In our own queue it could lie for longer than its time. */
+bool
+pipe_approval_is_clear(void *arg)
+{
+	const struct pipe *pipe = arg;
+
+	return buf_len(&pipe->to_broker) == 0;
+}
+
 /* About to go out: told to the parent, whichever it is. */
 enum approval_cause
 pipe_approval_let_go(void *arg, uint32_t number)

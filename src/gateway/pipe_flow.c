@@ -50,28 +50,48 @@ give_back(struct pipe *pipe)
 	ssh_conn_consumed(pipe->session->conn, pipe->channel, done);
 }
 
+/* All that the broker takes.  False: it is gone, and so is the pipe. */
+static bool
+write_out(struct pipe *pipe)
+{
+	enum stream_result result = STREAM_OK;
+
+	if (!pipe_gather_write(pipe))
+		result = STREAM_FAILED;
+	else if (buf_len(&pipe->to_broker) > 0)
+		result = stream_write(pipe->watch.fd, &pipe->to_broker);
+	if (result == STREAM_OK || result == STREAM_AGAIN)
+		return true;
+	pipe->why = "the broker closed the connection";
+	pipe_end(pipe);
+	return false;
+}
+
+/* What was held goes only where nothing is before it: does it now? */
+static bool
+has_more(struct pipe *pipe)
+{
+	if (pipe->state != PIPE_OPEN || pipe->holds == NULL ||
+	    buf_len(&pipe->to_broker) > 0)
+		return false;
+	if (!pipe_access_settle(pipe)) {
+		pipe_end(pipe);
+		return false;
+	}
+	return buf_len(&pipe->to_broker) > 0;
+}
+
 void
 pipe_flush(struct pipe *pipe)
 {
 	if (pipe->state != PIPE_OPEN && pipe->state != PIPE_CLOSING)
 		return;
-	if (!pipe_gather_write(pipe)) {
-		pipe->why = "the broker closed the connection";
-		pipe_end(pipe);
-		return;
-	}
-	if (buf_len(&pipe->to_broker) > 0) {
-		switch (stream_write(pipe->watch.fd, &pipe->to_broker)) {
-		case STREAM_OK:
-		case STREAM_AGAIN:
-			break;
-		case STREAM_EOF:
-		case STREAM_FAILED:
-			pipe->why = "the broker closed the connection";
-			pipe_end(pipe);
+	do {
+		if (!write_out(pipe))
 			return;
-		}
-	}
+	} while (has_more(pipe));
+	if (pipe->state == PIPE_ENDED)
+		return;
 	give_back(pipe);
 	if (buf_len(&pipe->to_broker) == 0) {
 		if (pipe->state == PIPE_CLOSING && !pipe->awaits_eof) {

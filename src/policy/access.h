@@ -100,6 +100,11 @@ struct access_events {
 	 */
 	bool (*ask)(void *arg, const struct access_question *question);
 	/*
+	 * Whether what goes now does not wait anywhere: what may go stays here
+	 * for as long as it would, and goes by a later access_settle.
+	 */
+	bool (*is_clear)(void *arg);
+	/*
 	 * What may go is about to: NONE, and it has; or why it must not after
 	 * all, which its client is told.
 	 */

@@ -320,7 +320,8 @@ access_hold_settle(struct access *access)
 	struct access_held **link = &access->held;
 
 	/* Before the broker has let the client in nothing gets out. */
-	while (access->has_connack && *link != NULL) {
+	while (access->has_connack && *link != NULL &&
+	       access->events.is_clear(access->events.arg)) {
 		struct access_held *held = *link;
 		enum approval_cause cause;
 		bool done;

@@ -184,6 +184,8 @@ approval_release(struct approval_table *table, struct approval_command *command,
 	approval_set_state(command, APPROVAL_RELEASED);
 	keep_outcome(command, &change);
 	command->report_ms = now_ms + APPROVAL_REPORT_MS;
+	if (now_ms + APPROVAL_GO_MS < command->until_ms)
+		command->until_ms = now_ms + APPROVAL_GO_MS;
 	table->events.released(table->events.arg, command);
 	return APPROVAL_NONE;
 }

@@ -46,8 +46,13 @@ enum {
 	APPROVAL_NONCE_BYTES = 32,
 	APPROVAL_DIGEST_BYTES = 32, /* SHA-256 */
 	APPROVAL_RANDOM_BYTES = APPROVAL_ID_BYTES + APPROVAL_NONCE_BYTES,
-	/* The owner's to say what became of what it was told to let go. */
-	APPROVAL_REPORT_MS = 10000
+	/*
+	 * What may go is out after so long, or never; and its owner has said
+	 * which after so long, or is taken for lost.  Who agreed has 10 s to
+	 * hear of it (control.h).
+	 */
+	APPROVAL_GO_MS = 3000,
+	APPROVAL_REPORT_MS = 5000
 };
 
 /* ---- words ---- */

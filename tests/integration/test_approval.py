@@ -13,7 +13,7 @@ import pytest
 
 import peers
 from approvals import (ME, POLICY, Listener, Plant, pub, publish, read_reason)
-from mqttclients import LEVELS, Client, Raw, packet
+from mqttclients import LEVELS, Client, Raw, packet, text
 from peers import wait_until
 from rabbit import Rabbit
 from tunnels import Tunnel
@@ -651,6 +651,51 @@ def test_the_brokers_loss_moves_nothing(plant):
     plant.broker.stop()
     wait_until(lambda: plant.pending() == [], "it is lost")
     assert plant.ask("approve " + command_id)["error"]
+
+
+@pytest.fixture
+def narrow(tmp_path):
+    """The way to the broker is a UNIX socket: little fits into it."""
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    folder.chmod(0o777)  # mosquitto becomes another user
+    path = folder / "socket"
+    with contextlib.ExitStack() as stack:
+        broker = stack.enter_context(peers.Mosquitto(
+            folder, extra=f"listener 0 {path}"))
+        path.chmod(0o777)
+        yield Plant(tmp_path, stack, broker=broker, address=path)
+
+
+def test_a_broker_that_stands_still_gets_nothing_late(narrow):
+    """What it does not take is not in a queue when its time is over."""
+    plant = narrow
+    raw = plant.raw("ann")
+    publish(raw, VALVE)
+    command_id, = plant.held()
+    plant.broker.signal(signal.SIGSTOP)
+    try:
+        flood(raw)
+        answer = plant.ask("approve " + command_id)
+        assert answer["outcome"] == "lost", answer
+    finally:
+        plant.broker.signal(signal.SIGCONT)
+    fence = plant.client("abe")
+    fence.publish("free/fence", "fence")
+    while (message := plant.witness.messages.get(timeout=20)).topic != \
+            "free/fence":
+        assert message.topic == "free/flood"
+
+
+def flood(raw):
+    """Publish until nothing more is taken, for seconds, at any place."""
+    body = text("free/flood") + b"\0" * (raw.level == 5) + b"x" * 60000
+    data = packet(0x30, body) * 500  # more than all sockets between hold
+    raw.socket.settimeout(3)
+    with contextlib.suppress(TimeoutError):
+        while data:
+            data = data[raw.socket.send(data):]
+    assert data, "the broker takes it all"
 
 
 def test_another_policy_moves_nothing(plant, level):

@@ -53,13 +53,13 @@ class Plant(mqttclients.Gateway):
     """A gateway with that policy before a broker of its own, and somebody who
     sees all that reaches the broker."""
 
-    def __init__(self, folder, stack, policy=POLICY, config="", broker=None):
+    def __init__(self, folder, stack, policy=POLICY, broker=None,
+                 address=None):
         self.broker = broker or stack.enter_context(
             peers.Mosquitto(folder / "broker"))
-        super().__init__(
-            folder, stack, policy,
-            f"brokers: [{{address: \"127.0.0.1:{self.broker.port}\"}}]\n"
-            f"{config}")
+        address = address or f"127.0.0.1:{self.broker.port}"
+        super().__init__(folder, stack, policy,
+                         f"brokers: [{{address: \"{address}\"}}]\n")
         self.witness = stack.enter_context(Witness(self.broker.port))
 
     def raw(self, name, level="5.0"):

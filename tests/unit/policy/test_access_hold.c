@@ -39,6 +39,7 @@ struct desk {
 	char log[LOG_SIZE];
 	uint32_t asked; /* the last question's number */
 	uint64_t within_ms;
+	bool is_full; /* the way to the broker */
 	bool is_deaf; /* nobody can be asked */
 	enum approval_cause late; /* what let_go says */
 	struct policy_rate rate;
@@ -165,6 +166,14 @@ on_ask(void *arg, const struct access_question *question)
 	    question->rule == NULL ? "-" : question->rule->name, question->qos,
 	    STR(question->topic), STR(question->payload));
 	return !desk->is_deaf;
+}
+
+static bool
+on_is_clear(void *arg)
+{
+	const struct desk *desk = arg;
+
+	return !desk->is_full;
 }
 
 static enum approval_cause
@@ -313,8 +322,8 @@ open_as(struct desk *desk, const char *identity, uint8_t level)
 	const struct access_options options = {.policy = desk->policy,
 	    .identity = span_of_str(identity),
 	    .rate = &desk->rate,
-	    .events = {to_broker, to_client, on_refused, on_ask, on_let_go,
-		on_lost, on_stopped, on_permit, desk}};
+	    .events = {to_broker, to_client, on_refused, on_ask, on_is_clear,
+		on_let_go, on_lost, on_stopped, on_permit, desk}};
 	struct span bytes = level == MQTT_50
 				? span_of(connect_50, sizeof connect_50 - 1)
 				: span_of(connect_311, sizeof connect_311 - 1);
@@ -537,6 +546,22 @@ test_what_may_go_can_still_be_kept_back(void **state)
 	expect(desk, "asks valves q1 'plant/valve' 'open'\n< PUBACK 1 87\n");
 	let_go(desk);
 	expect(desk, "");
+}
+
+static void
+test_it_does_not_go_where_it_would_wait(void **state)
+{
+	struct desk *desk = *state;
+
+	open_as(desk, "ann", MQTT_311);
+	publish(desk, (struct publish){"plant/valve", "open", 1, 1});
+	desk->log[0] = '\0';
+	desk->is_full = true;
+	let_go(desk);
+	expect(desk, "");
+	desk->is_full = false;
+	settle(desk);
+	expect(desk, "> PUBLISH q1 1 a0 'plant/valve' 'open'\n");
 }
 
 static void
@@ -1036,6 +1061,7 @@ main(void)
 	    TEST(test_a_refusal_before_5_0_is_an_acknowledgement),
 	    TEST(test_one_that_has_done_its_part_is_thanked_and_goes_nowhere),
 	    TEST(test_what_may_go_can_still_be_kept_back),
+	    TEST(test_it_does_not_go_where_it_would_wait),
 	    TEST(test_it_goes_between_two_frames_only),
 	    TEST(test_nobody_who_can_be_asked_is_a_refusal),
 	    TEST(test_its_own_expiry_is_told),

@@ -518,6 +518,9 @@ test_an_owner_that_never_reports_is_taken_for_lost(void **state)
 
 	assert_int_equal(agree(desk, command->id, "bob", 1), APPROVAL_NONE);
 	assert_int_equal(approval_due_ms(desk->table), 1 + APPROVAL_REPORT_MS);
+	/* It cannot get out when it has been given up. */
+	assert_int_equal(desk->last.until_ms, 1 + APPROVAL_GO_MS);
+	assert_true(APPROVAL_GO_MS < APPROVAL_REPORT_MS);
 	approval_on_time(desk->table, 1 + APPROVAL_REPORT_MS);
 	assert_int_equal(desk->last.state, APPROVAL_LOST);
 	assert_int_equal(count(desk), 0);
