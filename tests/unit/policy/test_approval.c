@@ -273,6 +273,37 @@ test_every_word_has_a_name_of_its_own(void **state)
 			    approval_state_name(i), approval_state_name(k));
 }
 
+/* Text of a manual's source, as its reader sees it. */
+static char *
+manual(void)
+{
+	static char text[1 << 17];
+	FILE *file = fopen(SOURCE_ROOT "/doc/kaya-policy.5.scd", "r");
+	size_t len;
+
+	assert_non_null(file);
+	len = fread(text, 1, sizeof text - 1, file);
+	fclose(file);
+	text[len] = '\0';
+	return text;
+}
+
+static void
+test_every_cause_and_outcome_stands_in_the_manual(void **state)
+{
+	const char *text = manual();
+	char word[64];
+
+	for (int i = 0; i < APPROVAL_CAUSE_COUNT; i++) {
+		snprintf(word, sizeof word, "*%s*\n", approval_cause_name(i));
+		assert_non_null(strstr(text, word));
+	}
+	for (int i = APPROVAL_RELEASED; i < APPROVAL_STATE_COUNT; i++) {
+		snprintf(word, sizeof word, "*%s*", approval_state_name(i));
+		assert_non_null(strstr(text, word));
+	}
+}
+
 static void
 test_a_command_is_held_until_another_identity_agrees(void **state)
 {
@@ -1038,6 +1069,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_the_table_of_successors_is_as_the_manual_draws_it),
 	    TEST(test_every_word_has_a_name_of_its_own),
+	    TEST(test_every_cause_and_outcome_stands_in_the_manual),
 	    TEST(test_a_command_is_held_until_another_identity_agrees),
 	    TEST(test_a_command_is_let_go_once),
 	    TEST(test_nobody_agrees_to_what_he_asked_for_himself),
