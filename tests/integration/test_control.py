@@ -247,3 +247,100 @@ def test_an_unreachable_gateway_is_3(tmp_path):
     assert done.returncode == 3
     done = kaya("pending", "--state", tmp_path)
     assert done.returncode == 3
+
+
+# ---- a second person, by kaya ----
+
+TWO = """\
+roles:
+  - name: operator
+    publish: ["plant/#"]
+  - name: supervisor
+    publish: ["plant/#"]
+identities:
+  - {names: [olga], roles: operator}
+  - {names: [sam, root], roles: supervisor}
+approval:
+  - name: valves
+    topics: ["plant/+/valve"]
+    by: supervisor
+    within: 60s
+"""
+
+
+@pytest.fixture
+def two(tmp_path):
+    with contextlib.ExitStack() as stack:
+        yield Gateway(tmp_path, stack, TWO)
+
+
+def hold(two, topic="plant/1/valve", payload="open"):
+    """Olga's publish, held; the info of paho, and its id at the gateway."""
+    olga = two.client("olga", "5.0")
+    info = olga.paho.publish(topic, payload, 1)
+    found = two.kayad.wait_for_log(r"event=hold .*id=([0-9a-f]{16})")
+    return olga, info, found.group(1)
+
+
+def test_a_command_is_seen_and_agreed_to_through_ssh(two, tmp_path):
+    sam = Asker(two, "sam")
+    olga, info, held = hold(two)
+    done = kaya("pending", key=sam.key, gateway=two, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("plant/1/valve: open\n  by olga, rule valves")
+    assert f"id {held}, " in done.stdout
+    row, = json.loads(kaya("pending", "--json", key=sam.key, gateway=two,
+                           home=tmp_path).stdout)
+    assert (row["id"], row["publisher"], row["may_i"]) == (held, "olga", True)
+    assert not info.is_published()
+    where = f"127.0.0.1:{two.kayad.port}"
+    words = ("-i", sam.key, "--host-key", two.kayad.fingerprint)
+    done = kaya("approve", *words, where, held, home=tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert done.stdout.startswith("plant/1/valve: open\n")
+    assert done.stdout.endswith("\nreleased\n")
+    info.wait_for_publish(20)
+    assert info.is_published()
+    # An id is good once.
+    done = kaya("approve", *words, where, held, home=tmp_path)
+    assert done.returncode in (1, 4) and done.stdout == ""
+    log = log_of(two)
+    assert [line["event"] for line in auditlog.lines(log)
+            if line.get("id") == held][:2] == ["hold", "approve"]
+    auditlog.check_chain(log)
+
+
+def test_a_command_is_denied_with_a_reason(two, tmp_path):
+    sam = Asker(two, "sam")
+    _, info, held = hold(two)
+    done = kaya("deny", "-i", sam.key, "--host-key", two.kayad.fingerprint,
+                "--json", f"127.0.0.1:{two.kayad.port}", held, "not", "today",
+                home=tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    answer = json.loads(done.stdout)
+    assert answer["outcome"] == "denied"
+    assert answer["command"]["topic"] == "plant/1/valve"
+    denied, = auditlog.events(log_of(two), "deny")
+    assert (denied["by"], denied["reason"]) == ("sam", "not today")
+
+
+def test_nobody_agrees_to_his_own_command(two, tmp_path):
+    olga = Asker(two, "olga")
+    _, info, held = hold(two)
+    done = kaya("approve", "-i", olga.key, "--host-key", two.kayad.fingerprint,
+                f"127.0.0.1:{two.kayad.port}", held, home=tmp_path)
+    assert done.returncode == 4
+    assert not info.is_published()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is whom the policy names")
+def test_at_the_gateway_itself_it_is_the_user(two, tmp_path):
+    _, info, held = hold(two)
+    state = two.kayad.state
+    done = kaya("pending", "--state", state)
+    assert f"id {held}, " in done.stdout
+    done = kaya("approve", "--state", state, held)
+    assert done.returncode == 0, done.stderr + done.stdout
+    info.wait_for_publish(20)
+    approved, = auditlog.events(log_of(two), "approve")
+    assert approved["by"] == "root"
