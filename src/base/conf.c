@@ -384,6 +384,8 @@ tell_no_section(struct load *l, const struct conf_node *root)
 static void
 load_text(struct load *l, struct span bytes, const struct section *top)
 {
+	static const struct conf_node none = {
+	    .kind = CONF_NODE_MAPPING, .mark = {1, 1}};
 	struct section section = *top;
 	/* What the tree is made of is not needed once it has been read. */
 	struct arena arena = {0};
@@ -400,6 +402,10 @@ load_text(struct load *l, struct span bytes, const struct section *top)
 	} else if (tree.root != NULL && !is_nothing(tree.root) &&
 		   tree.is_whole) {
 		tell_no_section(l, tree.root);
+	} else if (tree.is_whole) {
+		/* A file with nothing in it lacks what there has to be. */
+		section.node = &none;
+		load_section(l, &section);
 	}
 	if (!tree.is_whole)
 		conf_fault_pass(&l->listener, tree.mark, &tree.err);

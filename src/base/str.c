@@ -40,6 +40,26 @@ str_utf8_len(struct span s)
 	return 0;
 }
 
+/*
+ * Characters without a shape, or that turn the direction of what follows: text
+ * with them does not read as it is.
+ */
+static bool
+is_deceptive(const uint8_t *c, size_t len)
+{
+	uint32_t code;
+
+	if (len == 2)
+		return c[0] == 0xd8 && c[1] == 0x9c; /* U+061C */
+	if (len != 3)
+		return false;
+	code = (uint32_t)(c[0] & 0x0f) << 12 | (uint32_t)(c[1] & 0x3f) << 6 |
+	       (c[2] & 0x3f);
+	return (code >= 0x200b && code <= 0x200f) ||
+	       (code >= 0x2028 && code <= 0x202e) ||
+	       (code >= 0x2060 && code <= 0x206f) || code == 0xfeff;
+}
+
 /* One unit of the input as text into `out` (at least 5 bytes); its width. */
 static size_t
 escape_one(struct span *s, char *out)
@@ -58,7 +78,8 @@ escape_one(struct span *s, char *out)
 	} else if (c >= 0x20 && c < 0x7f) {
 		out[0] = (char)c;
 		width = 1;
-	} else if (c >= 0x80 && (used = str_utf8_len(*s)) > 0) {
+	} else if (c >= 0x80 && (used = str_utf8_len(*s)) > 0 &&
+		   !is_deceptive(s->data, used)) {
 		memcpy(out, s->data, used);
 		width = used;
 	} else {

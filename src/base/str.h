@@ -8,7 +8,8 @@
 /*
  * Write `bytes` as text that is safe on a terminal and in a log: printable
  * ASCII and well-formed UTF-8 as it is; `"`, `\` and everything else escaped
- * (`\"`, `\\`, `\n`, `\xNN`).  What does not fit ends in "...".  Always
+ * (`\"`, `\\`, `\n`, `\xNN`), characters too that turn the direction of text or
+ * have no shape.  What does not fit ends in "...".  Always
  * terminated.  Returns `text`.
  */
 const char *str_escape(struct span bytes, char *text, size_t size);

@@ -18,6 +18,30 @@ test_escape_lets_nothing_dangerous_through(void **state)
 }
 
 static void
+test_escape_shows_what_turns_text_round_or_has_no_shape(void **state)
+{
+	static const struct {
+		const char *bytes, *text;
+	} rows[] = {
+	    {"a\xe2\x80\xae"
+	     "b",
+		"a\\xe2\\x80\\xaeb"},
+	    {"\xe2\x80\x8b", "\\xe2\\x80\\x8b"},
+	    {"\xe2\x81\xa6", "\\xe2\\x81\\xa6"},
+	    {"\xd8\x9c", "\\xd8\\x9c"},
+	    {"\xef\xbb\xbf", "\\xef\\xbb\\xbf"},
+	    {"\xe2\x80\xa7", "\xe2\x80\xa7"},
+	    {"\xe9\x96\x8b", "\xe9\x96\x8b"},
+	};
+	char text[64];
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		assert_string_equal(
+		    str_escape(span_of_str(rows[i].bytes), text, sizeof text),
+		    rows[i].text);
+}
+
+static void
 test_escape_cuts_with_dots_and_never_overruns(void **state)
 {
 	for (size_t size = 1; size < 40; size++) {
@@ -133,6 +157,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_escape_lets_nothing_dangerous_through),
+	    cmocka_unit_test(
+		test_escape_shows_what_turns_text_round_or_has_no_shape),
 	    cmocka_unit_test(test_escape_cuts_with_dots_and_never_overruns),
 	    cmocka_unit_test(test_nearest_finds_the_word_that_was_meant),
 	    cmocka_unit_test(test_names_are_what_topics_can_bear),
