@@ -22,12 +22,13 @@
  * What needs somebody else's consent is held: its bytes stand here, its
  * acknowledgement keeps its place, and everything else goes on (access_events,
  * ask).  Topics below $kaya/ are the gateway's own and never reach a broker,
- *nor is anything below it taken from one.
+ * nor is anything below it taken from one.
  *
- * Acknowledgements come in the order of what they answer (MQTT-4.6.0-2, -3),
- * whoever gives them.  Topic aliases (5.0 section 3.3.2.3.4) are followed both
- * ways, and written out again where the side that would have learned one was
- * not given the packet.
+ * The client's acknowledgements come in the order of what they answer
+ * (MQTT-4.6.0-2, -3), whoever gives them; the broker's of what is withheld come
+ * at once, which is sooner than the client's own.  Topic aliases (5.0 section
+ * 3.3.2.3.4) are followed both ways, and written out again where the side that
+ * would have learned one was not given the packet.
  *
  * Pure: no I/O, no time, no threads.  An idle connection owns nothing but the
  * struct itself.

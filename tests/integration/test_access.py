@@ -39,7 +39,12 @@ roles:
     publish: ["#", "$meta/#"]
     subscribe: ["#", "$meta/#"]
     retain: yes
+  - name: named
+    publish: ["named/%c"]
+    subscribe: ["named/%c"]
 identities:
+  - names: named
+    roles: named
   - names: meta
     roles: meta
   - names: [dan, eve]
@@ -146,6 +151,20 @@ def test_a_role_may_want_client_ids_of_a_pattern(gateway):
                           must_connect=False).code == 0x85
     good = gateway.client("strict", client_id="strict-7")
     assert good.subscribe("strict/strict-7", "strict/+") == [1, 0x87]
+
+
+def test_an_empty_client_id_is_allowed_as_mqtt_has_it(gateway, level):
+    """Before 5.0 nobody but the broker knows what it made of it."""
+    client = gateway.client("named", level, client_id="")
+    if level == "5.0":
+        given = wait_until(lambda: channels(gateway.kayad, "named"),
+                           "it is there")[0]["client_id"]
+        assert client.subscribe(f"named/{given}", "named/x") == [1, 0x87]
+    else:
+        assert client.subscribe("named/#", "named/+") == [0x80, 0x80]
+    # A pattern is for ids that a client chose; no other stands for %c.
+    strict = gateway.client("strict", level, client_id="")
+    assert strict.subscribe("strict/+", "strict/")[0] >= 0x80
 
 
 @every_level
