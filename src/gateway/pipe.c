@@ -93,12 +93,12 @@ log_close(const struct pipe *pipe)
 	log_u64(&line, "channel", pipe->channel);
 	log_str(&line, "broker", pipe_goal(pipe));
 	log_str(&line, "why", pipe->why != NULL ? pipe->why : "closed");
-	pipe_log_client(pipe, &line);
 	log_u64(&line, "in", pipe->bytes_in);
 	log_u64(&line, "out", pipe->bytes_out);
+	log_u64(&line, "ms", worker_now_ms(pipe->worker) - pipe->since_ms);
+	pipe_log_client(pipe, &line);
 	if (pipe->has_connect)
 		pipe_facts_log(&pipe->facts, &line);
-	log_u64(&line, "ms", worker_now_ms(pipe->worker) - pipe->since_ms);
 	log_end(&line);
 }
 
