@@ -2,22 +2,30 @@
 
 enum { FINISH_TURNS = 2000 }; /* more than there can be answers */
 
+/* Only hostile scripts come near these: see test_access_hold. */
+#define MORE                                                                   \
+	"  - {name: more, publish: [\"held/#\", $kaya/approve, $kaya/deny], "  \
+	"subscribe: [$kaya/pending, $kaya/result/+]}\n"
+#define PROTECTED                                                              \
+	"approval:\n"                                                          \
+	"  - {name: a, topics: held/x, by: more, safe_state: \"0\"}\n"         \
+	"  - {name: b, topics: held/y, by: more, mode: permissive, "           \
+	"permit_topic: held/p}\n"
+
 /* Two policies; the second gives what begins with flip as well. */
 static const char *const policy_texts[] = {
     "roles:\n"
     "  - {name: full, publish: [\"pub/#\"], subscribe: [\"in/#\"], "
     "retain: yes}\n"
     "  - {name: low, publish: [\"low/#\"], subscribe: [\"calm/#\"], qos: 1, "
-    "payload: 48B}\n"
-    "identities:\n"
-    "  - {names: dan, roles: [full, low]}\n",
+    "payload: 48B}\n" MORE "identities:\n"
+    "  - {names: dan, roles: [full, low, more]}\n" PROTECTED,
     "roles:\n"
     "  - {name: full, publish: [\"pub/#\", \"flip/#\"], "
     "subscribe: [\"in/#\", \"flop/#\"], retain: yes}\n"
     "  - {name: low, publish: [\"low/#\"], subscribe: [\"calm/#\"], qos: 1, "
-    "payload: 48B}\n"
-    "identities:\n"
-    "  - {names: dan, roles: [full, low]}\n"};
+    "payload: 48B}\n" MORE "identities:\n"
+    "  - {names: dan, roles: [full, low, more]}\n" PROTECTED};
 
 const struct topic topics[] = {
     {"pub/a", false, 3, 2, true, 1000},
@@ -189,15 +197,94 @@ on_refused(void *arg, const struct access_refusal *refusal)
 	MUST(refusal->topic.len > 0 || world->is_hostile);
 }
 
-/* No topic is protected here: see test_access_hold. */
 static bool
 on_ask(void *arg, const struct access_question *question)
 {
+	struct world *world = arg;
+
+	MUST(world->is_hostile && question->number != 0);
+	MUST(world->asked_count < ACCESS_QUESTIONS_MAX);
+	if (question->qos == 2 && question->payload.len == 13)
+		return false;
+	world->asked[world->asked_count++] = question->number;
+	return true;
+}
+
+static void
+forget(struct world *world, uint32_t number)
+{
+	unsigned i = 0;
+
+	while (i < world->asked_count && world->asked[i] != number)
+		i++;
+	MUST(i < world->asked_count); /* what was asked, and once */
+	world->asked[i] = world->asked[--world->asked_count];
+}
+
+static bool
+on_is_clear(void *arg)
+{
 	const struct world *world = arg;
 
-	(void)question;
-	MUST(world->is_hostile);
-	return false;
+	return world->script.len % 4 != 0;
+}
+
+static enum approval_cause
+on_let_go(void *arg, uint32_t number)
+{
+	struct world *world = arg;
+
+	forget(world, number);
+	return world->script.len % 3 == 0 ? APPROVAL_OVERTAKEN : APPROVAL_NONE;
+}
+
+static void
+on_lost(void *arg, uint32_t number)
+{
+	forget(arg, number);
+}
+
+static void
+on_stopped(void *arg, struct span topic)
+{
+	(void)arg;
+	MUST(span_is(topic, "held/x"));
+}
+
+static void
+on_permit(
+    void *arg, const struct policy_approval *rule, enum access_permit permit)
+{
+	(void)arg;
+	(void)permit;
+	MUST(rule->mode == POLICY_PERMISSIVE);
+}
+
+/* Somebody decides about one of those that wait; and everybody is told. */
+static bool
+decide(struct world *world)
+{
+	const struct access_answer answers[] = {
+	    {0, span_of_str("")}, {0x87, span_of_str("because")}};
+	unsigned how = world_choose(world, 4);
+	uint32_t number = world->asked_count == 0
+			      ? 0
+			      : world->asked[how % world->asked_count];
+
+	if (how < 2) {
+		if (number != 0)
+			forget(world, number);
+		MUST(access_answer(world->access, number, &answers[how]) ==
+		     ACCESS_DONE);
+	} else if (how == 2) {
+		access_let_go(world->access, number);
+	} else {
+		access_tell(world->access, ACCESS_OWN_PENDING, span_of_str("a"),
+		    span_of_str("{}"));
+		access_tell(world->access, ACCESS_OWN_RESULT, (struct span){0},
+		    span_of_str("{}"));
+	}
+	return access_settle(world->access, &world->up, &world->down);
 }
 
 /* ---- before it ---- */
@@ -338,6 +425,11 @@ init(struct world *world, struct span script)
 		.to_client = to_client,
 		.refused = on_refused,
 		.ask = on_ask,
+		.is_clear = on_is_clear,
+		.let_go = on_let_go,
+		.lost = on_lost,
+		.stopped = on_stopped,
+		.permit = on_permit,
 		.arg = world},
 	};
 
@@ -473,6 +565,8 @@ access_world_run_hostile(struct span script)
 		size_t len = head >> 1;
 		struct span bytes;
 
+		if (len == 0 && !decide(world))
+			break;
 		if (len > world->script.len)
 			len = world->script.len;
 		bytes = span_of(world->script.data, len);

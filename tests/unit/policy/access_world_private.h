@@ -131,6 +131,8 @@ struct world {
 	unsigned refusals; /* that are to be told */
 	bool has_connack;
 	bool is_hostile;
+	uint32_t asked[ACCESS_QUESTIONS_MAX]; /* that wait for a decision */
+	unsigned asked_count;
 };
 
 unsigned world_choose(struct world *world, unsigned below);
