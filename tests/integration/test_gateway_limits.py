@@ -301,11 +301,18 @@ def test_who_has_nothing_to_do_is_not_woken(kayad, key):
                             r"^voluntary_ctxt_switches:\s*(\d+)", text,
                             re.M).group(1))
             return found
-        # Two moments with nothing in between but time.
-        before = switches()
-        with pytest.raises(TimeoutError):
-            client.socket.settimeout(2)
-            client.socket.recv(1)
-        after = switches()
-        woken = sum(after[task] - before[task] for task in before)
-        assert woken <= 3, (before, after)
+        def woken():
+            """Two moments with nothing in between but time."""
+            before = switches()
+            with pytest.raises(TimeoutError):
+                client.socket.settimeout(2)
+                client.socket.recv(1)
+            after = switches()
+            return sum(after[task] - before[task] for task in before)
+
+        # A machine that has other work wakes a thread now and then; a timer
+        # would wake it each time.
+        counts = []
+        while not counts or (counts[-1] > 3 and len(counts) < 4):
+            counts.append(woken())
+        assert counts[-1] <= 3, counts
