@@ -58,7 +58,7 @@ become_ssh(const struct link_options *options, int out)
 	}
 	if (options->port != 0 || dest.port != 0) {
 		snprintf(port, sizeof port, "%u",
-		    options->port != 0 ? options->port : dest.port);
+		    (unsigned)(options->port != 0 ? options->port : dest.port));
 		words[count++] = "-p";
 		words[count++] = port;
 	}

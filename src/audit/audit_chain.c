@@ -43,7 +43,7 @@ audit_chain_from(struct span bytes)
 	at += sizeof key - 1;
 	end = memchr(
 	    at, '"', (size_t)(line.members.data + line.members.len - at));
-	return end == NULL ? (struct span){0} : span_of(at, (size_t)(end - at));
+	return end == NULL ? span_of(NULL, 0) : span_of(at, (size_t)(end - at));
 }
 
 bool

@@ -110,8 +110,9 @@ tell(struct command_case *c, enum forward_fact fact, const struct telling *t)
 		snprintf(option, sizeof option, "-%c", t->forward->letter);
 	}
 	snprintf(port, sizeof port, "%u",
-	    t->port != 0 || t->forward == NULL ? t->port
-					       : t->forward->forward.port);
+	    t->port != 0 || t->forward == NULL
+		? (unsigned)t->port
+		: (unsigned)t->forward->forward.port);
 	snprintf(first, sizeof first, "%u", t->first);
 	const struct check_word words[] = {
 	    {"given", given},

@@ -330,8 +330,10 @@ check_keys(struct command_case *c)
 		return;
 	for (size_t i = 0; i < count; i++) {
 		struct command_option *option = &c->mended.options[i];
-		struct key key = {.file = option->argument, .option = option};
+		struct key key = {0};
 
+		key.file = option->argument;
+		key.option = option;
 		if (option->letter != 'i' || option->dropped)
 			continue;
 		check_file(c, &key, &agent);

@@ -136,7 +136,7 @@ parent_approval_answer(struct parent *parent, uint64_t ticket,
 }
 
 static void
-judge(struct parent *parent, struct approval_judgement *judgement,
+judge(struct parent *parent, struct approval_judgement judgement,
     struct control_client *client)
 {
 	struct approval_waiter waiter = {.ticket = control_ticket(client)};
@@ -146,22 +146,22 @@ judge(struct parent *parent, struct approval_judgement *judgement,
 
 	if (!who_asks(parent, client, &requester, &who))
 		return;
-	judgement->who = &who;
+	judgement.who = &who;
 	/* A denial ends it at once: he has to wait for it before. */
-	if (!span_to_str(judgement->id, waiter.id, sizeof waiter.id) ||
+	if (!span_to_str(judgement.id, waiter.id, sizeof waiter.id) ||
 	    waiter.id[0] == '\0') {
-		refuse(client, judgement->id, APPROVAL_NOT_SELECTED);
+		refuse(client, judgement.id, APPROVAL_NOT_SELECTED);
 		return;
 	}
 	if (!parent_approval_wait(parent->approvals, &waiter)) {
-		refuse(client, judgement->id, APPROVAL_TABLE_FULL);
+		refuse(client, judgement.id, APPROVAL_TABLE_FULL);
 		return;
 	}
-	cause = parent_approval_judge(parent, judgement);
+	cause = parent_approval_judge(parent, &judgement);
 	/* Else it has just ended, and he was told of that. */
 	if (cause != APPROVAL_NONE &&
 	    parent_approval_unwait(parent->approvals, &waiter))
-		refuse(client, judgement->id, cause);
+		refuse(client, judgement.id, cause);
 }
 
 void
@@ -171,7 +171,7 @@ parent_approve(
 	struct approval_judgement judgement = {.agrees = true};
 
 	judgement.id = parent_take_word(&rest);
-	judge(parent, &judgement, client);
+	judge(parent, judgement, client);
 }
 
 void
@@ -182,5 +182,5 @@ parent_deny(
 
 	judgement.id = parent_take_word(&rest);
 	judgement.reason = rest;
-	judge(parent, &judgement, client);
+	judge(parent, judgement, client);
 }

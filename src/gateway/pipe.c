@@ -192,7 +192,7 @@ pipe_user(const struct pipe *pipe)
 	if (how == SETTINGS_PASS_THROUGH || how == SETTINGS_PROXY_V2)
 		return pipe_facts_user(&pipe->facts);
 	return who == NULL || who->identity == NULL
-		   ? (struct span){0}
+		   ? span_of(NULL, 0)
 		   : span_of_str(who->identity);
 }
 

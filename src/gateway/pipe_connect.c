@@ -63,8 +63,8 @@ note_names(struct pipe *pipe, const struct mqtt_connect *connect,
 
 	pipe->has_names = true;
 	pipe_facts_set_names(&pipe->facts,
-	    pipe->access != NULL ? (struct span){0} : connect->client_id,
-	    is_its_own ? connect->user_name : (struct span){0});
+	    pipe->access != NULL ? span_of(NULL, 0) : connect->client_id,
+	    is_its_own ? connect->user_name : span_of(NULL, 0));
 	if (pipe->access != NULL)
 		return;
 	mqtt_walk_set_mask(&pipe->from_client,

@@ -73,7 +73,7 @@ pipe_facts_client_id(const struct pipe_facts *facts)
 {
 	const struct pipe_facts_names *names = facts->names;
 
-	return names == NULL ? (struct span){0}
+	return names == NULL ? span_of(NULL, 0)
 			     : span_of(names->text, names->client_id_len);
 }
 
@@ -82,7 +82,7 @@ pipe_facts_user(const struct pipe_facts *facts)
 {
 	const struct pipe_facts_names *names = facts->names;
 
-	return names == NULL ? (struct span){0}
+	return names == NULL ? span_of(NULL, 0)
 			     : span_of(names->text + names->client_id_len,
 				   names->user_len);
 }

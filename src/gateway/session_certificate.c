@@ -14,10 +14,11 @@ session_certificate_new(const struct ssh_certificate *certificate)
 	size_t principals_len = certificate->principals.len;
 	struct session_certificate *kept =
 	    malloc(sizeof *kept + id_len + principals_len);
-	uint8_t *text = (uint8_t *)(kept + 1);
+	uint8_t *text;
 
 	if (kept == NULL)
 		return NULL;
+	text = (uint8_t *)(kept + 1);
 	*kept = (struct session_certificate){
 	    .facts = {.serial = certificate->serial,
 		.key_id = span_of(text, id_len)},

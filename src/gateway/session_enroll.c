@@ -221,7 +221,8 @@ session_on_reply(struct session *session, const struct ssh_event *event)
 	}
 
 	/* As after an answer that was lost on its way. */
-	if (keyring_admit_digest(snapshot->ring, session->who.key, &session->who.address, clock_wall_s(),
+	if (keyring_admit_digest(snapshot->ring, session->who.key,
+		&session->who.address, clock_wall_s(),
 		&verdict) == KEYRING_ADMITTED) {
 		snprintf(text, sizeof text, "this key is let in already, as %s",
 		    verdict.identity);
