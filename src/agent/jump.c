@@ -74,11 +74,12 @@ int
 jump_command(const struct link_options *options, const char *hops,
     char command[JUMP_COMMAND_SIZE], struct err *err)
 {
-	struct line line = {.text = command, .size = JUMP_COMMAND_SIZE};
+	struct line line = {.size = JUMP_COMMAND_SIZE};
 	const char *comma = strrchr(hops, ',');
 	char before[JUMP_COMMAND_SIZE], port[8];
-	struct dest last;
+	struct dest last = {.port = 0};
 
+	line.text = command;
 	if (check(hops, &last, err) != 0)
 		return -1;
 	put(&line, "ssh");
