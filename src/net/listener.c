@@ -127,6 +127,9 @@ fail:
 		err_hint(err,
 		    "ports below 1024 need root or CAP_NET_BIND_SERVICE: "
 		    "choose one above");
+	else if (errno == EADDRNOTAVAIL)
+		err_hint(err, "this machine has no such address: choose one "
+			      "that `ip address` shows");
 	while (opened > 0)
 		close(fds[--opened]);
 	return -1;

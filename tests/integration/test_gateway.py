@@ -242,6 +242,13 @@ def test_a_port_that_is_taken_is_an_error(kayad, tmp_path):
     assert "in use" in second.log()
 
 
+def test_an_address_of_another_machine_is_an_error(tmp_path):
+    told = peers.Kayad(tmp_path, arguments=["--listen", "192.0.2.1:2222"],
+                       wait=False)
+    assert told.wait(20) == 1
+    assert "no such address" in told.log()
+
+
 def test_a_state_folder_in_use_is_an_error(kayad, tmp_path):
     second = peers.Kayad(tmp_path, wait=False)
     assert second.wait(20) == 1
