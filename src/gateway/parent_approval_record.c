@@ -158,7 +158,7 @@ parent_approval_record_refused(
 	if (refused->topic.len > 0)
 		audit_put_span(&entry, "topic", refused->topic);
 	audit_put_str(&entry, "cause", approval_cause_name(refused->cause));
-	(void)audit_commit(approvals->parent->audit, &entry, AUDIT_SOON, NULL);
+	parent_audit_bounded(approvals->parent, WITNESS_REFUSE_ACCESS, &entry);
 }
 
 void

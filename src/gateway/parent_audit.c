@@ -34,6 +34,20 @@ tell_lost(struct parent *parent, enum witness_kind kind)
 }
 
 void
+parent_audit_bounded(
+    struct parent *parent, enum witness_kind kind, struct audit_entry *entry)
+{
+	uint64_t now_ms = clock_monotonic_ms();
+
+	if (!witness_may(&parent->witness_bounds, kind, now_ms)) {
+		audit_drop(entry);
+		return;
+	}
+	tell_lost(parent, kind);
+	(void)audit_commit(parent->audit, entry, AUDIT_SOON, NULL);
+}
+
+void
 parent_on_witness(struct parent *parent, const struct monitor_message *message)
 {
 	enum witness_kind kind = (enum witness_kind)message->value;
@@ -42,13 +56,7 @@ parent_on_witness(struct parent *parent, const struct monitor_message *message)
 	if (!witness_read(message->value,
 		span_of(message->payload, message->len), &entry))
 		return;
-	if (!witness_may(&parent->witness_bounds, kind, clock_monotonic_ms())) {
-		audit_drop(&entry);
-		return;
-	}
-	tell_lost(parent, kind);
-	(void)audit_commit(parent->audit, &entry,
-	    kind == WITNESS_BREAK_GLASS ? AUDIT_DURABLE : AUDIT_SOON, NULL);
+	parent_audit_bounded(parent, kind, &entry);
 }
 
 void

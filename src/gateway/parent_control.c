@@ -28,6 +28,7 @@ static const struct {
     {"invite", parent_invite, RIGHT_INVITE},
     {"invitations", parent_list_invitations, RIGHT_INVITE},
     {"cancel-invitation", parent_cancel_invitation, RIGHT_INVITE},
+    {"revoke", parent_revoke, RIGHT_REVOKE},
     {"pending", parent_pending, RIGHT_AGREE},
     {"approve", parent_approve, RIGHT_AGREE},
     {"deny", parent_deny, RIGHT_AGREE},
@@ -159,7 +160,7 @@ tell_asked(struct parent *parent, const struct control_client *client,
 	audit_begin(&entry, event);
 	parent_audit_requester(&entry, client);
 	audit_put_str(&entry, "request", request);
-	(void)audit_commit(parent->audit, &entry, AUDIT_SOON, NULL);
+	parent_audit_bounded(parent, WITNESS_CONTROL, &entry);
 }
 
 static void

@@ -156,6 +156,27 @@ decide(const struct parent *parent, const struct request *request,
 	explicit_bzero(&ask.code, sizeof ask.code);
 }
 
+/* The key is in its file already; a flood of wrong codes is bounded. */
+static void
+tell_audit(struct parent *parent, const struct request *request,
+    const struct admission *admission)
+{
+	bool is_in = admission->outcome == MONITOR_ENROLLED_IN;
+	struct audit_entry entry;
+
+	audit_begin(&entry, is_in ? "enroll" : "enroll-refused");
+	audit_put_span(&entry, "from", request->address);
+	if (admission->name[0] != '\0')
+		audit_put_str(&entry, "identity", admission->name);
+	audit_put_str(&entry, "key", request->fingerprint);
+	if (is_in) {
+		(void)audit_commit(parent->audit, &entry, AUDIT_SOON, NULL);
+		return;
+	}
+	audit_put_str(&entry, "why", admission->why);
+	parent_audit_bounded(parent, WITNESS_REFUSE, &entry);
+}
+
 static void
 tell_log(const struct request *request, const struct admission *admission)
 {
@@ -189,6 +210,7 @@ parent_enroll(struct desk *desk, const struct monitor_message *message)
 		    "that was no request", "malformed");
 	explicit_bzero(&request.code, sizeof request.code);
 	tell_log(&request, &admission);
+	tell_audit(desk->parent, &request, &admission);
 	if (admission.outcome == MONITOR_ENROLLED_IN)
 		put_in_force(desk, message->ticket, &request, admission.name);
 	else

@@ -193,6 +193,23 @@ log_invitation(const char *event, const struct invitation *item)
 	log_end(&line);
 }
 
+static void
+tell_invitation(struct parent *parent, const char *event,
+    const struct invitation *item, const struct control_client *client)
+{
+	struct audit_entry entry;
+
+	log_invitation(event, item);
+	audit_begin(&entry, event);
+	audit_put_str(&entry, "identity", item->name);
+	if (item->role[0] != '\0')
+		audit_put_str(&entry, "role", item->role);
+	if (item->until_s > 0)
+		audit_put_u64(&entry, "until", (uint64_t)item->until_s);
+	parent_audit_requester(&entry, client);
+	(void)audit_commit(parent->audit, &entry, AUDIT_SOON, NULL);
+}
+
 void
 parent_invite(
     struct parent *parent, struct span rest, struct control_client *client)
@@ -217,7 +234,7 @@ parent_invite(
 	}
 	invite_code_make(&code, secret, choose_host_key(parent));
 	explicit_bzero(secret, sizeof secret);
-	log_invitation("invited", &wish);
+	tell_invitation(parent, "invited", &wish, client);
 	answer_invited(client, parent, &wish, &code, replaced);
 	explicit_bzero(&code, sizeof code);
 }
@@ -290,6 +307,6 @@ parent_cancel_invitation(
 		parent_answer_err(client, &err);
 		return;
 	}
-	log_invitation("invitation-cancelled", &item);
+	tell_invitation(parent, "invitation-cancelled", &item, client);
 	control_answer(client, span_of_str("{\"cancelled\":true}"));
 }

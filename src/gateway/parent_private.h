@@ -9,6 +9,7 @@
  *	parent_desk     what the child asks for: signatures, connections
  *	parent_enroll   a key that comes in by a code
  *	parent_invite   those codes: made, listed, cancelled
+ *	parent_revoke   keys, taken out
  *	parent_control  the control socket, and control.kaya through SSH
  *	parent_approval commands that need two people (parent_approval.h)
  *	parent_status   how the gateway is
@@ -199,6 +200,10 @@ parent_request_fn parent_invite; /* NAME SECONDS ROLE|- one|more */
 parent_request_fn parent_list_invitations;
 parent_request_fn parent_cancel_invitation; /* NAME */
 
+/* ---- parent_revoke ---- */
+
+parent_request_fn parent_revoke; /* NAME|SHA256:... */
+
 /* ---- parent_approval ---- */
 
 int parent_start_approvals(struct parent *parent, struct err *err);
@@ -239,6 +244,13 @@ void parent_on_status(struct parent *parent, uint64_t ticket, int fd);
 
 int parent_open_audit(struct parent *parent, struct err *err);
 void parent_close_audit(struct parent *parent);
+
+/*
+ * Write a line of which there may be only so many (witness.h); what is over is
+ * counted.  The entry is spent.
+ */
+void parent_audit_bounded(
+    struct parent *parent, enum witness_kind kind, struct audit_entry *entry);
 
 /* What the child has decided (MONITOR_WITNESS). */
 void parent_on_witness(

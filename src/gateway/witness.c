@@ -153,7 +153,7 @@ witness_read(int32_t kind, struct span payload, struct audit_entry *entry)
 	uint32_t seen = 0;
 
 	static_assert(WORDS <= 32, "a bit for each");
-	if (kind < 0 || kind >= WITNESS_KINDS_COUNT)
+	if (kind < 0 || kind >= WITNESS_CONTROL)
 		return false;
 	audit_begin(entry, kinds[kind].event);
 	while (payload.len > 0)

@@ -28,7 +28,8 @@
 	X(WITNESS_REFUSE, "refuse", 1000, 60)                                  \
 	X(WITNESS_REFUSE_CHANNEL, "refuse-channel", 1000, 60)                  \
 	X(WITNESS_REFUSE_ACCESS, "refuse-access", 5000, 300)                   \
-	X(WITNESS_BREAK_GLASS, "break-glass", 5000, 300)
+	/* The parent's own: nothing that the child may say. */                \
+	X(WITNESS_CONTROL, "control", 5000, 300)
 
 enum witness_kind {
 #define X(kind, event, burst, minute) kind,

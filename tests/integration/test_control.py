@@ -86,6 +86,29 @@ def test_a_role_may_what_its_words_say_and_no_more(gateway):
     assert [row["name"] for row in ada.ask("invitations")["invitations"]] == [
         "pump-1"]
     assert ada.ask("cancel-invitation pump-1") == {"cancelled": True}
+    made, = auditlog.events(log_of(gateway), "invited")
+    assert (made["identity"], made["by"], made["from"]) == (
+        "pump-1", "ada", "127.0.0.1")
+    gone, = auditlog.events(log_of(gateway), "invitation-cancelled")
+    assert gone["by"] == "ada"
+
+
+def test_a_key_is_taken_out_and_its_session_ends(gateway):
+    ada, wendy = Asker(gateway, "ada"), Asker(gateway, "wendy")
+    assert wendy.ask("revoke ada")["code"] == "refused"
+    with subprocess.Popen(ssh(gateway.kayad, wendy.key, "-N"),
+                          stderr=subprocess.DEVNULL) as client:
+        gateway.kayad.wait_for_log("event=accept.*identity=wendy(?s:.*)"
+                                   "event=accept.*identity=wendy")
+        row, = ada.ask("revoke wendy")["revoked"]
+        assert row["identity"] == "wendy"
+        assert row["key"].startswith("SHA256:")
+        assert client.wait(20) == 255
+    assert "wendy" not in gateway.kayad.authorized_keys.read_text()
+    assert ada.ask("revoke wendy")["code"] == "failed"
+    assert ada.ask("revoke ../x")["code"] == "usage"
+    done, = auditlog.events(log_of(gateway), "revoke")
+    assert (done["who"], done["by"], done["lines"]) == ("wendy", "ada", 1)
 
 
 def test_who_may_ask_nothing_gets_no_channel(gateway):

@@ -84,8 +84,7 @@ test_what_is_cut_or_of_no_kind_is_refused(void **state)
 		assert_false(witness_read(
 		    WITNESS_REFUSE, span_of(witness.bytes, len), &entry));
 	assert_false(witness_read(-1, bytes_of(&witness), &entry));
-	assert_false(
-	    witness_read(WITNESS_KINDS_COUNT, bytes_of(&witness), &entry));
+	assert_false(witness_read(WITNESS_CONTROL, bytes_of(&witness), &entry));
 	/* A number that is too short, a word that is none. */
 	assert_false(
 	    witness_read(WITNESS_REFUSE, span_of("\2\0\1x", 4), &entry));
