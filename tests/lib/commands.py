@@ -12,7 +12,7 @@ import pytest
 
 from devices import KAYA, Server
 from findings import Findings
-from peers import free_port, is_listening, wait_until
+from peers import free_port, wait_until
 
 
 class Diagnosis(Findings):
@@ -99,7 +99,8 @@ def tunnel(words):
                                stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True)
     try:
-        wait_until(lambda: is_listening(port) or process.poll() not in
+        # By who holds the port: another program may have been quicker.
+        wait_until(lambda: holders(port) or process.poll() not in
                    (None, 0), "the command listens")
         assert process.poll() in (None, 0), process.stderr.read()
         yield port

@@ -42,14 +42,15 @@ def _ports():
     """Below those that the kernel gives to whoever connects somewhere.
 
     Between being found free and being used, such a one might go to another.
-    Each of pytest's workers has ports of its own.
+    Each of pytest's workers has ports of its own, side by side: kaya proposes
+    the next one where one is taken.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % WORKERS
     count = (32768 - 10000) // WORKERS
     first = os.getpid() % count
     while True:
         for i in range(count):
-            yield 10000 + (first + i) % count * WORKERS + worker
+            yield 10000 + worker * count + (first + i) % count
 
 
 WORKERS = 8
