@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { NEXT_TRIES = 100 };
+
 enum local_fact {
 	LOCAL_FREE,
 	LOCAL_TUNNEL,
@@ -75,6 +77,27 @@ judge(const struct local_end *ends, size_t count)
 	return taken < count ? LOCAL_HALF : LOCAL_TAKEN;
 }
 
+/* The next port that is free on all of its addresses. */
+static uint16_t
+find_next(const struct forward *local)
+{
+	struct forward other = *local;
+	size_t taken = 1;
+
+	for (int tries = 0; tries < NEXT_TRIES && taken > 0; tries++) {
+		struct local_end ends[2];
+		size_t count;
+
+		other.port =
+		    other.port < UINT16_MAX ? (uint16_t)(other.port + 1) : 1024;
+		count = find_ends(&other, ends);
+		taken = 0;
+		for (size_t i = 0; i < count; i++)
+			taken += ends[i].error != 0;
+	}
+	return other.port;
+}
+
 enum check_next
 doctor_local(void *arg, struct findings *findings)
 {
@@ -101,8 +124,7 @@ doctor_local(void *arg, struct findings *findings)
 		}
 	}
 	snprintf(port, sizeof port, "%u", doctor->options->local->port);
-	snprintf(
-	    next, sizeof next, "%u", doctor->options->local->port % 65535 + 1);
+	snprintf(next, sizeof next, "%u", find_next(doctor->options->local));
 	const struct check_word words[] = {
 	    {"addresses", addresses},
 	    {"taken", taken},

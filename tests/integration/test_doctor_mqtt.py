@@ -265,6 +265,16 @@ def test_a_local_port_that_is_taken(clinic):
     assert_well(clinic.visit())
 
 
+def test_the_port_to_listen_on_in_its_place_is_free(clinic):
+    admitted(clinic)
+    with listening("127.0.0.1", clinic.doctor.port), \
+            listening("::1", clinic.doctor.port + 1):
+        wrong = clinic.visit()
+        assert_told(wrong, 1, "local", "local-half-taken")
+        assert f"-L {clinic.doctor.port + 1} " not in wrong.remedy
+        assert_listens_elsewhere(clinic, wrong)
+
+
 @pytest.mark.parametrize("taken,free", [
     ("127.0.0.1", "[::1]"), ("::1", "127.0.0.1")])
 def test_a_local_port_that_is_half_taken(clinic, taken, free):
