@@ -20,7 +20,6 @@ import tempfile
 
 import pytest
 
-import networks
 import peers
 from devices import home  # noqa: F401
 from machines import TIGHT as TIGHT_LINE, machine  # noqa: F401
