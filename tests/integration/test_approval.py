@@ -1,6 +1,7 @@
 """Commands that need two people, at the gateway: stock clients in front, a real
 mosquitto behind."""
 
+import concurrent.futures
 import contextlib
 import hashlib
 import json
@@ -13,6 +14,7 @@ import pytest
 
 import peers
 from approvals import (ME, POLICY, Listener, Plant, pub, publish, read_reason)
+from disks import fill, small_disk  # noqa: F401
 from mqttclients import LEVELS, Client, Raw, packet, text
 from peers import wait_until
 from rabbit import Rabbit
@@ -687,6 +689,36 @@ def test_a_broker_that_stands_still_gets_nothing_late(narrow):
         assert message.topic == "free/flood"
 
 
+def test_a_stop_overtakes_what_may_go_already(narrow):
+    """It was agreed to, and waits for a broker that stands still."""
+    plant = narrow
+    raw, bob = plant.raw("ann"), plant.raw("bob")
+    publish(raw, VALVE)
+    command_id, = plant.held()
+    plant.broker.signal(signal.SIGSTOP)
+    try:
+        flood(raw)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            agreed = pool.submit(plant.ask, "approve " + command_id)
+            plant.kayad.wait_for_log("event=release ")
+            publish(bob, VALVE, "close", qos=0)
+            # The gateway has seen it when it answers on its own.
+            publish(bob, "$kaya/approve", "none", packet_id=1)
+            assert read_reason(bob)[1] == 0x87
+            plant.broker.signal(signal.SIGCONT)
+            answer = agreed.result(30)
+    finally:
+        plant.broker.signal(signal.SIGCONT)
+    # In 3 s; on a machine that is slower than that it is too late for both.
+    assert answer["outcome"] in ("superseded", "lost", "expired"), answer
+    plant.client("abe").publish("free/fence", "fence")
+    seen = set()
+    while (message := plant.witness.messages.get(timeout=20)).topic != \
+            "free/fence":
+        seen.add((message.topic, message.payload[:9]))
+    assert seen == {("free/flood", b"x" * 9), (VALVE, b"close")}
+
+
 def flood(raw):
     """Publish until nothing more is taken, for seconds, at any place."""
     body = text("free/flood") + b"\0" * (raw.level == 5) + b"x" * 60000
@@ -785,6 +817,65 @@ def has_input(raw):
         return False
     finally:
         raw.socket.settimeout(20)
+
+
+def test_a_full_disk_lets_nothing_go_but_a_stop(tmp_path, small_disk):
+    with contextlib.ExitStack() as stack:
+        plant = Plant(tmp_path, stack,
+                      config=f"audit: {{file: {small_disk}/audit.log}}\n")
+        ann, cy = plant.raw("ann"), plant.raw("cy")
+        publish(ann, VALVE, "before", packet_id=1)
+        command_id, = plant.held()
+        filler = fill(small_disk)
+        other = plant.raw("abe")
+        # Until the rest of the last page is full, lines go in.
+        for packet_id in range(1, 100):
+            publish(other, VALVE, "never", packet_id)
+            if not (refused := has_input(other)):
+                publish(other, "$kaya/deny", plant.held(2)[1], qos=0)
+            answer = read_reason(other)
+            if refused:
+                break
+        assert answer == (packet_id, 0x80, "the audit cannot be written, "
+                          "and so nothing is let go")
+        assert "audit-failed" in plant.ask("approve " + command_id)["error"]
+        assert plant.held() == [command_id]
+        publish(cy, VALVE, "break", packet_id=1)
+        assert read_reason(cy)[:2] == (1, 0x80)
+        publish(cy, "plant/2/valve", "close", packet_id=2)
+        assert read_reason(cy)[:2] == (2, 0)
+        plant.witness.saw(("plant/2/valve", "close"))
+        plant.kayad.wait_for_log(" error approval event=audit-failed")
+        filler.unlink()
+        assert plant.ask("approve " + command_id)["outcome"] == "released"
+        plant.witness.saw((VALVE, "before"))
+
+
+def test_a_stop_and_an_agreement_at_the_same_moment(plant):
+    """Whichever comes first: it goes out once, or never, and all agree."""
+    raw, bob = plant.raw("ann"), plant.raw("bob")
+    witness, sent = plant.witness, 0
+    for turn in range(1, 61):
+        publish(raw, VALVE, f"open {turn}", packet_id=turn)
+        command_id, = plant.held()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            agreed = pool.submit(plant.ask, "approve " + command_id)
+            time.sleep(turn % 10 / 1000)  # now before, now after the disk
+            publish(bob, VALVE, "close", packet_id=turn)
+            assert bob.read_ack()[:2] == (0x40, turn)
+            answer = agreed.result(30)
+        code = read_reason(raw)[1]
+        released = answer.get("outcome") == "released"
+        assert (code == 0) == released, (answer, code)
+        sent += released
+    plant.client("abe").publish("free/fence", "fence")
+    seen = []
+    while (message := witness.messages.get(timeout=20)).topic != "free/fence":
+        seen.append(message.payload.decode())
+    assert seen.count("close") == 60
+    assert len(set(seen)) == sent + 1 and len(seen) == sent + 60
+    ends = plant.audit("lose", "supersede", "expire", "revoke")
+    assert len(ends) == 60 - sent
 
 
 def test_nobody_agrees_who_is_nobody(plant):

@@ -12,6 +12,7 @@ import pytest
 
 import auditlog
 import peers
+from disks import fill, small_disk  # noqa: F401
 from mqttclients import Gateway
 from peers import KAYA, make_key, wait_until
 
@@ -308,28 +309,6 @@ def test_kill_9_again_and_again_loses_nothing_that_was_decided(tmp_path):
 
 
 # ---- a full disk ----
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of its own, 256 KiB."""
-    if os.geteuid() != 0:
-        pytest.skip("a file system can be mounted by root alone")
-    place = tmp_path / "disk"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=777",
-                    "tmpfs", place], check=True)
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
-
-
-def fill(place):
-    filler = place / "filler"
-    with open(filler, "wb", buffering=0) as file:
-        with contextlib.suppress(OSError):
-            while True:
-                file.write(b"x" * 512)
-    return filler
-
 
 def test_a_full_disk_refuses_another_policy_and_goes_on_by_itself(
         tmp_path, small_disk):

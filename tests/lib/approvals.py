@@ -54,12 +54,12 @@ class Plant(mqttclients.Gateway):
     sees all that reaches the broker."""
 
     def __init__(self, folder, stack, policy=POLICY, broker=None,
-                 address=None):
+                 address=None, config=""):
         self.broker = broker or stack.enter_context(
             peers.Mosquitto(folder / "broker"))
         address = address or f"127.0.0.1:{self.broker.port}"
         super().__init__(folder, stack, policy,
-                         f"brokers: [{{address: \"{address}\"}}]\n")
+                         f"brokers: [{{address: \"{address}\"}}]\n{config}")
         self.witness = stack.enter_context(Witness(self.broker.port))
 
     def raw(self, name, level="5.0"):
