@@ -21,6 +21,8 @@ test_a_stream_comes_out_as_it_went_in_at_every_cut(void **state)
 			    span_equal(make_span(&r.out), make_span(&stream)));
 			assert_int_equal(r.packets, 1);
 			assert_int_equal(r.frames, 8);
+			assert_int_equal(r.publishes, 3);
+			assert_string_equal(r.topic, "\xc3\xa9/level");
 			assert_int_equal(mqtt_walk_level(&w), level);
 			assert_int_equal(mqtt_walk_held(&w), 0);
 			mqtt_walk_fini(&w);

@@ -13,6 +13,8 @@ struct record {
 	unsigned packets;
 	unsigned heads;
 	unsigned frames;
+	unsigned publishes;
+	char topic[64]; /* of the last of them that had one */
 	enum mqtt_walk_result end;
 	struct mqtt_fault fault;
 };
@@ -25,6 +27,11 @@ drain(struct mqtt_walk *w, struct span in, struct record *r)
 	for (;;) {
 		r->end = mqtt_walk_next(w, &in, &item);
 		r->frames += item.frames;
+		r->publishes += item.publishes;
+		if (item.topic.len > 0 && item.topic.len < sizeof r->topic) {
+			memcpy(r->topic, item.topic.data, item.topic.len);
+			r->topic[item.topic.len] = '\0';
+		}
 		switch (r->end) {
 		case MQTT_WALK_FORWARD:
 			assert_true(item.bytes.len > 0);
