@@ -1,6 +1,7 @@
 #include "cmd_keys.h"
 
 #include "commands.h"
+#include "keys_edit.h"
 #include "str.h"
 
 #include <jansson.h>
@@ -93,6 +94,13 @@ cmd_keys_put(FILE *to, struct span bytes)
 	text = cmd_keys_text(bytes);
 	fputs(text != NULL ? text : "", to);
 	free(text);
+}
+
+const char *
+cmd_keys_name(const struct authorized_keys_line *line, char *name)
+{
+	return line->is_authority ? "(certificates)"
+				  : keys_identity(line, name);
 }
 
 json_t *

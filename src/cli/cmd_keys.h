@@ -57,6 +57,12 @@ char *cmd_keys_text(struct span bytes);
 /* To a terminal as such text, else as it is. */
 void cmd_keys_put(FILE *to, struct span bytes);
 
+/*
+ * Whom a line lets in, as people read it: an identity, or for an authority
+ * that it is certificates.  `name` holds KEYS_IDENTITY_SIZE.
+ */
+const char *cmd_keys_name(const struct authorized_keys_line *line, char *name);
+
 /* A JSON string; bytes that are no UTF-8 are escaped. */
 struct json_t *cmd_keys_json(struct span bytes);
 

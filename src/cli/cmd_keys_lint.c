@@ -85,7 +85,7 @@ show_rights(const struct lint *lint, const struct authorized_keys_line *line,
 	keys_rights_text(line, &rights);
 	text = cmd_keys_text(buf_span(&rights));
 	printf("%s:%zu: %s (%s) may: %s%s\n", lint->file->name, number,
-	    keys_identity(line, name), keys_fingerprint(line, print),
+	    cmd_keys_name(line, name), keys_fingerprint(line, print),
 	    text != NULL ? text : "",
 	    line->from.data == NULL ? "; from anywhere" : "");
 	free(text);

@@ -89,9 +89,7 @@ put_row(struct list *list, const struct keys_file *file, size_t number,
 	if (row == NULL)
 		return false;
 	set_place(list, row, file, number);
-	/* Whom an authority's certificates name, it says. */
-	set_cell(row, 1,
-	    line->is_authority ? "(certificates)" : keys_identity(line, name));
+	set_cell(row, 1, cmd_keys_name(line, name));
 	snprintf(type, sizeof type, is_rsa ? "%s %u" : "%s",
 	    pubkey_type_word(line->key.type), line->key.bits);
 	set_cell(row, 2, type);

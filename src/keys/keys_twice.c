@@ -146,6 +146,19 @@ tell_key(struct keys_twice *twice, const struct keys_twice_line *first,
 	return 0;
 }
 
+/*
+ * Whether the first may refuse what comes by the other: by address or date, or,
+ * where it is an authority, by the name that the other would give.
+ */
+static bool
+leaves_room(
+    const struct keys_twice_line *first, const struct keys_twice_line *line)
+{
+	return first->is_conditional ||
+	       (first->is_authority &&
+		   !span_equal(first->options, line->options));
+}
+
 static int
 judge_keys(struct keys_twice *twice)
 {
@@ -159,7 +172,7 @@ judge_keys(struct keys_twice *twice)
 		    memcmp(first->digest, line->digest, PUBKEY_DIGEST_BYTES) !=
 			0 ||
 		    first->is_authority != line->is_authority ||
-		    first->is_conditional)
+		    leaves_room(first, line))
 			first = line;
 		else if (tell_key(twice, first, line) != 0)
 			return -1;

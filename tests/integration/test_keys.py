@@ -225,6 +225,21 @@ def test_a_list_for_programs_is_an_array_of_objects(
     assert third["faults"]
 
 
+def test_authorities_are_shown_as_such(folder, public_key):
+    file = folder / "authorized_keys"
+    file.write_text('cert-authority,restrict,port-forwarding,permitopen='
+                    f'"127.0.0.1:1883",principals="a,b" {public_key}\n')
+    shown = keys("list", file).stdout.splitlines()[1]
+    assert re.search(r" 1 +\(certificates\) +ssh-ed25519 +SHA256:\S{43} +"
+                     r"signs certificates of a,b, tunnel to 127.0.0.1:1883",
+                     shown)
+    row, = json.loads(keys("list", "--json", file).stdout)
+    assert row["identity"] is None and row["cert_authority"] is True
+    assert row["principals"] == "a,b"
+    assert re.search(r":1: \(certificates\) \(SHA256:\S{43}\) may: signs "
+                     r"certificates of a,b", keys("lint", file).stdout)
+
+
 # ---- add ----
 
 def test_adding_leaves_every_other_byte_as_it_was(folder, public_key):

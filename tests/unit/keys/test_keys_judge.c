@@ -475,6 +475,13 @@ test_a_line_that_may_refuse_leaves_room_for_another(void **state)
 	judge("from=\"10.0.0.1\" " KEY_ED "\nno-pty " KEY_ED
 	      "\ncert-authority " KEY_ED "\n");
 	assert_int_equal(found.count, 0);
+	judge("cert-authority,principals=\"a\" " KEY_ED
+	      "\ncert-authority,principals=\"b\" " KEY_ED
+	      "\ncert-authority " KEY_ED "\n");
+	assert_int_equal(found.count, 0);
+	judge("cert-authority " KEY_ED "\ncert-authority " KEY_ED "\n");
+	assert_int_equal(found.count, 1);
+	assert_string_equal(found.items[0].code, "key-twice");
 }
 
 static void
