@@ -242,8 +242,10 @@ prepare(struct child *child, struct err *err)
 		return err_set_errno(err, ERR_SYSTEM, "no random bytes");
 	child->team.workers = child->workers;
 	child->team.roster = roster_new();
+	child->team.names = roster_new();
 	child->team.stops = stops_new();
-	if (child->team.roster == NULL || child->team.stops == NULL)
+	if (child->team.roster == NULL || child->team.names == NULL ||
+	    child->team.stops == NULL)
 		return err_set(err, ERR_NOMEM, "no memory");
 	child->loop = loop_new(err);
 	if (child->loop == NULL)
@@ -271,6 +273,7 @@ wind_up(struct child *child)
 		free(child->report[i]);
 	}
 	roster_free(child->team.roster);
+	roster_free(child->team.names);
 	stops_free(child->team.stops);
 	snapshot_policy_unref(child->policy);
 	monitor_stop(&child->monitor);

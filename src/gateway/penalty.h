@@ -32,6 +32,13 @@ struct penalty_refusal {
 	uint64_t max_ms;
 };
 
+/*
+ * Take one back: it was of the key that a certificate is about, which many
+ * clients show before the certificate, and whose holder was then let in.
+ */
+void penalty_forgive(
+    struct penalty *penalty, const struct penalty_refusal *refusal);
+
 /* Count a refusal; how many ms to wait before it is told. */
 uint64_t penalty_count(
     struct penalty *penalty, const struct penalty_refusal *refusal);

@@ -123,6 +123,21 @@ done:
 	return found;
 }
 
+bool
+roster_has(struct roster *roster, const uint8_t *key)
+{
+	struct stripe *stripe = stripe_of(roster, key);
+	const struct roster_node *p = NULL;
+
+	pthread_mutex_lock(&stripe->lock);
+	if (stripe->bucket_count > 0)
+		p = *bucket_of(stripe->buckets, stripe->bucket_count, key);
+	while (p != NULL && memcmp(p->key, key, PUBKEY_DIGEST_BYTES) != 0)
+		p = p->next;
+	pthread_mutex_unlock(&stripe->lock);
+	return p != NULL;
+}
+
 void
 roster_leave(struct roster *roster, struct roster_node *node)
 {

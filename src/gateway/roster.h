@@ -8,6 +8,7 @@
 
 #include "pubkey.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,9 @@ struct roster_place {
  */
 size_t roster_enter(struct roster *roster, struct roster_node *node,
     struct roster_place *others, size_t max);
+
+/* Whether anybody is in by that key.  From any thread. */
+bool roster_has(struct roster *roster, const uint8_t *key);
 
 /* From any thread; nothing where it is not in. */
 void roster_leave(struct roster *roster, struct roster_node *node);

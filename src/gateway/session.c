@@ -93,8 +93,12 @@ session_set_state(struct session *session, enum session_state state)
 		session->is_late = false;
 		session->source = UINT32_MAX;
 	}
-	if (session->state == SESSION_OPEN)
+	if (session->state == SESSION_OPEN) {
 		roster_leave(session->worker->team->roster, &session->roster);
+		if (session->certificate != NULL)
+			session_certificate_leave(
+			    session->certificate, session->worker->team->names);
+	}
 	session->state = (uint8_t)state;
 	session->due_ms = 0;
 	wheel_clear(&session->worker->wheel, &session->deadline);

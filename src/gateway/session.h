@@ -56,6 +56,8 @@ struct session {
 	/* HANDSHAKE: a refusal is told (0: none waits); OPEN: a sign of life is
 	 * due (0: not asked for); ENDING: end */
 	uint64_t due_ms;
+	uint64_t refused; /* HANDSHAKE: of the last key that was counted; or 0
+			   */
 	uint32_t late_ms; /* that refusals have waited, in all */
 	uint8_t *held; /* part of a packet, or input that must wait */
 	uint32_t held_len;

@@ -73,18 +73,42 @@ log_refusal(const struct session *session, const struct offer *offer,
 	witness_send(&witness, &session->worker->monitor);
 }
 
+static struct penalty_refusal
+refusal_of(const struct session *session, uint64_t key)
+{
+	const struct settings_limits *limits = &session->setup->settings.limits;
+
+	return (struct penalty_refusal){.source = session->source,
+	    .key = key,
+	    .now_ms = worker_now_ms(session->worker),
+	    .free = limits->refusals,
+	    .max_ms = limits->refusal_delay_ms};
+}
+
 uint64_t
 session_count_refusal(
     struct session *session, const uint8_t digest[PUBKEY_DIGEST_BYTES])
 {
-	const struct settings_limits *limits = &session->setup->settings.limits;
-	struct penalty_refusal refusal = {.source = session->source,
-	    .now_ms = worker_now_ms(session->worker),
-	    .free = limits->refusals,
-	    .max_ms = limits->refusal_delay_ms};
+	struct penalty_refusal refusal;
 
-	memcpy(&refusal.key, digest, sizeof refusal.key);
+	memcpy(&session->refused, digest, sizeof session->refused);
+	refusal = refusal_of(session, session->refused);
 	return penalty_count(&session->worker->counts->penalty, &refusal);
+}
+
+/*
+ * Most clients show the key itself before its certificate, each time that they
+ * connect: a fleet behind one address would be late for it.
+ */
+static void
+forgive(const struct session *session)
+{
+	struct penalty_refusal refusal = refusal_of(session, session->refused);
+
+	if (session->certificate != NULL && session->refused != 0 &&
+	    memcmp(&session->refused, session->who.key,
+		sizeof session->refused) == 0)
+		penalty_forgive(&session->worker->counts->penalty, &refusal);
 }
 
 /* How long this refusal waits from now on; 0: it is to be told at once. */
@@ -269,8 +293,10 @@ session_on_auth(struct session *session, const struct ssh_event *event)
 	outcome = ssh_conn_auth_answer(session->conn,
 	    why == NULL ? SSH_AUTH_ALLOW : SSH_AUTH_REFUSE, &terms,
 	    worker_now_ms(session->worker));
-	if (outcome == SSH_AUTH_ACCEPTED)
+	if (outcome == SSH_AUTH_ACCEPTED) {
 		session->who.has_key = true;
+		forgive(session);
+	}
 	if (outcome == SSH_AUTH_ACCEPTED || outcome == SSH_AUTH_SAID_SO)
 		return;
 	if (outcome == SSH_AUTH_BAD_SIGNATURE)
@@ -297,6 +323,9 @@ probe_others(struct session *session)
 	    worker->team->roster, &session->roster, others, PROBES_MAX);
 	for (size_t i = 0; i < count; i++)
 		worker_probe(worker, &others[i]);
+	if (session->certificate != NULL)
+		session_certificate_enter(session->certificate,
+		    worker->team->names, session->who.identity);
 }
 
 void

@@ -88,6 +88,34 @@ session_certificate_check(const struct ssh_certificate *certificate,
 }
 
 void
+session_certificate_enter(struct session_certificate *certificate,
+    struct roster *names, const char *identity)
+{
+	struct roster_place others[1];
+
+	pubkey_digest(span_of_str(identity), certificate->name);
+	certificate->named = (struct roster_node){
+	    .key = certificate->name, .identity = identity};
+	(void)roster_enter(names, &certificate->named, others, 0);
+}
+
+void
+session_certificate_leave(
+    struct session_certificate *certificate, struct roster *names)
+{
+	roster_leave(names, &certificate->named);
+}
+
+bool
+session_certificate_has(struct roster *names, struct span name)
+{
+	uint8_t digest[PUBKEY_DIGEST_BYTES];
+
+	pubkey_digest(name, digest);
+	return roster_has(names, digest);
+}
+
+void
 session_certificate_tell(
     const struct session_certificate *certificate, struct witness *witness)
 {

@@ -7,6 +7,7 @@
  */
 
 #include "netaddr.h"
+#include "roster.h"
 #include "snapshot.h"
 #include "witness.h"
 
@@ -15,6 +16,8 @@ struct session_certificate {
 	uint64_t valid_before_s;
 	bool may_forward;
 	struct span principals; /* behind it, too */
+	struct roster_node named; /* in the roster of names, while it is OPEN */
+	uint8_t name[PUBKEY_DIGEST_BYTES]; /* the identity's digest */
 };
 
 /* To be freed by free(3); NULL where memory fails. */
@@ -44,6 +47,19 @@ const char *session_certificate_judge(
  */
 const char *session_certificate_check(const struct ssh_certificate *certificate,
     const struct session_certificate_asker *asker);
+
+/*
+ * Whoever comes in by certificate is known by name for as long as he is in, so
+ * that nobody else takes what belongs to the name; a line of his own, which
+ * would name him for ever, there is not.  `identity` stays the session's.
+ */
+void session_certificate_enter(struct session_certificate *certificate,
+    struct roster *names, const char *identity);
+void session_certificate_leave(
+    struct session_certificate *certificate, struct roster *names);
+
+/* Whether somebody of that name is in by certificate. */
+bool session_certificate_has(struct roster *names, struct span name);
 
 /* key_id, serial and authority. */
 void session_certificate_tell(

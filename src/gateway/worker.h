@@ -52,6 +52,7 @@ struct worker_probe;
 struct worker_team {
 	struct worker *workers; /* by their index */
 	struct roster *roster;
+	struct roster *names; /* of who is in by certificate, by their digest */
 	struct stops *stops;
 };
 

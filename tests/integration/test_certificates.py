@@ -315,3 +315,35 @@ def test_a_certificate_is_not_let_in_by_a_code(kayad, authority, key):
         stdin=subprocess.DEVNULL)
     kayad.wait_for_log("event=refuse .*user=enroll .*only its key")
     assert not kayad.logged("event=enroll ")
+
+
+def test_a_fleet_that_shows_its_keys_first_is_not_late(tmp_path):
+    """As ssh does it: each connection begins with a key that is refused."""
+    with peers.Kayad(tmp_path, config="limits: {refusals: 1}\n") as kayad:
+        ca, key = Authority(tmp_path / "ca"), tmp_path / "key"
+        make_key(key)
+        ca.sign(key)
+        ca.let_in(kayad)
+        for _ in range(5):
+            with Tunnel(kayad, key):
+                pass
+        assert kayad.logged("event=refuse .*no line has this key")
+        assert not kayad.logged("told_after_ms")
+
+
+def test_nobody_takes_the_client_id_of_who_is_in(kayad, authority, tmp_path):
+    keys = {name: tmp_path / name for name in ("pump-7", "pump-8")}
+    for name, key in keys.items():
+        make_key(key)
+        authority.sign(key, names=name)
+    with Tunnel(kayad, keys["pump-8"]) as tunnel:
+        with Tunnel(kayad, keys["pump-7"]) as other:
+            for client_id in ("pump-7", "pump-7-a"):
+                publish(other.port, "t", "x", "-i", client_id)
+                thief = publish(tunnel.port, "t", "x", "-i", client_id,
+                                check=False)
+                assert thief.returncode != 0
+            publish(tunnel.port, "t", "x", "-i", "pump-8")
+        wait_until(lambda: publish(tunnel.port, "t", "x", "-i", "pump-7",
+                                   check=False).returncode == 0,
+                   "pump-7 has left")

@@ -40,6 +40,23 @@ test_the_same_wrong_key_is_told_ever_later_up_to_the_most(void **state)
 }
 
 static void
+test_a_refusal_that_is_taken_back_counts_no_more(void **state)
+{
+	const struct penalty_refusal refusal = {
+	    .source = 7, .key = 42, .now_ms = 5000};
+
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(refuse(7, 42, 5000), 0);
+		penalty_forgive(&table, &refusal);
+	}
+	/* Nothing is ever owed. */
+	penalty_forgive(&table, &refusal);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(refuse(7, 42, 5000), 0);
+	assert_int_equal(refuse(7, 42, 5000), 100);
+}
+
+static void
 test_another_key_of_the_address_is_free_until_there_are_many(void **state)
 {
 	for (int i = 0; i < 5; i++)
@@ -89,6 +106,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(
+		test_a_refusal_that_is_taken_back_counts_no_more, empty),
 	    cmocka_unit_test_setup(
 		test_the_same_wrong_key_is_told_ever_later_up_to_the_most,
 		empty),

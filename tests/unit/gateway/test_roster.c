@@ -56,6 +56,26 @@ test_the_next_of_a_key_finds_those_before_it(void **state)
 }
 
 static void
+test_a_key_is_in_from_the_first_to_the_last_of_its_connections(void **state)
+{
+	struct roster *roster = roster_new();
+	struct device one = device(1, "pump", 11), two = device(1, "pump", 12);
+	struct device other = device(2, "pump", 13);
+	struct roster_place others[4];
+
+	assert_false(roster_has(roster, one.key));
+	enter(roster, &one, others);
+	enter(roster, &two, others);
+	assert_true(roster_has(roster, one.key));
+	assert_false(roster_has(roster, other.key));
+	roster_leave(roster, &one.node);
+	assert_true(roster_has(roster, one.key));
+	roster_leave(roster, &two.node);
+	assert_false(roster_has(roster, one.key));
+	roster_free(roster);
+}
+
+static void
 test_another_key_or_another_identity_is_somebody_else(void **state)
 {
 	struct roster *roster = roster_new();
@@ -148,6 +168,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_the_next_of_a_key_finds_those_before_it),
+	    cmocka_unit_test(
+		test_a_key_is_in_from_the_first_to_the_last_of_its_connections),
 	    cmocka_unit_test(
 		test_another_key_or_another_identity_is_somebody_else),
 	    cmocka_unit_test(test_no_more_are_told_of_than_asked_for),
