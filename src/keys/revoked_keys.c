@@ -350,9 +350,7 @@ has_by(const struct revoked_keys *revoked, uint32_t authority,
 
 	pubkey_digest(certificate->key_id, id.sha256);
 	return find(&revoked->ids, sizeof id, compare_ids, &id) ||
-	       (certificate->serial != 0 &&
-		   find(&revoked->ranges, sizeof serial, compare_serial,
-		       &serial));
+	       find(&revoked->ranges, sizeof serial, compare_serial, &serial);
 }
 
 bool

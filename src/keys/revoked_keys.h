@@ -46,7 +46,8 @@ bool revoked_keys_has(
 
 /*
  * Whether the certificate is revoked, or its key; of its authority's key
- * revoked_keys_has is to be asked.  As for sshd a serial of 0 is none.
+ * revoked_keys_has is to be asked.  A serial of 0 is none, and none revokes it:
+ * a list that does is malformed, as for sshd.
  */
 struct revoked_certificate {
 	struct revoked_key key;
