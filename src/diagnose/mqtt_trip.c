@@ -1,104 +1,61 @@
 #include "mqtt_trip.h"
 
+#include "mqtt_encode.h"
 #include "mqtt_packet.h"
 #include "mqtt_publish.h"
-#include "wire.h"
+#include "mqtt_request.h"
 
 #include <stdio.h>
 
 enum {
 	IN_MAX = 1 << 20,
 	OUT_MAX = 1 << 18,
-	FLAG_CLEAN = 0x02,
-	FLAG_PASSWORD = 0x40,
-	FLAG_USER = 0x80,
 	KEEP_ALIVE_S = 60,
 	PACKET_ID = 1,
 };
 
 /* ---- writing ---- */
 
-static void
-put_packet(struct buf *out, uint8_t first, struct buf *body)
+static struct span
+maybe(const char *text)
 {
-	uint8_t length[4];
-	uint8_t used = mqtt_varint_put(length, (uint32_t)buf_len(body));
-
-	wire_put_u8(out, first);
-	wire_put_bytes(out, span_of(length, used));
-	wire_put_bytes(out, buf_span(body));
-	if (body->failed)
-		out->failed = true;
-	buf_fini(body);
-}
-
-static void
-put_properties(const struct mqtt_trip *trip, struct buf *body)
-{
-	if (trip->level == MQTT_50)
-		wire_put_u8(body, 0);
+	return text == NULL ? span_of(NULL, 0) : span_of_str(text);
 }
 
 static void
 put_connect(struct mqtt_trip *trip, const struct mqtt_trip_words *words)
 {
-	unsigned flags = FLAG_CLEAN;
-	struct buf body;
+	const struct mqtt_request_connect connect = {.level = trip->level,
+	    .keep_alive_s = KEEP_ALIVE_S,
+	    .client_id = span_of_str(words->client_id),
+	    .user = maybe(words->user),
+	    .password = maybe(words->password)};
 
-	if (words->user != NULL)
-		flags |= FLAG_USER;
-	/* Before 5.0 a password needs a user name (MQTT-3.1.2-22). */
-	if (words->password != NULL && words->user != NULL)
-		flags |= FLAG_PASSWORD;
-	buf_init(&body, OUT_MAX);
-	wire_put_string16(&body, span_of_str("MQTT"));
-	wire_put_u8(&body, trip->level);
-	wire_put_u8(&body, (uint8_t)flags);
-	wire_put_u16(&body, KEEP_ALIVE_S);
-	put_properties(trip, &body);
-	wire_put_string16(&body, span_of_str(words->client_id));
-	if ((flags & FLAG_USER) != 0)
-		wire_put_string16(&body, span_of_str(words->user));
-	if ((flags & FLAG_PASSWORD) != 0)
-		wire_put_string16(&body, span_of_str(words->password));
-	put_packet(&trip->out, MQTT_CONNECT << 4, &body);
+	mqtt_put_connect(&connect, &trip->out);
 }
 
 void
 mqtt_trip_send(struct mqtt_trip *trip)
 {
-	struct buf body;
-
-	buf_init(&body, OUT_MAX);
-	wire_put_u16(&body, PACKET_ID);
-	put_properties(trip, &body);
-	wire_put_string16(&body, span_of_str(trip->topic));
-	wire_put_u8(&body, 1);
-	put_packet(&trip->out, MQTT_SUBSCRIBE << 4 | 2, &body);
+	mqtt_put_subscribe(
+	    trip->level, PACKET_ID, span_of_str(trip->topic), 1, &trip->out);
 	trip->state = MQTT_TRIP_SUBSCRIBING;
 }
 
 static void
 put_publish(struct mqtt_trip *trip)
 {
-	struct buf body;
-
-	buf_init(&body, OUT_MAX);
-	wire_put_string16(&body, span_of_str(trip->topic));
-	wire_put_u16(&body, PACKET_ID + 1);
-	put_properties(trip, &body);
-	wire_put_bytes(&body, span_of_str(trip->payload));
-	put_packet(&trip->out, MQTT_PUBLISH << 4 | 2, &body);
+	mqtt_put_publish(trip->level, PACKET_ID + 1, span_of_str(trip->topic),
+	    span_of_str(trip->payload), &trip->out);
 }
 
 static void
 put_puback(struct mqtt_trip *trip, uint16_t packet_id)
 {
-	struct buf body;
+	const struct mqtt_answer answer = {
+	    .type = MQTT_PUBACK, .level = trip->level, .packet_id = packet_id};
 
-	buf_init(&body, OUT_MAX);
-	wire_put_u16(&body, packet_id);
-	put_packet(&trip->out, MQTT_PUBACK << 4, &body);
+	(void)mqtt_encode_answer(&answer, &trip->out);
 }
 
 /* ---- reading ---- */
