@@ -177,6 +177,8 @@ enum policy_action {
 	    "nothing is retained on a protected topic")                        \
 	X(POLICY_PROTECTED_FROM, "protected-from",                             \
 	    "its roles may not ask for what is protected")                     \
+	X(POLICY_RESERVED, "reserved",                                         \
+	    "the topic is for what gateways say to each other")                \
 	X(POLICY_APPROVAL, "approval", "somebody else has to agree")           \
 	X(POLICY_BREAK_GLASS, "break-glass",                                   \
 	    "it passes without approval, and must be told loudly")
@@ -213,6 +215,13 @@ struct policy_rule {
 	const char *access; /* of an acl_file, as "read"; else NULL */
 	uint32_t owner; /* policy's own: index of the role, the acl_user */
 };
+
+/*
+ * Topics that begin so are the gateways' own (TWO GATEWAYS in
+ * kaya-policy(5)): whatever a policy permits, no client publishes there, is
+ * granted a filter below it, or is given what stands there.
+ */
+#define POLICY_RESERVED_TOPIC "kaya/gateway"
 
 struct policy_message {
 	struct span topic; /* after its alias was followed */

@@ -42,6 +42,16 @@ is_name(struct span topic)
 	       MQTT_RULE_NONE;
 }
 
+static bool
+is_reserved(struct span topic)
+{
+	const size_t len = sizeof POLICY_RESERVED_TOPIC - 1;
+
+	return topic.len >= len &&
+	       memcmp(topic.data, POLICY_RESERVED_TOPIC, len) == 0 &&
+	       (topic.len == len || topic.data[len] == '/');
+}
+
 /* ---- publish ---- */
 
 static enum policy_verdict
@@ -123,6 +133,8 @@ policy_publish(const struct policy_who *who,
 	answer(p, POLICY_NO_RULE, why);
 	if (!is_name(message->topic))
 		return POLICY_TOPIC_INVALID;
+	if (is_reserved(message->topic))
+		return POLICY_RESERVED;
 	if (p->format == POLICY_ACL)
 		return policy_acl_verdict(
 		    who, message->topic, POLICY_ACL_WRITE, why);
@@ -173,6 +185,8 @@ policy_subscribe(const struct policy_who *who, struct span filter, uint8_t *qos,
 		filter, MQTT_50, MQTT_RULE_SUBSCRIBE_TEXT) != MQTT_RULE_NONE ||
 	    mqtt_topic_share(filter, &group, &filter) == MQTT_SHARE_BROKEN)
 		return POLICY_TOPIC_INVALID;
+	if (is_reserved(filter))
+		return POLICY_RESERVED;
 	if (p->format == POLICY_ACL)
 		return POLICY_ALLOWED;
 	for (int most = *qos; most >= 0 && rule == POLICY_NO_RULE; most--) {
@@ -197,6 +211,8 @@ policy_deliver(const struct policy_who *who, struct span topic,
 	answer(p, rule, why);
 	if (!is_name(topic))
 		return POLICY_TOPIC_INVALID;
+	if (is_reserved(topic))
+		return POLICY_RESERVED;
 	if (p->format == POLICY_ACL)
 		return policy_acl_verdict(who, topic, POLICY_ACL_READ, why);
 	policy_trie_look(&p->trie, topic, &who->names, &look);

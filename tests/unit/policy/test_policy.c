@@ -238,6 +238,50 @@ test_a_wildcard_in_front_reaches_nothing_of_the_system(void **state)
 	assert_int_equal(may_read(&clerk, "$SYS/a"), POLICY_ALLOWED);
 }
 
+/* Whatever a policy permits. */
+static void
+test_what_gateways_say_to_each_other_is_for_no_client(void **state)
+{
+	struct policy *policies[] = {
+	    make_policy("roles: [{name: all, publish: '#', subscribe: '#'}]\n"
+			"identities: [{names: '*', roles: all}]\n"),
+	    make_acl("topic readwrite #\n"),
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct policy_who who = make_who(policies[i], "ann", "ann");
+		static const char *const topics[] = {
+		    "kaya/gateway", "kaya/gateway/", "kaya/gateway/north"};
+		uint8_t qos = 1;
+
+		for (size_t k = 0; k < 3; k++) {
+			const struct policy_message message = {
+			    .topic = span_of_str(topics[k])};
+
+			assert_int_equal(policy_publish(&who, &message, NULL),
+			    POLICY_RESERVED);
+			assert_int_equal(
+			    policy_deliver(&who, span_of_str(topics[k]), NULL),
+			    POLICY_RESERVED);
+		}
+		assert_int_equal(policy_subscribe(&who,
+				     span_of_str("kaya/gateway/#"), &qos, NULL),
+		    POLICY_RESERVED);
+		assert_int_equal(
+		    policy_subscribe(&who,
+			span_of_str("$share/g/kaya/gateway/+"), &qos, NULL),
+		    POLICY_RESERVED);
+		/* Wider ones do not reach there: see policy_deliver. */
+		assert_int_equal(
+		    policy_subscribe(&who, span_of_str("#"), &qos, NULL),
+		    POLICY_ALLOWED);
+		assert_int_equal(
+		    policy_deliver(&who, span_of_str("kaya/gateways"), NULL),
+		    POLICY_ALLOWED);
+		policy_free(policies[i]);
+	}
+}
+
 static void
 test_a_subscription_gets_the_qos_that_its_role_permits(void **state)
 {
@@ -484,6 +528,8 @@ main(void)
 	    PLANT(test_filters_together_cover_what_none_of_them_does),
 	    PLANT(test_a_shared_subscription_is_judged_by_its_filter),
 	    PLANT(test_a_wildcard_in_front_reaches_nothing_of_the_system),
+	    cmocka_unit_test(
+		test_what_gateways_say_to_each_other_is_for_no_client),
 	    PLANT(test_a_subscription_gets_the_qos_that_its_role_permits),
 	    PLANT(test_a_client_id_stands_for_itself_and_widens_nothing),
 	    PLANT(test_without_an_accepted_client_id_nothing_of_it_matches),
