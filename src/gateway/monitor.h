@@ -62,6 +62,16 @@
 	/* parent: to who listens; value = enum access_own; payload = */       \
 	/* struct monitor_told */                                              \
 	X(MONITOR_TELL)                                                        \
+	/* parent to the first thread: have a connection to one of these */    \
+	/* brokers (value = a bit for each, 0: none) for what gateways say; */ \
+	/* payload = struct peer_client_start */                               \
+	X(MONITOR_PEERS_START)                                                 \
+	/* child: value = 1: it is there, 0: it is not; payload = why not */   \
+	X(MONITOR_PEERS_STATE)                                                 \
+	/* parent: publish there; payload = string16 topic, the message */     \
+	X(MONITOR_PEERS_SAY)                                                   \
+	/* child: a message came; payload = it */                              \
+	X(MONITOR_PEERS_HEARD)                                                 \
 	/* parent to control: a descriptor of a sealed memfd (snapshot.h) */   \
 	X(MONITOR_SNAPSHOT)                                                    \
 	/* control: the snapshot of generation `ticket` is in force (value 0), \

@@ -1,4 +1,4 @@
-#include "parent_private.h"
+#include "parent_peers.h"
 
 #include "notify.h"
 #include "settings_source.h"
@@ -324,6 +324,7 @@ static void
 wind_up(struct parent *parent)
 {
 	wait_for_child(parent);
+	parent_peers_end(parent);
 	parent_end_approvals(parent);
 	control_free(parent->control);
 	parent_stop_brokers(&parent->brokers);

@@ -1,4 +1,4 @@
-#include "parent_approval.h"
+#include "parent_peers.h"
 
 #include "clock.h"
 #include "mqtt_reason.h"
@@ -144,14 +144,38 @@ parent_approval_unwait(
 }
 
 static void
-tell_waiter(struct approvals *approvals, const struct approval_waiter *waiter,
-    const struct approval_command *command)
+answer_refused(const struct approval_waiter *waiter,
+    const struct approval_command *command, const char *silent)
 {
 	char text[APPROVAL_SENTENCE_SIZE];
 
-	if (waiter->desk == NULL)
+	if (silent == NULL)
+		answer(waiter->desk, waiter->ticket, waiter->number,
+		    command->cause, approval_cause_text(command->cause));
+	else {
+		snprintf(
+		    text, sizeof text, "gateway %s does not answer", silent);
+		answer(waiter->desk, waiter->ticket, waiter->number,
+		    APPROVAL_LINK_LOST, text);
+	}
+}
+
+void
+parent_approval_tell_waiter(struct approvals *approvals,
+    const struct approval_waiter *waiter,
+    const struct approval_command *command, const char *silent)
+{
+	char text[APPROVAL_SENTENCE_SIZE];
+	bool is_refused = command->state == APPROVAL_HELD || silent != NULL;
+
+	if (waiter->desk == NULL && is_refused)
+		parent_approval_refuse(
+		    approvals->parent, waiter->ticket, command, silent);
+	else if (waiter->desk == NULL)
 		parent_approval_answer(
 		    approvals->parent, waiter->ticket, command);
+	else if (is_refused)
+		answer_refused(waiter, command, silent);
 	else
 		answer(waiter->desk, waiter->ticket, waiter->number,
 		    command->state == APPROVAL_RELEASED ? APPROVAL_NONE
@@ -173,7 +197,7 @@ tell_waiters(
 			continue;
 		}
 		*link = waiter->next;
-		tell_waiter(approvals, waiter, command);
+		parent_approval_tell_waiter(approvals, waiter, command, NULL);
 		free(waiter);
 	}
 }
@@ -183,7 +207,10 @@ tell_waiters(
 static void
 on_held(void *arg, const struct approval_command *command)
 {
-	parent_approval_tell_held(arg, command);
+	struct approvals *approvals = arg;
+
+	parent_approval_tell_held(approvals, command, NULL);
+	parent_peers_on_held(approvals->parent, command);
 }
 
 static void
@@ -210,6 +237,7 @@ on_ended(void *arg, const struct approval_command *command)
 		    command->cause, parent_approval_sentence(command, text));
 	parent_approval_tell_ended(approvals, command);
 	tell_waiters(approvals, command);
+	parent_peers_on_ended(approvals->parent, command);
 }
 
 /* ---- what the child asks ---- */
@@ -311,12 +339,17 @@ judge(struct desk *desk, const struct monitor_message *message,
 	struct policy_who who;
 	enum approval_cause cause = who_of(desk->parent, question, &who);
 
+	const struct approval_judgement judgement = {.who = &who,
+	    .role = question->role,
+	    .id = id,
+	    .reason = reason,
+	    .agrees = message->value == ACCESS_AGREES};
+
+	if (cause == APPROVAL_NONE &&
+	    parent_peers_judge(desk->parent, &judgement, &waiter))
+		return;
 	if (cause == APPROVAL_NONE)
-		cause = parent_approval_judge(desk->parent,
-		    &(struct approval_judgement){.who = &who,
-			.id = id,
-			.reason = reason,
-			.agrees = message->value == ACCESS_AGREES});
+		cause = parent_approval_judge(desk->parent, &judgement);
 	/* The end is what he is told, not that it may come. */
 	if (cause == APPROVAL_NONE && message->value == ACCESS_AGREES &&
 	    span_to_str(id, waiter.id, sizeof waiter.id) &&
@@ -424,6 +457,8 @@ parent_approval_on_desk(
 	case MONITOR_STOPPED:
 		approval_stop(
 		    approvals->table, span_of(message->payload, message->len));
+		parent_peers_on_stop(
+		    desk->parent, span_of(message->payload, message->len));
 		break;
 	case MONITOR_PERMIT:
 		on_permit(desk, message);

@@ -52,6 +52,19 @@ bool parent_approval_wait(
 bool parent_approval_unwait(
     struct approvals *approvals, const struct approval_waiter *waiter);
 
+/*
+ * Tell him what came of his word: `command`'s state, or, where that is HELD
+ * still, its cause.  `silent`: the gateway that should have said so, and did
+ * not; else NULL.
+ */
+void parent_approval_tell_waiter(struct approvals *approvals,
+    const struct approval_waiter *waiter,
+    const struct approval_command *command, const char *silent);
+
+/* At the control socket: why his word changed nothing. */
+void parent_approval_refuse(struct parent *parent, uint64_t ticket,
+    const struct approval_command *command, const char *silent);
+
 /* ---- parent_approval_record ---- */
 
 /* approval_events.record: on the disk before this returns true. */
@@ -73,9 +86,13 @@ void parent_approval_record_permit(
 
 /* ---- parent_approval_tell ---- */
 
-/* A command is held, or has ended: to everybody who may hear of it. */
-void parent_approval_tell_held(
-    struct approvals *approvals, const struct approval_command *command);
+/* A command is held, or has ended: to everybody who may hear of it.
+ * `gateway`: where it is held, NULL: here. */
+void parent_approval_tell_held(struct approvals *approvals,
+    const struct approval_command *command, const char *gateway);
+/* The same of an end, but for its publisher, whom its own gateway tells. */
+void parent_approval_tell_pending_ended(struct approvals *approvals,
+    const struct approval_command *command, const char *gateway);
 void parent_approval_tell_ended(
     struct approvals *approvals, const struct approval_command *command);
 

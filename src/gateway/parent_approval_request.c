@@ -1,4 +1,4 @@
-#include "parent_approval.h"
+#include "parent_peers.h"
 
 #include "json.h"
 
@@ -44,6 +44,27 @@ refuse(struct control_client *client, struct span id, enum approval_cause cause)
 	}
 	parent_answer_err(client, &err);
 	return -1;
+}
+
+void
+parent_approval_refuse(struct parent *parent, uint64_t ticket,
+    const struct approval_command *command, const char *silent)
+{
+	struct control_client *client = control_find(parent->control, ticket);
+	struct err err = ERR_INIT;
+
+	if (client == NULL)
+		return;
+	if (silent == NULL) {
+		refuse(client, span_of_str(command->id), command->cause);
+		return;
+	}
+	err_set(&err, ERR_UNREACHABLE,
+	    "%s: gateway %s, which holds it, does not answer", command->id,
+	    silent);
+	err_hint(&err, "look whether it is still pending, and approve it at "
+		       "that gateway itself");
+	parent_answer_err(client, &err);
 }
 
 static bool
@@ -98,6 +119,8 @@ parent_pending(
 			       ? "true}"
 			       : "false}");
 	}
+	parent_peers_put_pending(
+	    parent, &who, control_who(client) == NULL, is_first, &json);
 	buf_append_str(&json, "]}");
 	control_answer(client, buf_span(&json));
 	buf_fini(&json);
@@ -147,6 +170,9 @@ judge(struct parent *parent, struct approval_judgement judgement,
 	if (!who_asks(parent, client, &requester, &who))
 		return;
 	judgement.who = &who;
+	judgement.role = span_of_str(requester.role);
+	if (parent_peers_judge(parent, &judgement, &waiter))
+		return;
 	/* A denial ends it at once: he has to wait for it before. */
 	if (!span_to_str(judgement.id, waiter.id, sizeof waiter.id) ||
 	    waiter.id[0] == '\0') {

@@ -69,8 +69,8 @@ tell(struct approvals *approvals, enum access_own what,
 }
 
 void
-parent_approval_tell_held(
-    struct approvals *approvals, const struct approval_command *command)
+parent_approval_tell_held(struct approvals *approvals,
+    const struct approval_command *command, const char *gateway)
 {
 	struct approval_command shown = *command;
 	struct buf json;
@@ -80,6 +80,7 @@ parent_approval_tell_held(
 		buf_init(&json, JSON_MAX_BYTES);
 		buf_append_str(&json, "{\"outcome\":\"held\",");
 		parent_approval_put_command(&shown, &json);
+		json_put_member(&json, ",", "gateway", gateway);
 		buf_append_str(&json, "}");
 		if (!json.failed)
 			break;
@@ -96,7 +97,8 @@ parent_approval_tell_held(
 
 /* {"id","topic","outcome","cause","by","reason"} and more, for both topics. */
 static void
-put_outcome(struct buf *json, const struct approval_command *command)
+put_outcome(struct buf *json, const struct approval_command *command,
+    const char *gateway)
 {
 	json_put_member(json, "{", "id", command->id);
 	put_text(json, ",\"topic\":", command->topic);
@@ -108,7 +110,22 @@ put_outcome(struct buf *json, const struct approval_command *command)
 	json_put_member(json, ",", "reason", command->reason);
 	json_put_member(json, ",", "rule", command->rule_name);
 	json_put_member(json, ",", "publisher", command->publisher);
+	json_put_member(json, ",", "gateway", gateway);
 	buf_append_str(json, "}");
+}
+
+void
+parent_approval_tell_pending_ended(struct approvals *approvals,
+    const struct approval_command *command, const char *gateway)
+{
+	struct monitor_told told = {.rule = span_of_str(command->rule_name)};
+	struct buf json;
+
+	buf_init(&json, JSON_MAX_BYTES);
+	put_outcome(&json, command, gateway);
+	told.json = buf_span(&json);
+	tell(approvals, ACCESS_OWN_PENDING, &told);
+	buf_fini(&json);
 }
 
 void
@@ -119,7 +136,7 @@ parent_approval_tell_ended(
 	struct buf json;
 
 	buf_init(&json, JSON_MAX_BYTES);
-	put_outcome(&json, command);
+	put_outcome(&json, command, NULL);
 	told.json = buf_span(&json);
 	tell(approvals, ACCESS_OWN_PENDING, &told);
 	told.identity = span_of_str(command->publisher);

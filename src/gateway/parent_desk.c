@@ -1,4 +1,4 @@
-#include "parent_private.h"
+#include "parent_peers.h"
 
 #include "snapshot.h"
 #include "wire.h"
@@ -142,7 +142,8 @@ parent_on_desk(void *arg, const struct monitor_message *message, int fd)
 		/* While draining, one thread ends before another. */
 		if (!desk->parent->is_stopping)
 			parent_child_is_gone(desk->parent);
-	} else if (parent_approval_on_desk(desk, message))
+	} else if (parent_approval_on_desk(desk, message) ||
+		   parent_peers_on_desk(desk, message))
 		return;
 	else if (message->op == MONITOR_SIGN)
 		sign(desk, message);

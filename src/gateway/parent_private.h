@@ -12,6 +12,7 @@
  *	parent_revoke   keys, taken out
  *	parent_control  the control socket, and control.kaya through SSH
  *	parent_approval commands that need two people (parent_approval.h)
+ *	parent_peers    other gateways before the same broker (parent_peers.h)
  *	parent_status   how the gateway is
  *	parent_audit    the log of what was decided
  *	parent_policy   who may ask and decide what
@@ -38,6 +39,7 @@ enum { PARENT_SIGNALS = 4 };
 
 struct approvals;
 struct parent;
+struct parent_peers;
 struct errand;
 struct enrolment;
 
@@ -91,6 +93,7 @@ struct parent {
 	struct audit *audit;
 	struct approvals *approvals;
 	struct witness_bounds witness_bounds;
+	struct parent_peers *peers; /* NULL: no other gateways */
 	struct parent_policy policy, policy_sent;
 
 	uint64_t generation; /* of the last snapshot that was sent */
@@ -221,6 +224,7 @@ bool parent_approval_on_desk(
  * parent_approval_wait. */
 struct approval_judgement {
 	const struct policy_who *who;
+	struct span role; /* of his key's line, as `who` was made with */
 	struct span id, reason;
 	bool agrees;
 };

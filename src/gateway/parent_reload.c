@@ -1,4 +1,4 @@
-#include "parent_private.h"
+#include "parent_peers.h"
 
 #include "clock.h"
 #include "notify.h"
@@ -330,11 +330,16 @@ on_taken(struct parent *parent)
 {
 	if (!parent->is_ready) {
 		parent->is_ready = true;
+		parent_peers_in_force(parent, true);
 		parent_run_early(parent);
 		say_ready(parent);
 		return;
 	}
 	if (parent->has_pending) {
+		bool is_changed = parent->pending_brokers.connector != NULL ||
+				  !settings_same_gateways(
+				      &parent->settings, &parent->pending);
+
 		settings_source_tell_late(&parent->settings, &parent->pending);
 		settings_fini(&parent->settings);
 		parent->settings = parent->pending;
@@ -342,6 +347,7 @@ on_taken(struct parent *parent)
 		log_set_level(parent->settings.log_level);
 		change_brokers(parent);
 		change_watch(parent);
+		parent_peers_in_force(parent, is_changed);
 	}
 	parent_run_early(parent);
 	notify_systemd("READY=1");

@@ -1,4 +1,4 @@
-#include "parent_private.h"
+#include "parent_peers.h"
 
 #include "json.h"
 
@@ -55,7 +55,9 @@ parent_on_status(struct parent *parent, uint64_t ticket, int fd)
 	    KAYA_VERSION, (int)getpid());
 	buf_append(&json, head, strlen(head));
 	put_brokers(parent, &json);
-	buf_append(&json, "],\"gateway\":", 12);
+	buf_append_str(&json, "],");
+	parent_peers_put_status(parent, &json);
+	buf_append_str(&json, ",\"gateway\":");
 	buf_append(&json, map, (size_t)st.st_size);
 	buf_append(&json, "}", 1);
 	munmap(map, (size_t)st.st_size);

@@ -1,6 +1,7 @@
 #include "peers_private.h"
 
 #include "log.h"
+#include "ssh_kex.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
@@ -163,14 +164,72 @@ peers_on_held(struct peers *peers, const struct approval_command *command,
 	send_all(peers, &message);
 }
 
+/* ---- stops ---- */
+
 void
-peers_on_stop(struct peers *peers, struct span topic)
+peers_tell_stop(
+    struct peers *peers, struct peers_peer_state *holder, struct span topic)
 {
 	struct peer_message message = {.kind = PEER_STOP, .topic = topic};
 
-	if (topic.len <= APPROVAL_TOPIC_MAX)
-		send_all(peers, &message);
+	peers_send(peers, holder, NULL, &message);
 }
+
+bool
+peers_was_stopped(
+    const struct peers *peers, struct span topic, uint64_t since_ms)
+{
+	uint8_t digest[APPROVAL_DIGEST_BYTES];
+
+	if (ssh_kex_sha256(topic, digest) != 0)
+		return false;
+	for (size_t i = 0; i < PEERS_STOPS_MAX; i++)
+		if (peers->stops[i].at_ms > since_ms &&
+		    memcmp(peers->stops[i].topic, digest, sizeof digest) == 0)
+			return true;
+	return false;
+}
+
+/* In the topic's place, or in the oldest one's. */
+static void
+remember_stop(struct peers *peers, struct span topic, uint64_t now_ms)
+{
+	uint8_t digest[APPROVAL_DIGEST_BYTES];
+	size_t i;
+
+	if (ssh_kex_sha256(topic, digest) != 0)
+		return;
+	for (i = 0; i < PEERS_STOPS_MAX; i++)
+		if (peers->stops[i].at_ms != 0 &&
+		    memcmp(peers->stops[i].topic, digest, sizeof digest) == 0)
+			break;
+	if (i == PEERS_STOPS_MAX) {
+		i = peers->next_stop;
+		peers->next_stop = (i + 1) % PEERS_STOPS_MAX;
+	}
+	memcpy(peers->stops[i].topic, digest, sizeof digest);
+	peers->stops[i].at_ms = now_ms;
+}
+
+void
+peers_on_stop(struct peers *peers, struct span topic, uint64_t now_ms)
+{
+	if (topic.len > APPROVAL_TOPIC_MAX)
+		return; /* nothing is held for such */
+	remember_stop(peers, topic, now_ms);
+	for (size_t i = 0; i < peers->count; i++) {
+		const struct peers_command *command = peers->view;
+
+		while (command != NULL &&
+		       (command->holder != peers->peers[i].name ||
+			   !span_equal(command->held.topic, topic)))
+			command = command->next;
+		if (command != NULL)
+			peers_tell_stop(peers, &peers->peers[i], topic);
+	}
+}
+
+/* ---- ends ---- */
 
 void
 peers_on_ended(struct peers *peers, const struct approval_command *command)

@@ -28,6 +28,7 @@ enum {
 	PEERS_REQUESTS_MAX = 256, /* of ours, that wait for an answer */
 	PEERS_TELL_MS = 2000, /* HELLO, and HELD of all that is held */
 	PEERS_FORGET_MS = 3 * PEERS_TELL_MS, /* not heard of for so long */
+	PEERS_STOPS_MAX = 64,
 	PEERS_ANSWER_MS = 4000 /* patience with another gateway */
 };
 
@@ -110,8 +111,11 @@ void peers_on_held(struct peers *peers, const struct approval_command *command,
     uint64_t now_ms);
 void peers_on_ended(
     struct peers *peers, const struct approval_command *command);
-/* A safe state passed here. */
-void peers_on_stop(struct peers *peers, struct span topic);
+/*
+ * A safe state passed here.  Those who hold something older for the topic are
+ * told, now or when they tell of it: PEERS_STOPS_MAX topics are remembered.
+ */
+void peers_on_stop(struct peers *peers, struct span topic, uint64_t now_ms);
 
 enum peers_said {
 	PEERS_NO_SUCH, /* no other gateway holds it */

@@ -27,6 +27,12 @@ struct peers_request {
 	const struct peers_peer_state *holder;
 };
 
+/* A safe state that passed here. */
+struct peers_stop {
+	uint8_t topic[APPROVAL_DIGEST_BYTES]; /* SHA-256 */
+	uint64_t at_ms; /* 0: free */
+};
+
 /* Another gateway waits for what comes of its word. */
 struct peers_debt {
 	uint64_t request; /* its number */
@@ -47,6 +53,8 @@ struct peers {
 	struct peers_request requests[PEERS_REQUESTS_MAX];
 	uint64_t last_request;
 	struct peers_debt debts[PEERS_REQUESTS_MAX];
+	struct peers_stop stops[PEERS_STOPS_MAX]; /* a ring */
+	size_t next_stop;
 	uint64_t tell_ms; /* when HELLO and HELD go out again */
 	uint64_t refused_ms, refused_more;
 };
@@ -68,6 +76,12 @@ void peers_tell_all(
 void peers_describe(const struct approval_command *command, uint64_t now_ms,
     struct peer_message *held);
 
+/* A safe state of this topic passed here after `since_ms`: tell its holder. */
+void peers_tell_stop(
+    struct peers *peers, struct peers_peer_state *holder, struct span topic);
+bool peers_was_stopped(
+    const struct peers *peers, struct span topic, uint64_t since_ms);
+
 /* What came of a request of ours, and it is free. */
 void peers_settle(struct peers *peers, struct peers_request *request,
     const struct peer_message *answer);
@@ -75,7 +89,7 @@ void peers_settle(struct peers *peers, struct peers_request *request,
 /* ---- peers_view ---- */
 
 /* A HELD came. */
-void peers_view_hold(struct peers *peers, const struct peers_peer_state *from,
+void peers_view_hold(struct peers *peers, struct peers_peer_state *from,
     const struct peer_message *held, struct span bytes, uint64_t now_ms);
 /* An ENDED came. */
 void peers_view_end(struct peers *peers, const struct peers_peer_state *from,

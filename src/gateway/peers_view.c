@@ -35,12 +35,16 @@ later(uint64_t now_ms, uint64_t left_ms)
 }
 
 void
-peers_view_hold(struct peers *peers, const struct peers_peer_state *from,
+peers_view_hold(struct peers *peers, struct peers_peer_state *from,
     const struct peer_message *held, struct span bytes, uint64_t now_ms)
 {
 	struct peers_command **link = find(peers, from->name, held->id);
 	struct peers_command *command = *link;
+	uint64_t since_ms = held->held_ms < now_ms ? now_ms - held->held_ms : 0;
 
+	/* Our word on that may have been lost, or come too early. */
+	if (peers_was_stopped(peers, held->topic, since_ms))
+		peers_tell_stop(peers, from, held->topic);
 	if (command != NULL && !span_equal(command->held.nonce, held->nonce)) {
 		drop(peers, link, NULL);
 		command = NULL;
@@ -60,7 +64,7 @@ peers_view_hold(struct peers *peers, const struct peers_peer_state *from,
 	    span_of(command->bytes, bytes.len), &command->held);
 	command->holder = from->name;
 	command->heard_ms = now_ms;
-	command->since_ms = held->held_ms < now_ms ? now_ms - held->held_ms : 0;
+	command->since_ms = since_ms;
 	command->until_ms = later(now_ms, held->left_ms);
 	command->next = peers->view;
 	peers->view = command;

@@ -230,9 +230,15 @@ void
 pipe_approval_stopped(void *arg, struct span topic)
 {
 	struct pipe *pipe = arg;
+	const struct settings *settings =
+	    &pipe->worker->snapshot->setup->settings;
+	/* Other gateways may hold something that it overtakes. */
+	bool is_to_be_told =
+	    settings->gateway.peer_count > 0 && may_notify(pipe);
 
 	/* Those that it overtakes are told of by whoever holds them. */
-	if (stops_hit(pipe->worker->team->stops, topic) > 0 &&
+	if ((stops_hit(pipe->worker->team->stops, topic) > 0 ||
+		is_to_be_told) &&
 	    topic.len <= MONITOR_PAYLOAD_MAX)
 		monitor_send(&pipe->worker->monitor, MONITOR_STOPPED, 0,
 		    pipe->ticket, topic, -1);

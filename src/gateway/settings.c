@@ -1,4 +1,4 @@
-#include "settings.h"
+#include "settings_private.h"
 #include "str.h"
 
 #include <arpa/inet.h>
@@ -164,6 +164,7 @@ check(struct conf_teller *teller, const struct settings *s)
 	check_count(teller, "private_broker.extra_lines",
 	    s->private_broker.extra_line_count, 0, SETTINGS_EXTRA_MAX);
 	check_limits(teller, s);
+	settings_check_gateway(teller, s);
 }
 
 int
@@ -251,8 +252,8 @@ settings_broker_name(const struct settings *settings, size_t broker)
 					       : "private";
 }
 
-static bool
-is_same_text(const char *a, const char *b)
+bool
+settings_same_text(const char *a, const char *b)
 {
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
@@ -266,10 +267,10 @@ settings_same_brokers(const struct settings *a, const struct settings *b)
 		const struct settings_broker *x = &a->brokers[i];
 		const struct settings_broker *y = &b->brokers[i];
 
-		if (!is_same_text(x->name, y->name) ||
-		    !is_same_text(x->address, y->address) ||
+		if (!settings_same_text(x->name, y->name) ||
+		    !settings_same_text(x->address, y->address) ||
 		    x->identity != y->identity ||
-		    !is_same_text(x->secret_file, y->secret_file) ||
+		    !settings_same_text(x->secret_file, y->secret_file) ||
 		    x->health_interval_ms != y->health_interval_ms ||
 		    x->connect_timeout_ms != y->connect_timeout_ms)
 			return false;

@@ -21,6 +21,7 @@ enum {
 	SETTINGS_BROKERS_MAX = 16,
 	SETTINGS_NAMES_MAX = 32, /* that clients may ask for, per broker */
 	SETTINGS_THREADS_MAX = 64,
+	SETTINGS_PEERS_MAX = 16, /* other gateways */
 	SETTINGS_EXTRA_MAX = 256 /* lines for the private mosquitto */
 };
 
@@ -62,6 +63,21 @@ struct settings_private_broker {
 	size_t open_as_count;
 };
 
+/* Another gateway before the same broker. */
+struct settings_peer {
+	const char *name;
+	const char *host_key; /* `type base64`, as in its .pub file */
+};
+
+/* What this one is to others; name NULL: it has none. */
+struct settings_gateway {
+	const char *name;
+	const char *username; /* at a pass-through broker; NULL: none */
+	const char *secret_file; /* its password; NULL: none */
+	struct settings_peer *peers;
+	size_t peer_count;
+};
+
 struct settings_limits {
 	uint32_t sessions; /* connections in all */
 	uint32_t unauthenticated; /* of these, not yet let in */
@@ -97,6 +113,7 @@ struct settings {
 	struct settings_broker *brokers;
 	size_t broker_count; /* 0: the private broker */
 	struct settings_private_broker private_broker;
+	struct settings_gateway gateway;
 	struct settings_limits limits;
 	struct {
 		uint64_t bytes; /* 0: never */
@@ -169,6 +186,16 @@ enum settings_identity settings_identity_of(
     const struct settings *settings, size_t broker);
 const char *settings_broker_name(
     const struct settings *settings, size_t broker);
+
+/*
+ * The blob of a peer's host key into `blob` (PUBKEY_MAX_BYTES), and its length
+ * into `*len`.  False where it is none that a kayad has: then `*why` says so.
+ */
+bool settings_peer_key(const struct settings_peer *peer, uint8_t *blob,
+    size_t *len, const char **why);
+
+/* Whether both name the same gateways, and us in the same way. */
+bool settings_same_gateways(const struct settings *a, const struct settings *b);
 
 /*
  * Whether both lead to the same brokers in the same way: then what was decided

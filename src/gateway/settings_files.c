@@ -158,6 +158,8 @@ check_brokers(struct check *c)
 		if (s->brokers[i].secret_file != NULL)
 			check_secret(c, key, s->brokers[i].secret_file);
 	}
+	if (s->gateway.secret_file != NULL)
+		check_secret(c, "gateway.secret_file", s->gateway.secret_file);
 	if (s->broker_count == 0 &&
 	    !settings_find_program(
 		s->private_broker.program, path, sizeof path))

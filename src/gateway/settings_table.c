@@ -89,6 +89,45 @@ static const struct conf_key private_keys[] = {
     {.name = NULL},
 };
 
+static const struct conf_key peer_keys[] = {
+    {"name", CONF_STRING, CONF_NAME | CONF_REQUIRED,
+	.CONF_AT(struct settings_peer, name), .example = "south",
+	.doc = "What that gateway has as its `gateway.name`."},
+    {"host_key", CONF_STRING, CONF_REQUIRED,
+	.CONF_AT(struct settings_peer, host_key),
+	.example = "ssh-ed25519 "
+		   "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFx"
+		   "gZGhscHR4f",
+	.doc = "Its public host key, type and base64: the first two words of "
+	       "`ssh-keyscan`'s line behind the host, or of "
+	       "`ssh-keygen -y -f` of its first host key. What it says is "
+	       "believed by this key alone."},
+    {.name = NULL},
+};
+
+#define GATEWAY(field) CONF_AT(struct settings, gateway.field)
+
+static const struct conf_key gateway_keys[] = {
+    {"name", CONF_STRING, CONF_NAME, .GATEWAY(name), .fallback_doc = "none",
+	.example = "north",
+	.doc = "What the others call this one, and shows where a command is "
+	       "held."},
+    {"peers", CONF_MAPPING, CONF_LIST,
+	.CONF_LIST_AT(struct settings, gateway.peers, gateway.peer_count),
+	.keys = peer_keys, .fallback_doc = "none",
+	.doc = "The others, 16 at most. Each has to name this one, too."},
+    {"username", CONF_STRING, 0, .GATEWAY(username), .fallback_doc = "none",
+	.example = "kaya-gateway",
+	.doc = "With a `pass-through` broker: the user name that kayad itself "
+	       "connects by. With another one it is `name`, told as "
+	       "identities are."},
+    {"secret_file", CONF_PATH, 0, .GATEWAY(secret_file), .fallback_doc = "none",
+	.example = "/etc/kaya/gateway.secret",
+	.doc = "The file with the password for `username`, in its first line; "
+	       "nobody but its owner may read it."},
+    {.name = NULL},
+};
+
 #define LIMIT(field) CONF_AT(struct settings, limits.field)
 
 static const struct conf_key limit_keys[] = {
@@ -270,6 +309,10 @@ const struct conf_key settings_keys[] = {
     {"private_broker", CONF_MAPPING, 0, .keys = private_keys,
 	.doc = "The mosquitto that kayad runs and alone can reach, where no "
 	       "broker is named."},
+    {"gateway", CONF_MAPPING, 0, .keys = gateway_keys,
+	.doc = "Other gateways before the same broker, so that an approval "
+	       "that is given at one of them counts at the other. See TWO "
+	       "GATEWAYS in kaya-policy(5)."},
     {"limits", CONF_MAPPING, 0, .keys = limit_keys,
 	.doc = "What clients may take up."},
     {"rekey", CONF_MAPPING, 0, .keys = rekey_keys,

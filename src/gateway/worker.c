@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "peer_client.h"
 #include "pipe.h"
 #include "session.h"
 #include "stream.h"
@@ -266,6 +267,9 @@ on_monitor(void *arg, const struct monitor_message *message, int fd)
 		loop_stop(worker->loop); /* the parent is gone */
 		return;
 	}
+	if (worker->peer_client != NULL &&
+	    peer_client_on_monitor(worker->peer_client, message, fd))
+		return;
 	asker = slots_find(&worker->tickets, message->ticket);
 	if (asker != NULL && message->op == MONITOR_SIGNED) {
 		session_on_signed(
@@ -409,6 +413,7 @@ run(void *arg)
 
 	if (loop_run(worker->loop, &err) != 0)
 		log_err(LOG_LEVEL_ERROR, "worker", "loop", &err);
+	peer_client_free(worker->peer_client);
 	monitor_stop(&worker->monitor);
 	loop_watch_stop(&worker->wake);
 	loop_timer_free(worker->tick);
@@ -460,6 +465,11 @@ worker_start(struct worker *worker, const struct worker_options *options,
 	    worker->wake_fd < 0)
 		return err_set_errno(
 		    err, ERR_SYSTEM, "a thread cannot be prepared");
+	if (worker->index == 0) {
+		worker->peer_client = peer_client_new(worker);
+		if (worker->peer_client == NULL)
+			return err_set(err, ERR_NOMEM, "no memory");
+	}
 	wheel_init(&worker->wheel, worker_now_ms(worker));
 	worker->tick_at_ms = UINT64_MAX;
 	loop_watch_start(worker->loop, &worker->wake, worker->wake_fd,

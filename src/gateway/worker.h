@@ -47,6 +47,7 @@ struct session;
 struct pipe;
 struct worker;
 struct worker_probe;
+struct peer_client;
 
 /* All of them, for those who look for another's session. */
 struct worker_team {
@@ -72,6 +73,7 @@ struct worker {
 	struct session *sessions; /* all of them */
 	struct pipe *hearers; /* that subscribed to the gateway's own topics */
 	struct pipe *orphans; /* pipes that outlive their sessions */
+	struct peer_client *peer_client; /* of the first one; else NULL */
 	struct slots tickets; /* sessions and pipes that asked the parent */
 
 	uint8_t *scratch; /* what a read brings, good for one turn */

@@ -312,6 +312,13 @@ say(int place, struct span id, const char *identity, bool agrees)
 	    world->gateways[place].peers, &word, 42, world->now_ms);
 }
 
+static void
+stop_at(int place)
+{
+	peers_on_stop(world->gateways[place].peers, span_of_str("plant/valve"),
+	    world->now_ms);
+}
+
 /* ---- tests ---- */
 
 static void
@@ -437,8 +444,10 @@ test_what_was_said_by_a_gateway_that_has_restarted_is_old(void **state)
 {
 	size_t stop;
 
+	hold(A, "ann");
+	bring_all();
 	stop = world->count;
-	peers_on_stop(world->gateways[B].peers, span_of_str("plant/valve"));
+	stop_at(B);
 	bring_all();
 	assert_int_equal(world->gateways[A].stops, 1);
 	boot(B);
@@ -449,7 +458,9 @@ test_what_was_said_by_a_gateway_that_has_restarted_is_old(void **state)
 	bring(stop);
 	assert_int_equal(world->gateways[A].stops, 1);
 	/* And what it says now is new. */
-	peers_on_stop(world->gateways[B].peers, span_of_str("plant/valve"));
+	hold(A, "ann");
+	bring_all();
+	stop_at(B);
 	bring_all();
 	assert_int_equal(world->gateways[A].stops, 2);
 }
@@ -459,10 +470,29 @@ test_a_stop_at_one_gateway_ends_what_the_other_holds(void **state)
 {
 	hold(A, "ann");
 	bring_all();
-	peers_on_stop(world->gateways[B].peers, span_of_str("plant/valve"));
+	stop_at(B);
 	bring_all();
 	assert_int_equal(world->gateways[A].ended_as, APPROVAL_SUPERSEDED);
 	assert_int_equal(world->gateways[B].gone, 1);
+}
+
+static void
+test_a_stop_that_was_lost_counts_when_the_command_is_told(void **state)
+{
+	hold(A, "ann");
+	lose_all();
+	world->now_ms += 100;
+	stop_at(B);
+	lose_all();
+	pass(PEERS_TELL_MS);
+	bring_all();
+	assert_int_equal(world->gateways[A].ended_as, APPROVAL_SUPERSEDED);
+	/* What came after the stop is not stopped by it. */
+	hold(A, "ann");
+	bring_all();
+	pass(PEERS_TELL_MS);
+	bring_all();
+	assert_int_equal(world->gateways[A].ended, 1);
 }
 
 static void
@@ -631,6 +661,7 @@ main(void)
 	    EACH(test_nothing_that_was_said_before_a_restart_counts_after_it),
 	    EACH(test_what_was_said_by_a_gateway_that_has_restarted_is_old),
 	    EACH(test_a_stop_at_one_gateway_ends_what_the_other_holds),
+	    EACH(test_a_stop_that_was_lost_counts_when_the_command_is_told),
 	    EACH(test_what_is_lost_is_told_again),
 	    EACH(test_who_waits_for_an_answer_does_not_wait_for_ever),
 	    EACH(test_a_gateway_that_is_silent_is_forgotten),

@@ -245,7 +245,7 @@ test_what_gateways_say_to_each_other_is_for_no_client(void **state)
 	struct policy *policies[] = {
 	    make_policy("roles: [{name: all, publish: '#', subscribe: '#'}]\n"
 			"identities: [{names: '*', roles: all}]\n"),
-	    make_acl("topic readwrite #\n"),
+	    make_acl("pattern readwrite #\n"),
 	};
 
 	for (size_t i = 0; i < 2; i++) {
