@@ -84,15 +84,18 @@ git ls-files -z --cached --others --exclude-standard |
 export root source
 # shellcheck disable=SC2016 # expanded inside
 exec unshare --mount --pid --fork --kill-child --ipc bash -eu -c '
-	# The new root is a mount point, as a real one is: without that no program
-	# inside could make a mount namespace of its own.
+	# Not a chroot alone but the root of this mount namespace: without that no
+	# program inside could make one of its own, or enter one (nsenter --mount
+	# goes to the root of it).
 	mount --bind "$root" "$root"
 	cd "$root"
 	mount -t proc proc "$root/proc"
 	mount -t sysfs -o ro sysfs "$root/sys"
 	mount -t tmpfs tmpfs "$root/run"
 	mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
-	exec chroot "$root" env -i HOME=/root USER=root TERM="${TERM:-dumb}" \
+	pivot_root . .
+	umount -l .
+	exec chroot . env -i HOME=/root USER=root TERM="${TERM:-dumb}" \
 		PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 		LC_ALL=C.UTF-8 CI="${CI:-}" \
 		NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \

@@ -53,11 +53,11 @@ open_folder(struct audit *audit, const char *file, struct err *err)
 	const char *base = slash == NULL ? file : slash + 1;
 	char folder[PATH_MAX];
 
-	snprintf(audit->path, sizeof audit->path, "%s", file);
 	if (strlen(file) >= PATH_MAX || base[0] == '\0' ||
 	    strlen(base) > AUDIT_BASE_MAX)
 		return err_set(
 		    err, ERR_CONFIG, "no name for an audit log: %s", file);
+	snprintf(audit->path, sizeof audit->path, "%s", file);
 	snprintf(audit->base, sizeof audit->base, "%s", base);
 	snprintf(folder, sizeof folder, "%.*s", (int)(base - file), file);
 	audit->folder_fd = open(
