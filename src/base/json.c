@@ -22,6 +22,13 @@ put_character(struct buf *out, struct span text)
 		buf_append_str(out, escape);
 		return 1;
 	}
+	if (c == 0xc2 && text.len > 1 && text.data[1] >= 0x80 &&
+	    text.data[1] < 0xa0) {
+		/* A control of two bytes, which is text all the same. */
+		snprintf(escape, sizeof escape, "\\u%04x", text.data[1]);
+		buf_append_str(out, escape);
+		return 2;
+	}
 	if (len == 0) {
 		buf_append_str(out, "\\ufffd");
 		return 1;

@@ -366,6 +366,8 @@ guard_flow_give(struct guard_flow *flow, struct span topic, struct span payload)
 	struct buf bytes;
 	bool done;
 
+	if (!mqtt_walk_is_open(&flow->from_broker))
+		return GUARD_FLOW_NOT;
 	if (!mqtt_walk_is_between(&flow->from_broker))
 		return GUARD_FLOW_LATER;
 	buf_init(&bytes, OWN_MAX_BYTES);

@@ -59,7 +59,7 @@ bool guard_flow_hears(const struct guard_flow *flow, struct span topic);
 enum guard_flow_result {
 	GUARD_FLOW_GIVEN,
 	GUARD_FLOW_LATER, /* a packet of the broker's is under way */
-	GUARD_FLOW_NOT /* the client takes none so large, or no memory */
+	GUARD_FLOW_NOT /* not connected, it takes none so large, or no memory */
 };
 
 /* Put in a message for the client, at QoS 0 and not retained. */

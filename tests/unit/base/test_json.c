@@ -31,6 +31,7 @@ test_quotes_backslashes_and_controls_are_escaped(void **state)
 {
 	check(span_of_str("a\"b\\c"), "\"a\\\"b\\\\c\"");
 	check(span_of("\n\0\x7f", 3), "\"\\u000a\\u0000\\u007f\"");
+	check(span_of_str("\xc2\x85"), "\"\\u0085\"");
 }
 
 static void
