@@ -263,7 +263,10 @@ static void
 on_first(struct guard_post *post, const struct guard_ask *ask,
     struct guard_command *command, const struct guard_outcome *outcome)
 {
+	const struct guard_outcome unwritten = {.cause = GUARD_AUDIT_FAILED};
+
 	if (audit_command(post, "hold", command, outcome) != 0) {
+		refuse(post, ask, command, &unwritten);
 		finish_because(post, command, "dropped", GUARD_AUDIT_FAILED);
 		return;
 	}

@@ -11,8 +11,9 @@ import devices
 import peers
 import rabbit
 from devices import Server, home, run  # noqa: F401
-from guards import TOPIC, Plant, has_moved, verifies
+from guards import RULES, TOPIC, Plant, has_moved, verifies
 from peers import wait_until
+from test_audit import fill, small_disk  # noqa: F401
 from tunnels import Subscriber
 
 
@@ -150,7 +151,7 @@ def test_a_stop_needs_nobody_and_ends_what_waits(plant):
 
 
 def test_the_time_for_both_ends(server, tmp_path):
-    with Plant(server, tmp_path, within="2s") as plant, \
+    with Plant(server, tmp_path, within="5s") as plant, \
             plant.request(words=["--json"]) as request:
         assert request.wait() == 1
         assert outcome(request)["cause"] == "time-limit-over"
@@ -327,7 +328,7 @@ def test_a_device_permits_its_own_topics_alone(plant):
 
 def test_where_only_devices_permit_the_cause_is_an_interlock(server,
                                                              tmp_path):
-    with Plant(server, tmp_path, within="2s") as plant, \
+    with Plant(server, tmp_path, within="5s") as plant, \
             permit(plant, "--while-command", "false"), \
             plant.request(topic="plant/pump/1",
                           words=["--json"]) as request:
@@ -460,3 +461,33 @@ def test_behind_rabbitmq(server, tmp_path):
             assert request.wait() == 0
             plant.stop_gets_through()
             assert plant.moved() == [f"{TOPIC} open", f"{TOPIC} close"]
+
+
+def test_on_a_full_disk_nothing_moves_but_a_stop(server, tmp_path,
+                                                 small_disk):  # noqa: F811
+    rules = RULES.replace("{folder}/guard.log", f"{small_disk}/guard.log")
+    with Plant(server, tmp_path, rules=rules) as plant:
+        filler = fill(small_disk)
+        moved = []
+        # Until the rest of the last page is full, lines go in.
+        while True:
+            with plant.request(words=["--json"]) as request:
+                match = request.wait_for_log(
+                    rf"(audit-failed|kaya approve \S+ ({plant.name}\S+))")
+                if match.group(2) is None:
+                    assert request.wait() == 1
+                    break
+                plant.approve(match.group(2))
+                if request.wait() == 0:
+                    moved.append(f"{TOPIC} open")
+                else:
+                    assert outcome(request)["cause"] == "audit-failed"
+                    break
+        assert plant.moved() == moved
+        plant.stop_gets_through()
+        moved.append(f"{TOPIC} close")
+        filler.unlink()
+        with plant.request() as request:
+            assert plant.approve(plant.requested(request)).returncode == 0
+            assert request.wait() == 0
+        has_moved(plant, *moved, f"{TOPIC} open")

@@ -165,7 +165,7 @@ def attack(words, **options):
 
 
 @attack("the second signature is kept back, and delivered when the time is "
-        "over", within="2s")
+        "over", within="5s")
 def late_signature(world):
     command, statement = world.ask()
     assert world.sign(command, world.signature("ann", statement)) == "none"
@@ -597,7 +597,7 @@ def world(request, tmp_path, home, monkeypatch):  # noqa: F811
     _, _, options = ATTACKS[request.param]
     within = options.get("within", "60s")
     if options.get("wall_clock"):
-        within = "4s"
+        within = "5s"
     with_clock = options.get("wall_clock")
     world = World(tmp_path, home, within=within, client=options.get("client", ()))
     try:
