@@ -87,41 +87,46 @@ within_ms(const struct mqtt_publish *publish)
  * The packet as it came, but that an alias without a topic has it written out:
  * what it stands for may have changed when this goes on.
  */
+static bool
+put_packet(const struct access_publishing *p, struct buf *out)
+{
+	const struct mqtt_publish *publish = &p->item->publish;
+
+	if (publish->topic.len > 0)
+		return buf_append(out, p->item->bytes.data, p->item->bytes.len);
+	return mqtt_publish_put_topic(
+	    &p->item->frame, publish, p->item->bytes, p->refusal.topic, out);
+}
+
 static struct access_held *
 make_held(const struct access_publishing *p, enum access_asking asking)
 {
 	const struct mqtt_publish *publish = &p->item->publish;
-	struct span packet = p->item->bytes, topic = p->refusal.topic;
 	bool holds = asking == ACCESS_ASKS || asking == ACCESS_BREAKS_GLASS;
+	struct span topic = p->refusal.topic, kept;
 	struct access_held *held = NULL;
 	struct buf out;
 
-	buf_init(&out, packet.len + topic.len + MQTT_HEADER_MAX);
-	if (!holds)
-		packet = topic = (struct span){0};
-	else if (publish->topic.len > 0)
-		buf_append(&out, packet.data, packet.len);
-	else
-		(void)mqtt_publish_put_topic(
-		    &p->item->frame, publish, packet, topic, &out);
-	if (!out.failed && (!holds || buf_len(&out) > 0))
-		held = malloc(sizeof *held + topic.len + buf_len(&out));
-	if (held != NULL) {
-		*held = (struct access_held){
-		    .asking = (uint8_t)asking,
-		    .qos = publish->qos,
-		    .packet_id = publish->packet_id,
-		    .alias = publish->topic_alias,
-		    .topic_len = (uint32_t)topic.len,
-		    .payload_len = holds ? publish->payload_len : 0,
-		    .len = (uint32_t)buf_len(&out),
-		};
-		if (holds) {
-			memcpy(held->bytes, topic.data, topic.len);
-			memcpy(held->bytes + topic.len, buf_span(&out).data,
-			    held->len);
-		}
+	buf_init(&out, p->item->bytes.len + 2 * topic.len + MQTT_HEADER_MAX);
+	if (!holds ||
+	    (buf_append(&out, topic.data, topic.len) && put_packet(p, &out)))
+		held = malloc(sizeof *held + buf_len(&out));
+	if (held == NULL)
+		goto done;
+	*held = (struct access_held){
+	    .asking = (uint8_t)asking,
+	    .qos = publish->qos,
+	    .packet_id = publish->packet_id,
+	    .alias = publish->topic_alias,
+	};
+	kept = buf_span(&out);
+	if (kept.len > 0) {
+		held->topic_len = (uint32_t)topic.len;
+		held->payload_len = publish->payload_len;
+		held->len = (uint32_t)(kept.len - topic.len);
+		memcpy(held->bytes, kept.data, kept.len);
 	}
+done:
 	buf_fini(&out);
 	return held;
 }
