@@ -137,6 +137,24 @@ print_device(const json_t *device)
 	    print_client(channel);
 }
 
+/* Other gateways before the same broker. */
+static void
+print_peers(const json_t *peers)
+{
+	const json_t *other;
+	size_t i;
+
+	if (!json_is_object(peers))
+		return;
+	printf("  this is gateway %s, %s\n", text_of(peers, "name"),
+	    json_is_true(json_object_get(peers, "connected"))
+		? "connected with the others' broker"
+		: "without a connection to the others' broker");
+	json_array_foreach(json_object_get(peers, "others"), i, other) printf(
+	    "  gateway %s: %s\n", text_of(other, "name"),
+	    json_is_true(json_object_get(other, "heard")) ? "heard" : "silent");
+}
+
 static void
 print_gateway(const json_t *answer)
 {
@@ -152,6 +170,7 @@ print_gateway(const json_t *answer)
 		text_of(broker, "address"),
 		json_is_true(json_object_get(broker, "up")) ? "up" : "down",
 		number_of(broker, "connected"));
+	print_peers(json_object_get(answer, "peers"));
 	json_array_foreach(json_object_get(gateway, "devices"), i, device)
 	    print_device(device);
 }

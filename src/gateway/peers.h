@@ -29,7 +29,7 @@ enum {
 	PEERS_TELL_MS = 2000, /* HELLO, and HELD of all that is held */
 	PEERS_FORGET_MS = 3 * PEERS_TELL_MS, /* not heard of for so long */
 	PEERS_STOPS_MAX = 64,
-	PEERS_ANSWER_MS = 4000 /* patience with another gateway */
+	PEERS_ANSWER_MS = 6000 /* patience with another gateway */
 };
 
 struct peers;

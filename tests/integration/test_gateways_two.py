@@ -4,6 +4,7 @@ the other; stock clients in front, a real mosquitto behind."""
 import contextlib
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -173,6 +174,45 @@ def test_a_stop_at_one_ends_what_the_other_holds(both, holder):
     both.witness.saw_nothing_else(both["north"].client("abe"))
     line, = both[holder].audit("supersede")
     assert line["id"] == command_id
+
+
+def kaya(*words):
+    return subprocess.run([peers.KAYA, *words], capture_output=True,
+                          text=True, timeout=60)
+
+
+def test_kaya_shows_and_approves_what_the_other_one_holds(both):
+    north, south = both["north"], both["south"]
+    raw, command_id = hold(north)
+    south.shows(command_id)
+    state = ("--state", south.kayad.state)
+    done = kaya("pending", *state)
+    assert done.returncode == 0, done.stderr
+    assert "held at north" in done.stdout, done.stdout
+    done = kaya("approve", *state, command_id)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert done.stdout.endswith("\nreleased\n")
+    assert raw.read_ack()[:2] == (0x40, 1)
+    both.witness.saw((VALVE, "open"))
+    done = kaya("status", *state)
+    assert "gateway north: heard" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_gateway_is_named_and_forgotten_without_a_restart(both):
+    north, south = both["north"], both["south"]
+    _, command_id = hold(south)
+    north.shows(command_id)
+    config = north.kayad.config.read_text()
+    north.kayad.config.write_text(config[:config.index("gateway:")])
+    north.kayad.signal(signal.SIGHUP)
+    wait_until(lambda: north.state() is None, "it knows of no other")
+    assert north.pending() == []
+    wait_until(lambda: not south.hears("north"), "it is silent")
+    north.kayad.config.write_text(config)
+    north.kayad.signal(signal.SIGHUP)
+    north.shows(command_id)
+    assert north.ask("approve " + command_id)["outcome"] == "released"
+    both.witness.saw((VALVE, "open"))
 
 
 # ---- the topics between them
