@@ -268,12 +268,13 @@ private_broker_stop(struct private_broker *broker)
 	if (broker->pid > 0) {
 		uint64_t give_up = clock_monotonic_ms() + STOP_MS;
 
-		kill(broker->pid, SIGTERM);
-		while (waitpid(broker->pid, NULL, WNOHANG) == 0) {
-			if (clock_monotonic_ms() > give_up)
-				kill(broker->pid, SIGKILL);
+		/* More than once: mosquitto 2.0 forgets a signal that comes
+		 * between its "running" and its loop. */
+		do {
+			kill(broker->pid,
+			    clock_monotonic_ms() > give_up ? SIGKILL : SIGTERM);
 			sleep_ms(POLL_MS);
-		}
+		} while (waitpid(broker->pid, NULL, WNOHANG) == 0);
 		unlink(broker->path);
 	}
 	loop_timer_free(broker->restart);
