@@ -450,6 +450,13 @@ def published_directly(world):
     for topic in ("plant/valve-1", "plant/valve-1/", "plant/valve-1/a/b"):
         client.publish(topic, "open")
     world.refused()
+    # Whoever published it can read why it was not done.
+    _, told = world.broker.wait_for(
+        lambda topic, payload: topic == f"kaya/guard/{world.name}/result",
+        "the guard says so")
+    told = json.loads(told)
+    assert (told["topic"], told["outcome"], told["cause"]) == \
+        (TOPIC, "refused", "not-selected")
 
 
 @attack("a topic alias leads from a free topic to a protected one",
