@@ -1,14 +1,8 @@
-#include "guard_post.h"
+#include "guard_post_private.h"
 
-#include "audit.h"
 #include "clock.h"
-#include "guard_files.h"
-#include "guard_local.h"
-#include "guard_message.h"
-#include "guard_mqtt.h"
 #include "log.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -17,115 +11,7 @@ enum {
 	LOOK_MS = 1000, /* else: have the files changed? */
 	GIVE_MS = 2000, /* what two have signed reaches a client by then */
 	DROPS_EACH_MS = 1000, /* drops are told no more often */
-	ANSWER_MAX = 256 * 1024
 };
-
-struct guard_post {
-	struct guard_post_options options;
-	struct loop *loop;
-	struct guard_files files;
-	struct guard *guard;
-	struct guard_locals *locals;
-	struct guard_mqtt *mqtt;
-	struct audit *audit;
-	struct loop_timer *tick;
-	uint64_t given; /* commands that were let through */
-	uint64_t dropped_ms; /* when a drop was told */
-	uint64_t drops_untold;
-	/* The command that is being delivered; NULL: none. */
-	struct guard_command *giving;
-	uint64_t give_until_ms;
-};
-
-static const char *
-name_of(const struct guard_post *post)
-{
-	return post->files.rules->actuator;
-}
-
-/* ---- saying ---- */
-
-static void
-publish(struct guard_post *post, const char *what, struct span payload)
-{
-	char topic[GUARD_NAME_TOPIC_MAX];
-
-	guard_topic(topic, name_of(post), what);
-	guard_mqtt_publish(post->mqtt, topic, payload);
-}
-
-static void
-answer(struct guard_post *post, struct span request, const struct buf *payload)
-{
-	char what[GUARD_REQUEST_MAX + 16], word[GUARD_REQUEST_MAX + 1];
-
-	if (payload->failed || !span_to_str(request, word, sizeof word) ||
-	    word[0] == '\0')
-		return;
-	snprintf(what, sizeof what, "answer/%s", word);
-	publish(post, what, buf_span(payload));
-}
-
-static void
-report(struct guard_post *post, const struct guard_report *told)
-{
-	struct buf payload;
-
-	buf_init(&payload, ANSWER_MAX);
-	guard_put_report(told, &payload);
-	if (told->request.len > 0)
-		answer(post, told->request, &payload);
-	else if (!payload.failed)
-		publish(post, "result", buf_span(&payload));
-	buf_fini(&payload);
-}
-
-static void
-log_command(const struct guard_command *command, const char *event,
-    const struct guard_outcome *outcome)
-{
-	struct log_line line;
-
-	if (!log_begin(&line,
-		outcome->cause == GUARD_CAUSE_NONE ? LOG_LEVEL_INFO
-						   : LOG_LEVEL_WARN,
-		"guard", event))
-		return;
-	log_str(&line, "id", command->id);
-	log_span(&line, "topic", buf_span(&command->topic));
-	log_str(&line, "cause", guard_cause_name(outcome->cause));
-	log_str(&line, "first", command->by[0]);
-	if (command->by[1][0] != '\0')
-		log_str(&line, "second", command->by[1]);
-	if (outcome->detail[0] != '\0')
-		log_str(&line, "why", outcome->detail);
-	log_end(&line);
-}
-
-/* Everything that could be asked about it later.  0, or -1: not written. */
-static int
-audit_command(struct guard_post *post, const char *event,
-    const struct guard_command *command, const struct guard_outcome *outcome)
-{
-	struct audit_entry entry;
-	struct err err = ERR_INIT;
-
-	audit_begin(&entry, event);
-	audit_put_str(&entry, "actuator", name_of(post));
-	audit_put_str(&entry, "id", command->id);
-	audit_put_str(&entry, "rule", command->rule->name);
-	audit_put_span(&entry, "statement", buf_span(&command->statement));
-	audit_put_str(&entry, "first", command->by[0]);
-	audit_put_str(&entry, "second",
-	    command->by[1][0] != '\0' ? command->by[1] : NULL);
-	audit_put_str(&entry, "signer",
-	    outcome->principal[0] != '\0' ? outcome->principal : NULL);
-	audit_put_str(&entry, "cause", guard_cause_name(outcome->cause));
-	if (audit_commit(post->audit, &entry, AUDIT_DURABLE, &err) == 0)
-		return 0;
-	log_err(LOG_LEVEL_ERROR, "guard", "audit", &err);
-	return -1;
-}
 
 /* A command's end: written down, told, forgotten. */
 static void
@@ -134,11 +20,12 @@ finish(struct guard_post *post, struct guard_command *command, const char *word,
 {
 	/* What nobody has signed is nothing that was decided. */
 	if (command->by[0][0] != '\0') {
-		audit_command(post, word, command, outcome);
-		log_command(command, word, outcome);
+		guard_post_audit(post, word, command, outcome);
+		guard_post_log(command, word, outcome);
 	}
-	report(post, &(struct guard_report){
-			 .word = word, .command = command, .outcome = outcome});
+	guard_post_report(
+	    post, &(struct guard_report){
+		      .word = word, .command = command, .outcome = outcome});
 	if (post->giving == command)
 		post->giving = NULL;
 	guard_finish(post->guard, command);
@@ -191,11 +78,11 @@ static void
 release(struct guard_post *post, struct guard_command *command,
     const struct guard_outcome *outcome)
 {
-	if (audit_command(post, "release", command, outcome) != 0) {
+	if (guard_post_audit(post, "release", command, outcome) != 0) {
 		finish_because(post, command, "dropped", GUARD_AUDIT_FAILED);
 		return;
 	}
-	log_command(command, "release", outcome);
+	guard_post_log(command, "release", outcome);
 	/* One at a time; it is under way for GIVE_MS at most. */
 	if (post->giving != NULL)
 		finish_because(
@@ -212,11 +99,11 @@ static void
 refuse(struct guard_post *post, const struct guard_ask *ask,
     const struct guard_command *command, const struct guard_outcome *outcome)
 {
-	report(post, &(struct guard_report){.word = "refused",
-			 .command = command,
-			 .outcome = outcome,
-			 .request = ask->request,
-			 .topic = ask->topic});
+	guard_post_report(post, &(struct guard_report){.word = "refused",
+				    .command = command,
+				    .outcome = outcome,
+				    .request = ask->request,
+				    .topic = ask->topic});
 }
 
 static void
@@ -240,9 +127,9 @@ on_ask(struct guard_post *post, const struct guard_ask *ask)
 		refuse(post, ask, NULL, &outcome);
 		return;
 	}
-	buf_init(&payload, ANSWER_MAX);
+	buf_init(&payload, GUARD_POST_ANSWER_MAX);
 	guard_put_challenge(command, now, &payload);
-	answer(post, ask->request, &payload);
+	guard_post_answer(post, ask->request, &payload);
 	buf_fini(&payload);
 	loop_timer_start(post->tick, TICK_MS);
 }
@@ -252,10 +139,10 @@ tell_pending(struct guard_post *post, const struct guard_command *command)
 {
 	struct buf payload;
 
-	buf_init(&payload, ANSWER_MAX);
+	buf_init(&payload, GUARD_POST_ANSWER_MAX);
 	guard_put_pending(command, clock_boot_ms(), &payload);
 	if (!payload.failed)
-		publish(post, "pending", buf_span(&payload));
+		guard_post_publish(post, "pending", buf_span(&payload));
 	buf_fini(&payload);
 }
 
@@ -265,16 +152,16 @@ on_first(struct guard_post *post, const struct guard_ask *ask,
 {
 	const struct guard_outcome unwritten = {.cause = GUARD_AUDIT_FAILED};
 
-	if (audit_command(post, "hold", command, outcome) != 0) {
+	if (guard_post_audit(post, "hold", command, outcome) != 0) {
 		refuse(post, ask, command, &unwritten);
 		finish_because(post, command, "dropped", GUARD_AUDIT_FAILED);
 		return;
 	}
-	log_command(command, "hold", outcome);
-	report(post, &(struct guard_report){.word = "signed",
-			 .command = command,
-			 .outcome = outcome,
-			 .request = ask->request});
+	guard_post_log(command, "hold", outcome);
+	guard_post_report(post, &(struct guard_report){.word = "signed",
+				    .command = command,
+				    .outcome = outcome,
+				    .request = ask->request});
 	tell_pending(post, command);
 }
 
@@ -294,17 +181,17 @@ on_sign(struct guard_post *post, const struct guard_ask *ask)
 		on_first(post, ask, command, &outcome);
 		return;
 	case GUARD_STEP_BOTH:
-		report(post, &(struct guard_report){.word = "signed",
-				 .command = command,
-				 .outcome = &outcome,
-				 .request = ask->request});
+		guard_post_report(post, &(struct guard_report){.word = "signed",
+					    .command = command,
+					    .outcome = &outcome,
+					    .request = ask->request});
 		release(post, command, &outcome);
 		return;
 	case GUARD_STEP_DENIED:
-		report(post, &(struct guard_report){.word = "denied",
-				 .command = command,
-				 .outcome = &outcome,
-				 .request = ask->request});
+		guard_post_report(post, &(struct guard_report){.word = "denied",
+					    .command = command,
+					    .outcome = &outcome,
+					    .request = ask->request});
 		finish(post, command, "denied", &outcome);
 		return;
 	case GUARD_STEP_REFUSED:
@@ -313,7 +200,7 @@ on_sign(struct guard_post *post, const struct guard_ask *ask)
 	}
 	refuse(post, ask, command, &outcome);
 	if (command != NULL)
-		log_command(command, "refuse", &outcome);
+		guard_post_log(command, "refuse", &outcome);
 	if (step == GUARD_STEP_SPENT)
 		finish(post, command, "dropped", &outcome);
 }
@@ -336,9 +223,9 @@ on_list(struct guard_post *post, const struct guard_ask *ask)
 	struct buf payload;
 	size_t at = 0;
 
-	buf_init(&payload, ANSWER_MAX);
+	buf_init(&payload, GUARD_POST_ANSWER_MAX);
 	buf_append_str(&payload, "{\"actuator\":\"");
-	buf_append_str(&payload, name_of(post));
+	buf_append_str(&payload, guard_post_name(post));
 	buf_append_str(&payload, "\",\"pending\":[");
 	while ((command = guard_next(post->guard, &at)) != NULL) {
 		if (!is_wanted(ask, command))
@@ -348,7 +235,7 @@ on_list(struct guard_post *post, const struct guard_ask *ask)
 		before = ",";
 	}
 	buf_append_str(&payload, "]}");
-	answer(post, ask->request, &payload);
+	guard_post_answer(post, ask->request, &payload);
 	buf_fini(&payload);
 }
 
@@ -438,13 +325,13 @@ on_dropped(void *arg, const struct guard_rule *rule, struct span topic)
 		log_end(&line);
 	}
 	audit_begin(&entry, "refuse");
-	audit_put_str(&entry, "actuator", name_of(post));
+	audit_put_str(&entry, "actuator", guard_post_name(post));
 	audit_put_str(&entry, "rule", rule->name);
 	audit_put_span(&entry, "topic", topic);
 	audit_put_u64(&entry, "more_before", post->drops_untold);
 	audit_commit(post->audit, &entry, AUDIT_SOON, NULL);
 	post->drops_untold = 0;
-	report(
+	guard_post_report(
 	    post, &(struct guard_report){
 		      .word = "refused", .outcome = &outcome, .topic = topic});
 }
@@ -471,7 +358,7 @@ on_open(void *arg)
 
 	log_event(LOG_LEVEL_INFO, "guard", "ready",
 	    "%s is guarded by %zu rules, its own connection stands",
-	    name_of(post), post->files.rules->rule_count);
+	    guard_post_name(post), post->files.rules->rule_count);
 }
 
 static void
