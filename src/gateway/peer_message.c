@@ -6,7 +6,7 @@
 enum { COMMAND_MAX = 2048, SIGNATURE_MAX = PEER_MESSAGE_MAX - 64 };
 
 static const char *const kind_names[] = {
-#define X(kind, name) [kind] = name,
+#define X(kind, name) [kind] = (name),
     PEER_KINDS(X)
 #undef X
 };

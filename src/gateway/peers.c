@@ -250,8 +250,7 @@ peers_on_ended(struct peers *peers, const struct approval_command *command)
 			continue;
 		answer.kind = PEER_ANSWER;
 		answer.request = debt->request;
-		peers_send(peers, (struct peers_peer_state *)debt->asker, NULL,
-		    &answer);
+		peers_send(peers, debt->asker, NULL, &answer);
 		debt->asker = NULL;
 	}
 	send_all(peers, &message);
@@ -285,8 +284,10 @@ peers_say(struct peers *peers, const struct peers_word *word, uint64_t ticket,
 	struct peers_request *request = free_request(peers);
 	uint8_t digest[APPROVAL_DIGEST_BYTES];
 	struct peer_message message;
+	struct peers_peer_state *holder =
+	    command == NULL ? NULL : holder_of(peers, command);
 
-	if (command == NULL)
+	if (holder == NULL)
 		return PEERS_NO_SUCH;
 	if (request == NULL || !peer_command_digest(&command->held, digest))
 		return PEERS_TOO_MANY;
@@ -304,10 +305,9 @@ peers_say(struct peers *peers, const struct peers_word *word, uint64_t ticket,
 	*request = (struct peers_request){.number = message.request,
 	    .ticket = ticket,
 	    .until_ms = now_ms + PEERS_ANSWER_MS,
-	    .holder = holder_of(peers, command)};
+	    .holder = holder};
 	(void)span_to_str(word->id, request->id, sizeof request->id);
-	peers_send(
-	    peers, (struct peers_peer_state *)request->holder, NULL, &message);
+	peers_send(peers, request->holder, NULL, &message);
 	return PEERS_SAID;
 }
 

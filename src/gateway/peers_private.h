@@ -24,7 +24,7 @@ struct peers_request {
 	uint64_t ticket;
 	uint64_t until_ms;
 	char id[APPROVAL_ID_DIGITS + 1];
-	const struct peers_peer_state *holder;
+	struct peers_peer_state *holder;
 };
 
 /* A safe state that passed here. */
@@ -36,7 +36,7 @@ struct peers_stop {
 /* Another gateway waits for what comes of its word. */
 struct peers_debt {
 	uint64_t request; /* its number */
-	const struct peers_peer_state *asker; /* NULL: free */
+	struct peers_peer_state *asker; /* NULL: free */
 	char id[APPROVAL_ID_DIGITS + 1];
 };
 

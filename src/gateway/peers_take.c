@@ -74,7 +74,7 @@ check(
 }
 
 static struct peers_debt *
-owe(struct peers *peers, const struct peers_peer_state *asker,
+owe(struct peers *peers, struct peers_peer_state *asker,
     const struct peer_message *word)
 {
 	for (size_t i = 0; i < PEERS_REQUESTS_MAX; i++) {
