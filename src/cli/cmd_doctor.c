@@ -27,7 +27,7 @@ static const struct cmd_option options[] = {
     {'t', NULL, "TOPIC", "the topic of the message (kaya/doctor/...)"},
     {OPTION_SERVER_FILE, "server-file", "FILE",
 	"the server's authorized_keys, or a copy of it: judged where no key "
-	"is let in"},
+	"is let in, or the key may not go to the broker"},
     {OPTION_IDLE, "idle", "DURATION",
 	"let links idle for so long (90s, 10m, 1h), to find out when the "
 	"network forgets them"},
@@ -258,10 +258,11 @@ const struct cmd cmd_doctor = {
 	"It stops at the first layer that makes the later ones impossible; at\n"
 	"the end stand the first cause and a remedy to type.\n"
 	"\n"
-	"A server tells no client why it refuses a key. Where its\n"
-	"authorized_keys can be read here, or a copy is given "
-	"(--server-file),\n"
-	"the line at fault is named.\n"
+	"A server tells no client why it refuses a key, or the way to the\n"
+	"broker. Where its authorized_keys can be read here, or a copy is "
+	"given\n"
+	"(--server-file), the line at fault is named, and the one that was "
+	"meant.\n"
 	"\n"
 	"Behind -- it takes an ssh command as it is typed (or an alias "
 	"alone):\n"

@@ -1,4 +1,4 @@
-#include "doctor_private.h"
+#include "doctor_server_file.h"
 
 #include "str.h"
 
@@ -142,6 +142,11 @@ doctor_forwarding(void *arg, struct findings *findings)
 					: FORWARD_NO_BROKER;
 	else if (opening == LOST)
 		fact = FORWARD_LOST;
+	/* kayad's files and policy say more than such a line. */
+	if (fact == FORWARD_PROHIBITED &&
+	    strstr(doctor->software, "kaya_") == NULL &&
+	    doctor_judge_line(doctor, findings))
+		return CHECK_STOP;
 	const struct check_word words[] = {
 	    {"broker", doctor->broker},
 	    {"other", other},

@@ -117,8 +117,8 @@ is_this_machine(const struct doctor *doctor)
 }
 
 /* A server on another port than 22 may well read another file. */
-static bool
-find_path(const struct doctor *doctor, char *path, size_t size)
+bool
+doctor_find_server_file(const struct doctor *doctor, char *path, size_t size)
 {
 	const struct passwd *account;
 
@@ -254,7 +254,7 @@ doctor_judge_server_file(struct doctor *doctor,
 	struct err err = ERR_INIT;
 	char path[PATH_MAX];
 
-	if (!find_path(doctor, path, sizeof path))
+	if (!doctor_find_server_file(doctor, path, sizeof path))
 		return false;
 	c.path = path;
 	if (keys_files_open(&files, path, KEYS_FILES_READ, &err) != 0) {

@@ -19,8 +19,8 @@ put_right(struct buf *text, size_t start, const char *words)
 
 /* ---- where to ---- */
 
-static bool
-permits(
+bool
+keys_rights_permit(
     const struct authorized_keys_line *line, const char *host, uint16_t port)
 {
 	struct authorized_keys_option option;
@@ -28,11 +28,14 @@ permits(
 	uint16_t named_port;
 	size_t at = 0;
 
+	if (line->permitopens == 0)
+		return true;
 	while (authorized_keys_next(line, &at, &option))
 		if (option.id == OPTION_PERMITOPEN &&
 		    authorized_keys_split_permit(option.id, option.value,
 			&named, &named_port) == FAULT_NONE &&
-		    named_port == port && span_is(named, host))
+		    (named_port == port || named_port == 0) &&
+		    (span_is(named, host) || span_is(named, "*")))
 			return true;
 	return false;
 }
@@ -48,8 +51,9 @@ is_told(const struct authorized_keys_line *line, struct span value)
 		OPTION_PERMITOPEN, value, &host, &port) != FAULT_NONE ||
 	    !(span_is(host, "localhost") || span_is(host, "::1")))
 		return false;
-	return permits(line, "127.0.0.1", port) &&
-	       permits(line, "localhost", port) && permits(line, "::1", port);
+	return keys_rights_permit(line, "127.0.0.1", port) &&
+	       keys_rights_permit(line, "localhost", port) &&
+	       keys_rights_permit(line, "::1", port);
 }
 
 static void

@@ -14,6 +14,13 @@
 void keys_rights_text(
     const struct authorized_keys_line *line, struct buf *text);
 
+/*
+ * Whether its permitopen, if there are any, have `host` and `port`: compared as
+ * sshd does, letter by letter; `*` stands for any.
+ */
+bool keys_rights_permit(
+    const struct authorized_keys_line *line, const char *host, uint16_t port);
+
 /* Whether the key may have a port listened on at the server (ssh -R). */
 bool keys_rights_has_remote(const struct authorized_keys_line *line);
 

@@ -393,6 +393,68 @@ def test_a_line_that_lets_nothing_through(clinic, options):
     assert_well(clinic.visit())
 
 
+@pytest.mark.parametrize("options,code,lacks,meant", [
+    ("restrict", "line-no-forwarding", "restrict without port-forwarding",
+     'restrict,port-forwarding,permitopen="{target}",'
+     'permitlisten="localhost:1"'),
+    ("no-port-forwarding,no-pty", "line-no-forwarding", "no-port-forwarding",
+     'no-pty,permitopen="{target}",permitlisten="localhost:1"'),
+    ('port-forwarding,permitopen="{target}",pty,restrict,command="true \\"x\\""',
+     "line-no-forwarding", "restrict behind port-forwarding",
+     'permitopen="{target}",pty,restrict,port-forwarding,'
+     'command="true \\"x\\"",permitlisten="localhost:1"'),
+    ('restrict,port-forwarding,permitopen="127.0.0.1:1",command="echo it\'s"',
+     "line-other-target", "no permitopen of it names {target}",
+     'restrict,port-forwarding,permitopen="127.0.0.1:1",'
+     'command="echo it\'s",permitopen="{target}"'),
+])
+def test_with_the_servers_file_the_line_that_lets_nothing_through(
+        clinic, tmp_path, options, code, lacks, meant):
+    other = make_key(tmp_path / "other")
+    line = f"{options.format(target=clinic.target)} {clinic.public}"
+    clinic.file.write_text(f"# devices\n{other}\n{line}\n")
+    wrong = clinic.with_file()
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        4, "forwarding", code), wrong
+    assert f"line 3 of {clinic.file}" in wrong.cause
+    assert lacks.format(target=clinic.target) in wrong.cause
+    clinic.doctor.take(wrong, r"sed -i .*")
+    assert clinic.file.read_text().splitlines() == [
+        "# devices", other.strip(),
+        f"{meant.format(target=clinic.target)} {clinic.public}".strip()]
+    assert_well(clinic.with_file())
+
+
+def test_a_line_that_is_too_long_to_be_typed_again(clinic):
+    clinic.file.write_text(
+        f'restrict,command="echo {"x" * 2000}" {clinic.public}\n')
+    wrong = clinic.with_file()
+    assert wrong.code == "line-no-forwarding", wrong
+    assert wrong.remedy.endswith(f'permitopen="{clinic.target}"'), wrong
+    assert "line 1 of" in wrong.remedy and "port-forwarding" in wrong.remedy
+
+
+def test_a_file_that_is_not_the_one_that_let_the_key_in(clinic, tmp_path):
+    clinic.sshd.admit(clinic.public, "restrict")
+    copy = tmp_path / "copy"
+    copy.write_text(make_key(tmp_path / "other"))
+    wrong = clinic.visit("--server-file", copy)
+    assert wrong.code == "prohibited", wrong
+    assert "reads another file" in wrong.seen("forwarding")
+
+
+def test_with_the_servers_file_a_server_that_forwards_nothing(
+        tmp_path, home, doctor):
+    with Clinic(tmp_path, home, doctor, "AllowTcpForwarding no") as clinic:
+        clinic.sshd.admit(clinic.public)
+        wrong = clinic.with_file()
+        assert (wrong.status, wrong.layer, wrong.code) == (
+            4, "forwarding", "server-prohibits"), wrong
+        assert f"line 1 of {clinic.file}" in wrong.cause
+        clinic.take_at_server(wrong, r"echo")
+        assert_well(clinic.with_file())
+
+
 def test_a_server_that_forwards_nothing(tmp_path, home, doctor):
     with Clinic(tmp_path, home, doctor, "AllowTcpForwarding no") as clinic:
         clinic.sshd.admit(clinic.public)

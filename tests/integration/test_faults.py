@@ -393,10 +393,23 @@ def restrict_alone(bed):
     return judged(bed)
 
 
+@fault("`permitopen` names another target")
+def other_target(bed):
+    bed.write(f'restrict,port-forwarding,permitopen="127.0.0.1:8883" '
+              f'{bed.public}')
+    return judged(bed)
+
+
 @fault("The server forwards nothing")
 def no_forwarding(bed):
     bed.write(bed.public)
     bed.configure("AllowTcpForwarding no")
+    return judged(bed)
+
+
+@fault("The key goes nowhere, and the server's file is not at hand")
+def nowhere(bed):
+    bed.write(f"restrict {bed.public}")
     return bed.ssh(), bed.diagnose()
 
 
