@@ -346,6 +346,21 @@ def test_a_server_that_wants_more_than_a_key(tmp_path, home, doctor):
         assert_well(clinic.visit())
 
 
+def test_a_server_that_hangs_up_while_one_logs_in(tmp_path, home, doctor):
+    with Clinic(tmp_path, home, doctor, "MaxAuthTries 0") as clinic:
+        clinic.sshd.admit(clinic.public)
+        wrong = clinic.visit()
+        assert_refused(wrong, "closed-while-logging-in")
+        assert clinic.user in wrong.cause
+        # Where the remedy sends to: there it stands.
+        assert wrong.remedy.endswith("journalctl -u ssh -n 20")
+        clinic.sshd.wait_for_log("maximum authentication attempts exceeded")
+        config = clinic.etc / "sshd_config"
+        config.write_text(config.read_text().replace("MaxAuthTries 0\n", ""))
+        clinic.sshd.reload()
+        assert_well(clinic.visit())
+
+
 # ---- forwarding ----
 
 def test_localhost_where_permitopen_says_127_0_0_1(clinic):

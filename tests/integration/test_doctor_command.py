@@ -7,6 +7,7 @@ has to reach the broker.
 
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import socket
@@ -272,6 +273,25 @@ def test_a_key_that_others_may_read(desk):
     subprocess.run(["chmod", "600", desk.key], check=True)
     assert desk.carries(wrong.corrected)
     assert desk.doctor(*words).codes == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_key_of_somebody_else(desk, home):
+    """Root without the right to read what is not its own is anybody."""
+    shutil.chown(desk.key, "daemon")
+    words = desk.words("-N", desk.dest)
+    wrong = desk.doctor(*words, become=[
+        "setpriv", "--inh-caps=-all",
+        "--bounding-set=-dac_override,-dac_read_search"])
+    row = wrong.find("key-file-unreadable")
+    assert row["state"] == "fault" and str(desk.key) in row["cause"], wrong
+    assert wrong.json["status"] == 4
+    command = re.search(r"for this user: ([^;]*)", row["remedy"]).group(1)
+    subprocess.run(command.replace("~", str(home)), shell=True, check=True,
+                   capture_output=True, stdin=subprocess.DEVNULL)
+    desk.key = home / ".ssh/id_mqtt"
+    desk.server.server.admit(desk.key.with_suffix(".pub").read_text())
+    assert desk.carries(desk.words("-N", desk.dest))
 
 
 def test_the_public_half_in_the_place_of_the_key(desk):

@@ -163,6 +163,14 @@ def test_a_black_hole(place):
     assert "no such host" in wrong.cause
 
 
+def test_an_address_that_means_nothing_without_its_interface(place):
+    wrong = place.visit("fe80::1")
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        3, "tcp", "connect-failed"), wrong
+    assert "fe80::1 port 22: Invalid argument" in wrong.cause
+    assert wrong.remedy.endswith("tracepath -n fe80::1")
+
+
 def test_the_devices_own_firewall(place):
     place.network.device.filter("output", "tcp dport 22 reject")
     wrong = place.visit("broker.test")

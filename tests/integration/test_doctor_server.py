@@ -466,6 +466,25 @@ def test_a_clock_that_stands_elsewhere(served, tmp_path, years, words):
     assert "timedatectl set-ntp true" in row["remedy"]
 
 
+def test_a_clock_that_nothing_keeps_right(served):
+    """The kernel's clock is everybody's: strace gives its word for it."""
+    asked = ["strace", "-f", "-qq", "-o", "/dev/null", "-e",
+             "trace=adjtimex,clock_adjtime", "-e",
+             "inject=adjtimex,clock_adjtime:retval={}"]
+    # TIME_ERROR of adjtimex(2): not synchronised
+    wrong = Health(served.run(
+        *[word.format(5) for word in asked], peers.KAYA, "doctor", "--json",
+        check=False))
+    row = wrong.find("clock-not-synchronised")
+    assert row["state"] == "warning" and row["layer"] == "clock"
+    assert "timedatectl set-ntp true" in row["remedy"]
+    assert wrong.status == 0, wrong
+    well = Health(served.run(  # TIME_OK
+        *[word.format(0) for word in asked], peers.KAYA, "doctor", "--json",
+        check=False))
+    assert [row["state"] for row in well.layer("clock")] == ["ok"], well
+
+
 # ---- limits ----
 
 def test_fewer_files_than_devices(served):

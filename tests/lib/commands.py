@@ -54,9 +54,9 @@ class Desk:
                       "-o", "ServerAliveInterval=30"]
         return words + [str(word) for word in more]
 
-    def doctor(self, *words, ask=()):
+    def doctor(self, *words, ask=(), become=()):
         done = subprocess.run(
-            [KAYA, "doctor", "--json", "-b", self.target, *ask, "--",
+            [*become, KAYA, "doctor", "--json", "-b", self.target, *ask, "--",
              *[str(word) for word in words]],
             capture_output=True, text=True, timeout=60,
             stdin=subprocess.DEVNULL)
