@@ -506,3 +506,33 @@ def test_a_broker_that_listens_on_ipv6_only(clinic, tmp_path):
         local = free_port()
         with clinic.doctor.tunnel(*wrong.remedy.split()[2:], "-L", local):
             publish(local, "t", "through")
+
+
+# ---- keepalive ----
+
+def test_a_way_that_takes_no_more_connections(clinic, tmp_path):
+    """A jump host lets so many through as the walk needs, and no more."""
+    clinic.sshd.admit(clinic.public)
+    jump = peers.Sshd(tmp_path / "jump")
+    count = tmp_path / "count"
+    script = tmp_path / "proxy"
+    hop = (f"exec ssh -F {clinic.doctor.config} -o StrictHostKeyChecking=no "
+           f"-o UserKnownHostsFile=/dev/null -i {clinic.key} -p {jump.port} "
+           f"-W 127.0.0.1:{clinic.sshd.port} {jump.user}@127.0.0.1\n")
+    script.write_text(f"#!/bin/sh\necho >> {count}\n{hop}")
+    script.chmod(0o755)
+    with jump:
+        jump.admit(clinic.public)
+        proxy = ("-o", f"ProxyCommand={script}")
+        assert_well(clinic.visit(*proxy))
+        needed = len(count.read_text())
+        count.unlink()
+        script.write_text(f"#!/bin/sh\necho >> {count}\n"
+                          f"test $(wc -l < {count}) -le {needed} || exit 1\n"
+                          f"{hop}")
+        wrong = clinic.visit(*proxy, "--idle", "1s")
+        assert wrong.states("message") == ["ok"], wrong
+        assert wrong.states("keepalive") == ["not-known"], wrong
+        assert "no links to let idle" in wrong.seen("keepalive")
+        codes = [row["code"] for row in wrong.json["findings"]]
+        assert "idle-failed" in codes and wrong.status == 0, wrong
