@@ -126,11 +126,13 @@ talk(ssh_channel channel, struct mqtt_trip *trip, enum mqtt_trip_state until)
 		now = clock_monotonic_ms();
 		if (now >= give_up)
 			return TALK_SILENT;
+		/* When time is up: 0 in libssh 0.10, SSH_AGAIN since 0.11. */
 		got = ssh_channel_read_timeout(
 		    channel, bytes, sizeof bytes, 0, (int)(give_up - now));
 		if (got > 0)
 			mqtt_trip_feed(trip, span_of(bytes, (size_t)got));
-		else if (got < 0 || ssh_channel_is_eof(channel))
+		else if ((got < 0 && got != SSH_AGAIN) ||
+			 ssh_channel_is_eof(channel))
 			return TALK_CLOSED;
 	}
 	return TALK_STATE;

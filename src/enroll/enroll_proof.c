@@ -54,11 +54,13 @@ talk_until(
 		buf_consume(&trip->out, out.len);
 		if ((now = clock_monotonic_ms()) >= give_up)
 			return TALK_SILENT;
+		/* When time is up: 0 in libssh 0.10, SSH_AGAIN since 0.11. */
 		n = ssh_channel_read_timeout(
 		    channel, bytes, sizeof bytes, 0, (int)(give_up - now));
 		if (n > 0)
 			mqtt_trip_feed(trip, span_of(bytes, (size_t)n));
-		else if (n < 0 || ssh_channel_is_eof(channel))
+		else if ((n < 0 && n != SSH_AGAIN) ||
+			 ssh_channel_is_eof(channel))
 			return TALK_CLOSED;
 	}
 	return TALK_DONE;
