@@ -325,6 +325,7 @@ static void
 tell_refused(struct auth *auth)
 {
 	const struct identity *one = first_of(auth, IDENTITY_REFUSED);
+	const struct identity *withheld = first_of(auth, IDENTITY_NOT_OFFERED);
 
 	if (auth->methods[0] != '\0' &&
 	    strstr(auth->methods, "publickey") == NULL) {
@@ -333,6 +334,12 @@ tell_refused(struct auth *auth)
 	}
 	if (one != NULL && doctor_is_let_in_by_sha1(auth->doctor, one)) {
 		tell(auth, AUTH_SHA1, one);
+		return;
+	}
+	/* Some servers name what they take (server-sig-algs, RFC 8308). */
+	if (one == NULL && withheld != NULL &&
+	    doctor_is_let_in_by_sha1(auth->doctor, withheld)) {
+		tell(auth, AUTH_SHA1, withheld);
 		return;
 	}
 	if (one != NULL && doctor_judge_server_file(auth->doctor,
@@ -344,8 +351,8 @@ tell_refused(struct auth *auth)
 			? AUTH_REFUSED_BY_KAYAD
 			: AUTH_REFUSED,
 		    one);
-	else if ((one = first_of(auth, IDENTITY_NOT_OFFERED)) != NULL)
-		tell(auth, AUTH_ALGORITHM, one);
+	else if (withheld != NULL)
+		tell(auth, AUTH_ALGORITHM, withheld);
 	else if (auth->offers.closed)
 		tell(auth, AUTH_CLOSED, NULL);
 	else if (auth->offers.identities.count == 0)

@@ -28,8 +28,8 @@ ssh_key doctor_public_key(const struct identity *identity);
 void doctor_offer_all(struct doctor *doctor, struct offers *offers);
 
 /*
- * Whether an RSA key that was refused is let in with a SHA-1 signature: a
- * connection of its own.
+ * Whether an RSA key that was refused, or not offered, is let in with a SHA-1
+ * signature and no better one: one or two connections of its own.
  */
 bool doctor_is_let_in_by_sha1(
     struct doctor *doctor, const struct identity *identity);
