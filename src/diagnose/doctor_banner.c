@@ -32,6 +32,10 @@ enum banner_fact {
 	"name the port of the SSH server (at the server: ss -ltnp): kaya "     \
 	"doctor -p PORT {at_port}"
 
+#define RAISE_MAX_STARTUPS                                                     \
+	"sed -i -e '1iMaxStartups 100:30:1000' -e '/^ *MaxStartups/Id' "       \
+	"/etc/ssh/sshd_config && systemctl reload ssh"
+
 static const struct check_row rows[] = {
     {BANNER_SSH, FINDING_OK, ERR_NONE, NULL, "{line}", NULL, NULL},
     {BANNER_PROXIED, FINDING_NOT_KNOWN, ERR_NONE, "proxied",
@@ -42,13 +46,16 @@ static const struct check_row rows[] = {
     {BANNER_TOO_MANY, FINDING_FAULT, ERR_UNREACHABLE, "max-startups", "{line}",
 	"more connections at once wait to log in than the server's "
 	"MaxStartups allows",
-	"at the server: sed -i -e '1iMaxStartups 100:30:1000' -e "
-	"'/^ *MaxStartups/Id' /etc/ssh/sshd_config && systemctl reload ssh; or "
-	"put kayad there, which needs no such limit"},
+	"at the server: " RAISE_MAX_STARTUPS
+	"; or put kayad there, which needs no such limit"},
     {BANNER_LOCKED_OUT, FINDING_FAULT, ERR_REFUSED, "locked-out", "{line}",
-	"the server has shut this address out for a while, for failed logins "
-	"of any device behind it (PerSourcePenalties)",
-	"stop the device that fails, wait, and at the server: echo "
+	"the server takes no connection from this address now: more at once "
+	"wait to log in than its MaxStartups allows, or it has shut the "
+	"address out for a while, for failed logins of any device behind it "
+	"(PerSourcePenalties); it says the same of both",
+	"its log tells which, at the server: journalctl -u ssh | grep 'drop "
+	"connection' | tail -n 3; for Maxstartups: " RAISE_MAX_STARTUPS
+	"; for a penalty, stop the device that fails, wait, and: echo "
 	"'PerSourcePenaltyExemptList {client}' > "
 	"/etc/ssh/sshd_config.d/penalties.conf && systemctl reload ssh"},
     {BANNER_HTTP, FINDING_FAULT, ERR_PROTOCOL, "http", "{line}",

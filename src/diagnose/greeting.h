@@ -18,7 +18,11 @@ enum greeting {
 	GREETING_SSH, /* 2.0, or 1.99 */
 	GREETING_SSH_1, /* 1.x alone: nobody speaks that any more */
 	GREETING_TOO_MANY, /* "Exceeded MaxStartups" */
-	GREETING_LOCKED_OUT, /* "Not allowed at this time" */
+	/*
+	 * "Not allowed at this time": what sshd has said since 9.8 of too many
+	 * as well as of an address that it has shut out.
+	 */
+	GREETING_LOCKED_OUT,
 	GREETING_HTTP,
 	GREETING_TLS,
 	GREETING_MQTT,

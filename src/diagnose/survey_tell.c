@@ -166,9 +166,13 @@ static const struct check_row rows[] = {
 	"no way on which a connection could idle", NULL, NULL},
     {REACH_LOCKED_OUT, FINDING_FAULT, ERR_REFUSED, "locked-out",
 	"port {port} ({address}): {seen}",
-	"the server has shut this address out for a while, for failed logins "
-	"of any device behind it (PerSourcePenalties)",
-	"stop the device that fails, wait, and try again: kaya survey {dest}"},
+	"the server takes no connection from this address now: more at once "
+	"wait to log in than its MaxStartups allows, or it has shut the "
+	"address out for a while, for failed logins of any device behind it "
+	"(PerSourcePenalties); it says the same of both",
+	"wait, and try again: kaya survey {dest}; its log tells which, at the "
+	"server: journalctl -u ssh | grep 'drop connection' | tail -n 3; then "
+	"stop the device that fails, or set a higher MaxStartups"},
     {REACH_TOO_MANY, FINDING_FAULT, ERR_UNREACHABLE, "max-startups",
 	"port {port} ({address}): {seen}",
 	"more connections at once wait to log in than the server's "
