@@ -131,13 +131,15 @@ take(struct guard_rules *rules, const char *format, size_t *passed_over)
 static void
 test_a_key_that_signs_commands_is_one_persons(void **state)
 {
+	static const char for_a_denial[] =
+	    "eve ssh-ed25519 %1$s\ncarl namespaces=\"kaya-deny\" ssh-ed25519 "
+	    "%1$s\n%2$.0s";
 	static const char *const bad[] = {
 	    "carl,eve ssh-ed25519 %1$s\n%2$.0s",
 	    "eve* ssh-ed25519 %1$s\n%2$.0s",
 	    "*,!carl ssh-ed25519 %1$s\n%2$.0s",
 	    "eve ssh-ed25519 %1$s\ncarl ssh-ed25519 %1$s\n%2$.0s",
-	    "eve ssh-ed25519 %1$s\ncarl namespaces=\"kaya-deny\" ssh-ed25519 "
-	    "%1$s\n%2$.0s",
+	    for_a_denial,
 	    "eve ssh-ed25519\n%1$.0s%2$.0s",
 	};
 	struct guard_rules *rules = people_read();

@@ -96,9 +96,10 @@ test_what_turns_text_round_is_shown_as_bytes(void **state)
 static void
 test_what_is_too_long_or_has_no_name_is_refused(void **state)
 {
-	static const char *const names[] = {"", "a b", "a/b", "a\nb",
+	static const char too_long[] =
 	    "0123456789012345678901234567890123456789012345678901234567890123"
-	    "4"};
+	    "4";
+	static const char *const names[] = {"", "a b", "a/b", "a\nb", too_long};
 	uint8_t *bytes = calloc(1, GUARD_PAYLOAD_MAX + 1);
 	char id[GUARD_ID_SIZE];
 	struct buf out;

@@ -254,7 +254,8 @@ assert_agreed(const struct revoked_keys *revoked, const char *name)
 	bool is_certificate = strstr(name, "-cert.pub") != NULL;
 	bool theirs = is_revoked_to_ssh_keygen(name);
 	struct revoked_certificate c = {.serial = 0};
-	struct span blob = blob_of(read_file(name)), in = blob, skipped, ca;
+	struct span blob = blob_of(read_file(name)), in = blob, skipped;
+	struct span ca = {0};
 	struct buf key;
 	bool ours;
 
