@@ -204,11 +204,11 @@ ask_nobody(const char *prompt, char *answer, size_t size, int echo, int verify,
     void *arg)
 {
 	(void)prompt;
-	(void)answer;
-	(void)size;
 	(void)echo;
 	(void)verify;
 	(void)arg;
+	if (size > 0)
+		answer[0] = '\0';
 	return -1;
 }
 

@@ -215,6 +215,7 @@ check_public(
 		key->better = better + 3;
 		if (access(private_path, F_OK) == 0)
 			replace(c, key);
+		key->better = NULL;
 		return;
 	}
 	key->better = "-i the file of that name without .pub";
@@ -237,6 +238,7 @@ check_content(
 		tell(c, KEY_PUTTY, key, 0);
 		key->better = better + 3;
 		replace(c, key);
+		key->better = NULL;
 		break;
 	case CONTENT_LOCKED:
 		if (!is_in_agent(agent, key->path))

@@ -39,7 +39,7 @@ typedef void command_check_fn(struct command_case *c);
 void command_tell(struct command_case *c, const struct check_row *rows,
     size_t count, int fact, const struct check_word *words);
 
-#define COMMAND_ROWS(rows) rows, sizeof rows / sizeof rows[0]
+#define COMMAND_ROWS(rows) (rows), sizeof(rows) / sizeof((rows)[0])
 
 /* Mend: an option more; another argument; an option's end. */
 void command_add(struct command_case *c, char letter, const char *argument);

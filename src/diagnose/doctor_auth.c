@@ -196,10 +196,10 @@ on_passphrase(const char *prompt, char *answer, size_t size, int echo,
 	int *asked = arg;
 
 	(void)prompt;
-	(void)answer;
-	(void)size;
 	(void)echo;
 	(void)verify;
+	if (size > 0)
+		answer[0] = '\0';
 	*asked = 1;
 	return -1;
 }

@@ -81,7 +81,7 @@ enum doctor_wait doctor_wait(ssh_session session, uint64_t until_ms);
 /* Log in by the key that was found to be let in, as doctor_auth does. */
 struct link *doctor_new_login(struct doctor *doctor, struct err *err);
 
-#define DOCTOR_ROWS(rows) rows, sizeof rows / sizeof rows[0]
+#define DOCTOR_ROWS(rows) (rows), sizeof(rows) / sizeof((rows)[0])
 
 check_fn doctor_dns;
 check_fn doctor_tcp;

@@ -45,7 +45,7 @@ void server_tell(struct server *server, const char *layer,
     const struct check_row *rows, size_t count, int fact,
     const struct check_word *words);
 
-#define SERVER_ROWS(rows) rows, sizeof rows / sizeof rows[0]
+#define SERVER_ROWS(rows) (rows), sizeof(rows) / sizeof((rows)[0])
 
 /* How many devices are to be served: as asked, or one for each key. */
 uint64_t server_devices(const struct server *server);

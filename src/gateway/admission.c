@@ -263,7 +263,7 @@ admission_decide(
 		snprintf(admission->name, sizeof admission->name, "%s",
 		    invitation->name);
 	/* Which of these it was is for the log alone. */
-	if (verdict != INVITATION_GOOD)
+	if (verdict != INVITATION_GOOD || invitation == NULL)
 		admission_refuse(admission, MONITOR_ENROLLED_WRONG_CODE,
 		    "this code lets nobody in: it is wrong, used already, or "
 		    "has expired",

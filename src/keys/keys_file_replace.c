@@ -320,12 +320,12 @@ keys_staged_put(struct keys_staged *r, struct err *err)
 }
 
 void
-keys_staged_free(struct keys_staged *r)
+keys_staged_free(struct keys_staged *staged)
 {
-	if (r == NULL)
+	if (staged == NULL)
 		return;
-	(void)end(r, 0);
-	free(r);
+	(void)end(staged, 0);
+	free(staged);
 }
 
 int
