@@ -314,9 +314,10 @@ keys_file_stage(
 }
 
 int
-keys_staged_put(struct keys_staged *r, struct err *err)
+keys_staged_put(struct keys_staged *staged, struct err *err)
 {
-	return check_unchanged(r, err) != 0 ? -1 : put_in_place(r, err);
+	return check_unchanged(staged, err) != 0 ? -1
+						 : put_in_place(staged, err);
 }
 
 void
