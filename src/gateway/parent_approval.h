@@ -4,7 +4,8 @@
 /*
  * What the modules of the parent that decide about commands share.
  *
- *	parent_approval          the table, and what the child asks
+ *	parent_approval          the table, and who waits for an end
+ *	parent_approval_desk     what the child asks
  *	parent_approval_record   audit and log
  *	parent_approval_tell     results: to publishers, to who listens
  *	parent_approval_request  pending, approve, deny
@@ -37,6 +38,11 @@ struct approvals {
 enum { APPROVAL_SENTENCE_SIZE = 320 };
 const char *parent_approval_sentence(
     const struct approval_command *command, char text[APPROVAL_SENTENCE_SIZE]);
+
+/* Answer a question of the child's: its own number, in the connection of that
+ * ticket. */
+void parent_approval_answer_desk(struct desk *desk, uint64_t ticket,
+    uint32_t number, enum approval_cause cause, const char *text);
 
 /* Call after anything was done to the table: the next deadline. */
 void parent_approval_arm(struct approvals *approvals);
