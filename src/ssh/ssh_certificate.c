@@ -1,5 +1,6 @@
 #include "ssh_certificate.h"
 
+#include "ssh_algorithm.h"
 #include "ssh_key.h"
 #include "wire.h"
 
@@ -7,48 +8,6 @@ enum {
 	TYPE_USER = 1, /* PROTOCOL.certkeys, "type" */
 	KEY_MAX_BYTES = 65536, /* more than fits into a packet */
 };
-
-struct algorithm {
-	const char *name; /* as USERAUTH_REQUEST says it */
-	const char *type; /* as the certificate says it */
-	const char *plain; /* the algorithm of the key's own signatures */
-	const char *plain_type; /* as the key's blob says it */
-	unsigned fields; /* strings that make up the key */
-};
-
-/* The order is that of server-sig-algs; RSA's have two names for one type. */
-#define ALGORITHMS(X)                                                          \
-	X("ssh-ed25519-cert-v01@openssh.com",                                  \
-	    "ssh-ed25519-cert-v01@openssh.com", "ssh-ed25519", "ssh-ed25519",  \
-	    1)                                                                 \
-	X("sk-ssh-ed25519-cert-v01@openssh.com",                               \
-	    "sk-ssh-ed25519-cert-v01@openssh.com",                             \
-	    "sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519@openssh.com", 2)     \
-	X("ecdsa-sha2-nistp256-cert-v01@openssh.com",                          \
-	    "ecdsa-sha2-nistp256-cert-v01@openssh.com", "ecdsa-sha2-nistp256", \
-	    "ecdsa-sha2-nistp256", 2)                                          \
-	X("ecdsa-sha2-nistp384-cert-v01@openssh.com",                          \
-	    "ecdsa-sha2-nistp384-cert-v01@openssh.com", "ecdsa-sha2-nistp384", \
-	    "ecdsa-sha2-nistp384", 2)                                          \
-	X("ecdsa-sha2-nistp521-cert-v01@openssh.com",                          \
-	    "ecdsa-sha2-nistp521-cert-v01@openssh.com", "ecdsa-sha2-nistp521", \
-	    "ecdsa-sha2-nistp521", 2)                                          \
-	X("sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",                       \
-	    "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",                     \
-	    "sk-ecdsa-sha2-nistp256@openssh.com",                              \
-	    "sk-ecdsa-sha2-nistp256@openssh.com", 3)                           \
-	X("rsa-sha2-512-cert-v01@openssh.com", "ssh-rsa-cert-v01@openssh.com", \
-	    "rsa-sha2-512", "ssh-rsa", 2)                                      \
-	X("rsa-sha2-256-cert-v01@openssh.com", "ssh-rsa-cert-v01@openssh.com", \
-	    "rsa-sha2-256", "ssh-rsa", 2)
-
-static const struct algorithm algorithms[] = {
-#define X(...) {__VA_ARGS__},
-    ALGORITHMS(X)
-#undef X
-};
-
-enum { ALGORITHMS_COUNT = sizeof algorithms / sizeof algorithms[0] };
 
 const char *
 ssh_certificate_text(enum ssh_certificate_verdict verdict)
@@ -65,28 +24,13 @@ ssh_certificate_text(enum ssh_certificate_verdict verdict)
 const char *
 ssh_certificate_algorithms(void)
 {
-	static const char names[] =
-#define X(name, ...) "," name
-	    ALGORITHMS(X)
-#undef X
-	    ;
-
-	return names + 1;
-}
-
-static const struct algorithm *
-find(struct span name)
-{
-	for (size_t i = 0; i < ALGORITHMS_COUNT; i++)
-		if (span_is(name, algorithms[i].name))
-			return &algorithms[i];
-	return NULL;
+	return ssh_algorithm_certificate_names();
 }
 
 bool
 ssh_certificate_is(struct span algorithm)
 {
-	return find(algorithm) != NULL;
+	return ssh_algorithm_certified(algorithm) != NULL;
 }
 
 /* ---- critical options and extensions ---- */
@@ -207,7 +151,7 @@ struct parts {
 };
 
 static bool
-take_parts(const struct algorithm *algorithm, struct span blob,
+take_parts(const struct ssh_algorithm *algorithm, struct span blob,
     struct parts *parts, struct ssh_certificate *c)
 {
 	struct span in = blob, skipped;
@@ -218,7 +162,7 @@ take_parts(const struct algorithm *algorithm, struct span blob,
 	    !wire_take_string32(&in, &skipped)) /* nonce */
 		return false;
 	start = in.data;
-	for (unsigned i = 0; i < algorithm->fields; i++)
+	for (unsigned i = 0; i < algorithm->strings; i++)
 		if (!wire_take_string32(&in, &skipped))
 			return false;
 	parts->fields = span_of(start, (size_t)(in.data - start));
@@ -261,9 +205,8 @@ judge_authority(const struct ssh_certificate *c)
 	if (!wire_take_string32(&key, &type) ||
 	    !wire_take_string32(&signature, &name))
 		return SSH_CERTIFICATE_MALFORMED;
-	for (size_t i = 0; i < ALGORITHMS_COUNT; i++)
-		if (span_is(type, algorithms[i].type))
-			return SSH_CERTIFICATE_NESTED;
+	if (ssh_algorithm_is_certificate_type(type))
+		return SSH_CERTIFICATE_NESTED;
 	return ssh_key_check(name, c->authority) == SSH_KEY_GOOD
 		   ? SSH_CERTIFICATE_GOOD
 		   : SSH_CERTIFICATE_AUTHORITY;
@@ -271,13 +214,13 @@ judge_authority(const struct ssh_certificate *c)
 
 /* All of it is read before any of it is judged. */
 static enum ssh_certificate_verdict
-judge(const struct algorithm *algorithm, const struct parts *parts,
+judge(const struct ssh_algorithm *algorithm, const struct parts *parts,
     struct ssh_certificate *c)
 {
 	int principals = count_principals(c->principals);
 	enum ssh_certificate_verdict critical, authority;
 
-	c->algorithm = algorithm->plain;
+	c->algorithm = algorithm->name;
 	critical = take_options(critical_options, parts->critical_options, c);
 	authority = judge_authority(c);
 	if (principals < 0 || has_zero(c->key_id) ||
@@ -287,11 +230,11 @@ judge(const struct algorithm *algorithm, const struct parts *parts,
 		SSH_CERTIFICATE_MALFORMED)
 		return SSH_CERTIFICATE_MALFORMED;
 	buf_init(&c->key, KEY_MAX_BYTES);
-	wire_put_cstring32(&c->key, algorithm->plain_type);
+	wire_put_cstring32(&c->key, algorithm->key_type);
 	wire_put_bytes(&c->key, parts->fields);
 	if (c->key.failed)
 		return SSH_CERTIFICATE_NO_MEMORY;
-	if (ssh_key_check(span_of_str(algorithm->plain), buf_span(&c->key)) !=
+	if (ssh_key_check(span_of_str(algorithm->name), buf_span(&c->key)) !=
 	    SSH_KEY_GOOD)
 		return SSH_CERTIFICATE_KEY;
 	if (parts->type != TYPE_USER)
@@ -305,7 +248,8 @@ enum ssh_certificate_verdict
 ssh_certificate_parse(struct span algorithm_name, struct span blob,
     struct ssh_certificate *certificate)
 {
-	const struct algorithm *algorithm = find(algorithm_name);
+	const struct ssh_algorithm *algorithm =
+	    ssh_algorithm_certified(algorithm_name);
 	enum ssh_certificate_verdict verdict = SSH_CERTIFICATE_MALFORMED;
 	struct parts parts = {.type = 0};
 	struct span in = blob, type;
@@ -315,7 +259,7 @@ ssh_certificate_parse(struct span algorithm_name, struct span blob,
 		return SSH_CERTIFICATE_UNSUPPORTED;
 	if (!wire_take_string32(&in, &type))
 		return SSH_CERTIFICATE_MALFORMED;
-	if (!span_is(type, algorithm->type))
+	if (!span_is(type, algorithm->certificate_type))
 		return SSH_CERTIFICATE_UNSUPPORTED;
 	if (take_parts(algorithm, blob, &parts, certificate))
 		verdict = judge(algorithm, &parts, certificate);

@@ -1,5 +1,6 @@
 #include "ssh_key.h"
 
+#include "ssh_algorithm.h"
 #include "ssh_kex.h"
 #include "wire.h"
 
@@ -12,7 +13,6 @@
 enum {
 	ED25519_KEY_BYTES = 32,
 	ED25519_SIGNATURE_BYTES = 64,
-	FIELD_BYTES_MAX = 66, /* of nistp521 */
 	/*
 	 * Nobody makes larger exponents, and one as long as the modulus would
 	 * have us work as hard as a signer.
@@ -22,70 +22,15 @@ enum {
 	TOKEN_VERIFIED = 0x04
 };
 
-enum kind { KIND_ED25519, KIND_ECDSA, KIND_RSA };
-enum holder { HOLDER_FILE, HOLDER_TOKEN };
-
-struct algorithm {
-	const char *name; /* as USERAUTH_REQUEST and the signature say it */
-	const char *key_type; /* as the blob says it */
-	enum kind kind;
-	enum holder holder;
-	const char *digest; /* libcrypto's name, NULL: none */
-	const char *curve; /* RFC 5656 section 6.1, for ecdsa */
-	const char *group; /* libcrypto's name of the same */
-	size_t field_bytes; /* of its points' coordinates */
-};
-
-/* The order is that of server-sig-algs. */
-#define ALGORITHMS(X)                                                          \
-	X("ssh-ed25519", "ssh-ed25519", KIND_ED25519, HOLDER_FILE, NULL, NULL, \
-	    NULL, 0)                                                           \
-	X("sk-ssh-ed25519@openssh.com", "sk-ssh-ed25519@openssh.com",          \
-	    KIND_ED25519, HOLDER_TOKEN, NULL, NULL, NULL, 0)                   \
-	X("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp256", KIND_ECDSA,            \
-	    HOLDER_FILE, "SHA256", "nistp256", "P-256", 32)                    \
-	X("ecdsa-sha2-nistp384", "ecdsa-sha2-nistp384", KIND_ECDSA,            \
-	    HOLDER_FILE, "SHA384", "nistp384", "P-384", 48)                    \
-	X("ecdsa-sha2-nistp521", "ecdsa-sha2-nistp521", KIND_ECDSA,            \
-	    HOLDER_FILE, "SHA512", "nistp521", "P-521", FIELD_BYTES_MAX)       \
-	X("sk-ecdsa-sha2-nistp256@openssh.com",                                \
-	    "sk-ecdsa-sha2-nistp256@openssh.com", KIND_ECDSA, HOLDER_TOKEN,    \
-	    "SHA256", "nistp256", "P-256", 32)                                 \
-	X("rsa-sha2-512", "ssh-rsa", KIND_RSA, HOLDER_FILE, "SHA512", NULL,    \
-	    NULL, 0)                                                           \
-	X("rsa-sha2-256", "ssh-rsa", KIND_RSA, HOLDER_FILE, "SHA256", NULL,    \
-	    NULL, 0)
-
-static const struct algorithm algorithms[] = {
-#define X(...) {__VA_ARGS__},
-    ALGORITHMS(X)
-#undef X
-};
-
 const char *
 ssh_key_signature_algorithms(void)
 {
-	static const char names[] =
-#define X(name, ...) "," name
-	    ALGORITHMS(X)
-#undef X
-	    ;
-
-	return names + 1;
-}
-
-static const struct algorithm *
-find(struct span name)
-{
-	for (size_t i = 0; i < sizeof algorithms / sizeof algorithms[0]; i++)
-		if (span_is(name, algorithms[i].name))
-			return &algorithms[i];
-	return NULL;
+	return ssh_algorithm_names();
 }
 
 /* What stands in a blob; points into it. */
 struct parts {
-	const struct algorithm *algorithm;
+	const struct ssh_algorithm *algorithm;
 	struct span point; /* ed25519, ecdsa */
 	struct span modulus, exponent; /* rsa */
 	struct span application; /* tokens */
@@ -127,10 +72,10 @@ judge_rsa(const struct parts *parts)
 static bool
 take_point(struct span *in, struct parts *parts)
 {
-	const struct algorithm *algorithm = parts->algorithm;
+	const struct ssh_algorithm *algorithm = parts->algorithm;
 	struct span curve;
 
-	if (algorithm->kind == KIND_ED25519)
+	if (algorithm->kind == SSH_KIND_ED25519)
 		return wire_take_string32(in, &parts->point) &&
 		       parts->point.len == ED25519_KEY_BYTES;
 	/* Uncompressed points alone, as OpenSSH has it: one blob a key. */
@@ -147,14 +92,14 @@ parse_blob(struct span name, struct span blob, struct parts *parts)
 {
 	struct span type, in = blob;
 
-	parts->algorithm = find(name);
+	parts->algorithm = ssh_algorithm_find(name);
 	if (parts->algorithm == NULL)
 		return SSH_KEY_UNSUPPORTED;
 	if (!wire_take_string32(&in, &type))
 		return SSH_KEY_MALFORMED;
 	if (!span_is(type, parts->algorithm->key_type))
 		return SSH_KEY_UNSUPPORTED;
-	if (parts->algorithm->kind == KIND_RSA) {
+	if (parts->algorithm->kind == SSH_KIND_RSA) {
 		if (!wire_take_mpint(&in, &parts->exponent) ||
 		    !wire_take_mpint(&in, &parts->modulus) || in.len > 0)
 			return SSH_KEY_MALFORMED;
@@ -162,7 +107,7 @@ parse_blob(struct span name, struct span blob, struct parts *parts)
 	}
 	if (!take_point(&in, parts))
 		return SSH_KEY_MALFORMED;
-	if (parts->algorithm->holder == HOLDER_TOKEN &&
+	if (parts->algorithm->holder == SSH_HOLDER_TOKEN &&
 	    !wire_take_string32(&in, &parts->application))
 		return SSH_KEY_MALFORMED;
 	return in.len == 0 ? SSH_KEY_GOOD : SSH_KEY_MALFORMED;
@@ -224,12 +169,12 @@ static EVP_PKEY *
 make_key(const struct parts *parts)
 {
 	switch (parts->algorithm->kind) {
-	case KIND_ED25519:
+	case SSH_KIND_ED25519:
 		return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL,
 		    parts->point.data, parts->point.len);
-	case KIND_ECDSA:
+	case SSH_KIND_ECDSA:
 		return make_ecdsa(parts);
-	case KIND_RSA:
+	case SSH_KIND_RSA:
 		return make_rsa(parts);
 	}
 	return NULL;
@@ -242,7 +187,7 @@ ssh_key_check(struct span algorithm, struct span blob)
 	enum ssh_key_verdict verdict = parse_blob(algorithm, blob, &parts);
 	EVP_PKEY *key;
 
-	if (verdict != SSH_KEY_GOOD || parts.algorithm->kind != KIND_ECDSA)
+	if (verdict != SSH_KEY_GOOD || parts.algorithm->kind != SSH_KIND_ECDSA)
 		return verdict;
 	key = make_key(&parts);
 	if (key == NULL) {
@@ -345,22 +290,22 @@ parse_signature(const struct parts *parts, struct span in,
 	    !span_is(name, parts->algorithm->name) ||
 	    !wire_take_string32(&in, &raw))
 		return false;
-	if (parts->algorithm->holder == HOLDER_TOKEN &&
+	if (parts->algorithm->holder == SSH_HOLDER_TOKEN &&
 	    (!wire_take_u8(&in, &statement->flags) ||
 		!wire_take_u32(&in, &statement->counter)))
 		return false;
 	if (in.len > 0)
 		return false;
 	switch (parts->algorithm->kind) {
-	case KIND_ED25519:
+	case SSH_KIND_ED25519:
 		if (raw.len != ED25519_SIGNATURE_BYTES)
 			return false;
 		memcpy(signature->bytes, raw.data, raw.len);
 		signature->len = raw.len;
 		return true;
-	case KIND_ECDSA:
+	case SSH_KIND_ECDSA:
 		return ecdsa_signature(parts, raw, signature);
-	case KIND_RSA:
+	case SSH_KIND_RSA:
 		return rsa_signature(parts, raw, signature);
 	}
 	return false;
@@ -395,7 +340,7 @@ ssh_key_verify(struct span algorithm, struct span blob, struct span signature,
 
 	if (verdict != SSH_KEY_GOOD)
 		return verdict;
-	is_token = parts.algorithm->holder == HOLDER_TOKEN;
+	is_token = parts.algorithm->holder == SSH_HOLDER_TOKEN;
 	key = make_key(&parts);
 	if (key == NULL) {
 		verdict = SSH_KEY_MALFORMED;
