@@ -28,7 +28,7 @@ on_removed(void *arg, const struct keys_edit_removed *removed)
 	json_put_member(&r->json, "", "identity", removed->identity);
 	json_put_member(&r->json, ",", "key", removed->fingerprint);
 	json_put_member(&r->json, ",", "file", r->file);
-	snprintf(line, sizeof line, ",\"line\": %zu}", removed->number);
+	snprintf(line, sizeof line, ",\"line\":%zu}", removed->number);
 	buf_append_str(&r->json, line);
 }
 
@@ -113,7 +113,7 @@ parent_revoke(
 		tell(&r, who, count);
 		parent_reload(parent);
 		buf_init(&json, ANSWER_MAX_BYTES);
-		buf_append_str(&json, "{\"revoked\": [");
+		buf_append_str(&json, "{\"revoked\":[");
 		buf_append(&json, buf_span(&r.json).data, buf_len(&r.json));
 		buf_append_str(&json, "]}");
 		control_answer(client, buf_span(&json));
