@@ -232,45 +232,17 @@ class Sshd(Site):
 
 
 class Dropbear(Site):
-    """It reads the account's own ~/.ssh/authorized_keys: it is shown another
-    home, by a mount that only it sees."""
-
     kind = title = "dropbear"
 
     def make_server(self):
-        folder = self.files.new_folder()
-        home = folder / "home"
-        (home / ".ssh").mkdir(parents=True)
-        for each in (home, home / ".ssh"):
-            each.chmod(0o700)
-        keys = home / ".ssh/authorized_keys"
-        keys.write_text(self.authorized_keys())
-        keys.chmod(0o600)
-        subprocess.run(["dropbearkey", "-t", "ed25519", "-f",
-                        folder / "host_key"], check=True, capture_output=True)
-        port = peers.free_port()
-        self.user = "root"
-        return Server(
-            [*unshare(), "sh", "-c",
-             'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh",
-             str(home), pwd.getpwnam("root").pw_dir, peers.find("dropbear"),
-             "-F", "-E", "-s", "-r", str(folder / "host_key"),
-             "-p", f"127.0.0.1:{port}", "-P", str(folder / "pid")], port)
+        server = peers.Dropbear(self.files.new_folder())
+        server.authorized_keys.write_text(self.authorized_keys())
+        self.user = server.user
+        return server
 
     @classmethod
     def missing(cls):
-        test = subprocess.run([*unshare(), "true"], capture_output=True,
-                              text=True, check=False)
-        if test.returncode != 0:
-            return "no mount namespace for it: " + test.stderr.strip()
-        return super().missing()
-
-
-def unshare():
-    """Be root of a mount namespace of one's own."""
-    if os.geteuid() == 0:
-        return ["unshare", "--mount"]
-    return ["unshare", "--mount", "--map-root-user"]
+        return peers.Dropbear.missing() or super().missing()
 
 
 class Tls(Site):

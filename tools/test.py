@@ -2,6 +2,8 @@
 """test.py [unit] [integration] [interop]: run tests, end with one line.
 
 The line is `N passed, N failed` (`, N skipped`), over all cases of all parts.
+A change to the ~/.ssh of whoever runs them is a failure, too: tests have homes
+of their own.
 Variables: KAYA_BUILD (build), KAYA_TEST_JOBS (2), KAYA_TEST_WRAP (a program
 that runs each unit test, as valgrind).
 """
@@ -9,6 +11,7 @@ that runs each unit test, as valgrind).
 import json
 import os
 import pathlib
+import pwd
 import re
 import subprocess
 import sys
@@ -102,17 +105,37 @@ def with_pytest(part):
     return passed, failed, skipped
 
 
+def ssh_files():
+    """When each file of one's ~/.ssh was last written, by its path."""
+    # As ssh, libssh and dropbear do: not HOME, but the password file says.
+    folder = pathlib.Path(pwd.getpwuid(os.geteuid()).pw_dir, ".ssh")
+    return {path: path.is_file() and path.stat().st_mtime_ns
+            for path in (folder, *folder.rglob("*"))
+            if path.is_file() or path.is_dir()}
+
+
+def count_changes(before, after):
+    """Tell of each file that somebody wrote to meanwhile."""
+    changed = sorted(path for path in before.keys() | after.keys()
+                     if before.get(path) != after.get(path))
+    for path in changed:
+        print(f"FAILED {path} was written to while the tests ran")
+    return len(changed)
+
+
 def main():
     parts = sys.argv[1:] or PARTS
     if not set(parts) <= set(PARTS):
         sys.exit(f"usage: test.py [{'] ['.join(PARTS)}]")
     started = time.monotonic()
     total = [0, 0, 0]
+    before = ssh_files()
     for part in parts:
         print(f"== {part}", flush=True)
         counts = unit() if part == "unit" else with_pytest(part)
         total = [sum(pair) for pair in zip(total, counts)]
     passed, failed, skipped = total
+    failed += count_changes(before, ssh_files())
     print(f"in {time.monotonic() - started:.0f} s")
     print(f"{passed} passed, {failed} failed"
           + (f", {skipped} skipped" if skipped else ""))

@@ -209,14 +209,21 @@ def test_a_right_that_is_taken_away_is_gone_at_once(gateway):
 
 # ---- kaya, as it asks ----
 
-def kaya(*words, key=None, gateway=None, **options):
+def kaya(verb, *words, key=None, gateway=None, home=None):
+    """With a home of its own, known hosts too, where it talks by SSH."""
+    if home is not None:
+        # Not HOME but the password file is what libssh asks for the home.
+        config = home / "ssh_config"
+        config.write_text(f"UserKnownHostsFile {home}/known_hosts\n")
+        words = ("--ssh-config", config, *words)
     if gateway is not None:
         words += ("-i", key, "--host-key", gateway.kayad.fingerprint,
                   f"127.0.0.1:{gateway.kayad.port}")
+    folder = str(home or "/nonexistent")
     return subprocess.run(
-        [KAYA, *map(str, words)], capture_output=True, text=True, timeout=60,
-        env={**os.environ, "HOME": str(options.get("home", "/nonexistent")),
-             "XDG_STATE_HOME": str(options.get("home", "/nonexistent"))})
+        [KAYA, verb, *map(str, words)], capture_output=True, text=True,
+        timeout=60,
+        env={**os.environ, "HOME": folder, "XDG_STATE_HOME": folder})
 
 
 def test_kaya_status_of_a_gateway_elsewhere(gateway, tmp_path):

@@ -13,7 +13,7 @@ import pytest
 
 import peers
 from accounts import Account, account, rows, state, tools_folder  # noqa: F401
-from devices import Kaya, add_line, home, remove_line, run  # noqa: F401
+from devices import Kaya, home, need_dropbear, run  # noqa: F401
 from machines import machine, needs_root  # noqa: F401
 from peers import free_port, make_key
 from tunnels import Subscriber, publish
@@ -354,25 +354,21 @@ def test_one_name_is_for_one_account(account, state):
 
 
 def test_dropbear_is_told_apart(tmp_path, home, state):
+    need_dropbear()
     login = tmp_path / "login"
     public = make_key(login)
-    user = os.environ.get("USER") or "root"
-    account = os.path.expanduser(f"~{user}")
-    mine = add_line(account, public)
-    try:
-        with peers.Dropbear(tmp_path / "dropbear") as dropbear:
-            known = subprocess.run(
-                ["dropbearkey", "-y", "-f", dropbear.host_key], check=True,
-                capture_output=True, text=True).stdout
-            (tmp_path / "host.pub").write_text(
-                re.search(r"^ssh-.*$", known, re.M).group(0) + "\n")
-            fingerprint = subprocess.run(
-                ["ssh-keygen", "-lf", tmp_path / "host.pub"], check=True,
-                capture_output=True, text=True).stdout.split()[1]
-            done = run("enroll", "--ssh-config", "none", "--state", state,
-                       "-i", login, "--host-key", fingerprint,
-                       f"{user}@127.0.0.1:{dropbear.port}")
-    finally:
-        remove_line(account, mine)
+    with peers.Dropbear(tmp_path / "dropbear") as server:
+        server.admit(public)
+        known = subprocess.run(
+            ["dropbearkey", "-y", "-f", server.host_key], check=True,
+            capture_output=True, text=True).stdout
+        (tmp_path / "host.pub").write_text(
+            re.search(r"^ssh-.*$", known, re.M).group(0) + "\n")
+        fingerprint = subprocess.run(
+            ["ssh-keygen", "-lf", tmp_path / "host.pub"], check=True,
+            capture_output=True, text=True).stdout.split()[1]
+        done = run("enroll", "--ssh-config", "none", "--state", state,
+                   "-i", login, "--host-key", fingerprint,
+                   f"{server.user}@127.0.0.1:{server.port}")
     assert done.returncode == 1
     assert "dropbear" in done.stderr

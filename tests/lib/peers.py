@@ -9,6 +9,7 @@ deadline.
 import contextlib
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import signal
@@ -366,7 +367,13 @@ class Sshd(Process):
 
 
 class Dropbear(Process):
-    """dropbear's server; it reads ~/.ssh/authorized_keys of `home`."""
+    """dropbear's server; it lets keys into root's account and no other.
+
+    It reads the account's own ~/.ssh/authorized_keys: it is shown another
+    home, by a mount that only it sees.
+    """
+
+    user = "root"
 
     def __init__(self, folder):
         folder = pathlib.Path(folder)
@@ -375,14 +382,45 @@ class Dropbear(Process):
         self.host_key = folder / "dropbear_host_key"
         subprocess.run(["dropbearkey", "-t", "ed25519", "-f", self.host_key],
                        check=True, capture_output=True)
-        super().__init__([find("dropbear"), "-F", "-E", "-s", "-r",
-                          self.host_key, "-p", f"127.0.0.1:{self.port}",
-                          "-P", folder / "pid"])
+        home = folder / "home"
+        (home / ".ssh").mkdir(parents=True, mode=0o700)
+        home.chmod(0o700)
+        self.authorized_keys = home / ".ssh/authorized_keys"
+        self.authorized_keys.touch(0o600)
+        super().__init__([
+            *as_root_of_its_mounts(), "sh", "-c",
+            'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh",
+            home, pwd.getpwnam("root").pw_dir, find("dropbear"),
+            "-F", "-E", "-s", "-r", self.host_key,
+            "-p", f"127.0.0.1:{self.port}", "-P", folder / "pid"])
         try:
-            wait_until(lambda: is_listening(self.port), "dropbear listens")
+            wait_until(lambda: is_listening(self.port) or
+                       not self.is_running(), "dropbear listens")
+            assert self.is_running(), self.log()
         except BaseException:
             self.stop()
             raise
+
+    @staticmethod
+    def missing():
+        """Why it cannot be run here, or None."""
+        tried = subprocess.run([*as_root_of_its_mounts(), "true"],
+                               capture_output=True, text=True)
+        if tried.returncode != 0:
+            return ("dropbear has no home of its own: "
+                    + tried.stderr.strip())
+        return None
+
+    def admit(self, public_key):
+        with open(self.authorized_keys, "a") as file:
+            file.write(public_key.strip() + "\n")
+
+
+def as_root_of_its_mounts():
+    """Words that run a command as root, with a mount namespace of its own."""
+    if os.geteuid() == 0:
+        return ["unshare", "--mount"]
+    return ["unshare", "--mount", "--map-root-user"]
 
 
 class Relay:

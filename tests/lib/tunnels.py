@@ -24,6 +24,7 @@ class Tunnel(peers.Process):
             "-p", str(port or kayad.port),
             "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no",
             "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes",
+            "-o", "ExitOnForwardFailure=yes",
             "-L", f"127.0.0.1:{self.port}:{target}", *extra,
             "user@127.0.0.1"])
         try:
