@@ -1,11 +1,11 @@
 #include "audit.h"
 
 #include "json.h"
+#include "sha256.h"
 #include "str.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 
 void
@@ -65,7 +65,7 @@ clean_len(struct span value)
 void
 audit_put_span(struct audit_entry *entry, const char *key, struct span value)
 {
-	uint8_t digest[SHA256_DIGEST_LENGTH];
+	uint8_t digest[SHA256_BYTES];
 	char hex[2 * sizeof digest + 1];
 	size_t clean = clean_len(value);
 
@@ -75,7 +75,7 @@ audit_put_span(struct audit_entry *entry, const char *key, struct span value)
 		return;
 	put_key(entry, key, "_bytes");
 	put_number(entry, value.len);
-	SHA256(value.data, value.len, digest);
+	sha256_or_abort(value, digest);
 	str_hex(span_of(digest, sizeof digest), hex);
 	put_key(entry, key, "_sha256");
 	json_put_str(&entry->fields, hex);

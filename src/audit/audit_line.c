@@ -1,10 +1,10 @@
 #include "audit_line.h"
 
+#include "sha256.h"
 #include "str.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 
 enum {
@@ -36,9 +36,9 @@ audit_hash_is(struct span text)
 static void
 hash_of(struct span bytes, char text[AUDIT_HASH_SIZE])
 {
-	uint8_t digest[SHA256_DIGEST_LENGTH];
+	uint8_t digest[SHA256_BYTES];
 
-	SHA256(bytes.data, bytes.len, digest);
+	sha256_or_abort(bytes, digest);
 	str_hex(span_of(digest, sizeof digest), text);
 }
 

@@ -1,6 +1,6 @@
 #include "peer_message.h"
 
-#include "ssh_kex.h"
+#include "sha256.h"
 #include "wire.h"
 
 enum { COMMAND_MAX = 2048, SIGNATURE_MAX = PEER_MESSAGE_MAX - 64 };
@@ -274,8 +274,7 @@ peer_command_digest(
 	wire_put_string32(&command, held->digest);
 	wire_put_u64(&command, held->bytes);
 	wire_put_u8(&command, held->qos);
-	done =
-	    !command.failed && ssh_kex_sha256(buf_span(&command), digest) == 0;
+	done = !command.failed && sha256_of(buf_span(&command), digest) == 0;
 	buf_fini(&command);
 	return done;
 }

@@ -1,7 +1,7 @@
 #include "peers_private.h"
 
 #include "log.h"
-#include "ssh_kex.h"
+#include "sha256.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
@@ -181,7 +181,7 @@ peers_was_stopped(
 {
 	uint8_t digest[APPROVAL_DIGEST_BYTES];
 
-	if (ssh_kex_sha256(topic, digest) != 0)
+	if (sha256_of(topic, digest) != 0)
 		return false;
 	for (size_t i = 0; i < PEERS_STOPS_MAX; i++)
 		if (peers->stops[i].at_ms > since_ms &&
@@ -197,7 +197,7 @@ remember_stop(struct peers *peers, struct span topic, uint64_t now_ms)
 	uint8_t digest[APPROVAL_DIGEST_BYTES];
 	size_t i;
 
-	if (ssh_kex_sha256(topic, digest) != 0)
+	if (sha256_of(topic, digest) != 0)
 		return;
 	for (i = 0; i < PEERS_STOPS_MAX; i++)
 		if (peers->stops[i].at_ms != 0 &&

@@ -1,9 +1,8 @@
 #include "pubkey.h"
 
+#include "sha256.h"
 #include "str.h"
 #include "wire.h"
-
-#include <openssl/sha.h>
 
 /* What follows the type's name in the blob, field by field. */
 enum shape { SHAPE_ED25519, SHAPE_ECDSA, SHAPE_RSA, SHAPE_DSA, SHAPE_CERT };
@@ -263,7 +262,7 @@ pubkey_certified(struct span certificate, struct buf *out)
 void
 pubkey_digest(struct span blob, uint8_t digest[PUBKEY_DIGEST_BYTES])
 {
-	SHA256(blob.data, blob.len, digest);
+	sha256_or_abort(blob, digest);
 }
 
 void

@@ -1,5 +1,7 @@
 #include "ssh_conn_private.h"
 
+#include "sha256.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -228,7 +230,7 @@ is_certified(struct ssh_conn *conn, const struct ssh_auth *auth)
 
 	if (!auth->is_certificate)
 		return true;
-	if (ssh_kex_sha256(auth->blob, digest) != 0)
+	if (sha256_of(auth->blob, digest) != 0)
 		return false;
 	if (conn->certified != NULL &&
 	    memcmp(conn->certified, digest, sizeof digest) == 0)

@@ -1,5 +1,7 @@
 #include "ssh_conn_private.h"
 
+#include "sha256.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -118,7 +120,7 @@ make_hash(struct ssh_conn *conn, struct span client_share)
 	wire_put_string32(&text, client_share);
 	wire_put_string32(&text, buf_span(&x->share));
 	wire_put_bytes(&text, buf_span(&x->secret));
-	is_made = !text.failed && ssh_kex_sha256(buf_span(&text), x->hash) == 0;
+	is_made = !text.failed && sha256_of(buf_span(&text), x->hash) == 0;
 	buf_fini_wipe(&text);
 	return is_made;
 }

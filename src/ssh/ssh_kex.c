@@ -1,5 +1,6 @@
 #include "ssh_kex.h"
 
+#include "sha256.h"
 #include "ssh_engine.h"
 #include "wire.h"
 
@@ -56,36 +57,6 @@ ssh_kex_is_available(enum ssh_kex kex)
 		return true;
 	return CRYPTO_THREAD_run_once(&mlkem_once, look_for_mlkem) == 1 &&
 	       has_mlkem;
-}
-
-/* So is this: to name it by EVP_sha256() looks it up at each use. */
-static CRYPTO_ONCE sha256_once = CRYPTO_ONCE_STATIC_INIT;
-static EVP_MD *fetched_sha256;
-
-static void
-fetch_sha256(void)
-{
-	fetched_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	ERR_clear_error();
-}
-
-static const EVP_MD *
-sha256(void)
-{
-	/* Where memory failed in that one moment, the slower way is as good. */
-	return CRYPTO_THREAD_run_once(&sha256_once, fetch_sha256) == 1 &&
-		       fetched_sha256 != NULL
-		   ? fetched_sha256
-		   : EVP_sha256();
-}
-
-int
-ssh_kex_sha256(struct span bytes, uint8_t hash[SSH_KEX_HASH_BYTES])
-{
-	if (EVP_Digest(bytes.data, bytes.len, hash, NULL, sha256(), NULL) == 1)
-		return 0;
-	ERR_clear_error();
-	return -1;
 }
 
 /*
@@ -224,7 +195,7 @@ mlkem768x25519_reply(struct ssh_engine *engine, struct span theirs,
 		    x25519(engine, theirs, ours + MLKEM768_CIPHERTEXT_BYTES,
 			both + MLKEM768_SECRET_BYTES);
 	if (result == SSH_KEX_OK &&
-	    ssh_kex_sha256(span_of(both, sizeof both), hash) != 0)
+	    sha256_of(span_of(both, sizeof both), hash) != 0)
 		result = SSH_KEX_FAILED;
 	if (result == SSH_KEX_OK) {
 		buf_append(share, ours, sizeof ours);
@@ -268,7 +239,7 @@ ssh_kex_derive(struct span secret, const uint8_t hash[SSH_KEX_HASH_BYTES],
 	int result = -1;
 
 	while (ctx != NULL && done < len) {
-		if (EVP_DigestInit_ex(ctx, sha256(), NULL) != 1 ||
+		if (EVP_DigestInit_ex(ctx, sha256_md(), NULL) != 1 ||
 		    EVP_DigestUpdate(ctx, secret.data, secret.len) != 1 ||
 		    EVP_DigestUpdate(ctx, hash, SSH_KEX_HASH_BYTES) != 1)
 			goto out;

@@ -26,10 +26,6 @@ const char *ssh_kex_name(enum ssh_kex kex);
 /* Whether this libcrypto can do it (ML-KEM came with OpenSSL 3.5). */
 bool ssh_kex_is_available(enum ssh_kex kex);
 
-/* SHA-256 of `bytes`.  0, or -1 where libcrypto fails. */
-int ssh_kex_sha256(struct span bytes, uint8_t hash[SSH_KEX_HASH_BYTES])
-    __attribute__((warn_unused_result));
-
 enum ssh_kex_result {
 	SSH_KEX_OK,
 	SSH_KEX_BAD_SHARE, /* wrong length, or a point that gives all zeroes */

@@ -1,7 +1,7 @@
 #include "ssh_key.h"
 
+#include "sha256.h"
 #include "ssh_algorithm.h"
-#include "ssh_kex.h"
 #include "wire.h"
 
 #include <openssl/core_names.h>
@@ -260,7 +260,7 @@ ecdsa_signature(
 
 /* What a token put its name to (PROTOCOL.u2f, "SSH U2F Signatures"). */
 struct statement {
-	uint8_t bytes[SSH_KEX_HASH_BYTES + 1 + 4 + SSH_KEX_HASH_BYTES];
+	uint8_t bytes[SHA256_BYTES + 1 + 4 + SHA256_BYTES];
 	uint8_t flags;
 	uint32_t counter;
 };
@@ -271,12 +271,12 @@ make_statement(
 {
 	uint8_t *p = statement->bytes;
 
-	if (ssh_kex_sha256(parts->application, p) != 0)
+	if (sha256_of(parts->application, p) != 0)
 		return false;
-	p += SSH_KEX_HASH_BYTES;
+	p += SHA256_BYTES;
 	*p++ = statement->flags;
 	wire_poke_u32(p, statement->counter);
-	return ssh_kex_sha256(message, p + 4) == 0;
+	return sha256_of(message, p + 4) == 0;
 }
 
 /* Take a signature to pieces, into what libcrypto takes. */

@@ -1,5 +1,7 @@
 #include "peer.h"
 
+#include "sha256.h"
+
 static void
 test_a_key_that_is_allowed_proves_itself(void **state)
 {
@@ -346,11 +348,11 @@ send_sk_proof(struct peer *p, uint8_t flags)
 	wire_put_string32(out, buf_span(&blob));
 	wire_put_string32(&text, span_of(p->session_id, 32));
 	wire_put_bytes(&text, buf_span(out));
-	assert_int_equal(ssh_kex_sha256(span_of_str("ssh:"), hash), 0);
+	assert_int_equal(sha256_of(span_of_str("ssh:"), hash), 0);
 	wire_put_bytes(&raw, span_of(hash, sizeof hash));
 	wire_put_u8(&raw, flags);
 	wire_put_u32(&raw, 7);
-	assert_int_equal(ssh_kex_sha256(buf_span(&text), hash), 0);
+	assert_int_equal(sha256_of(buf_span(&text), hash), 0);
 	wire_put_bytes(&raw, span_of(hash, sizeof hash));
 	buf_truncate(&text, 0);
 	peer_put_signature(p->user_pkey, buf_span(&raw), &text);

@@ -291,19 +291,6 @@ test_names_are_those_of_the_documents(void **state)
 	    "curve25519-sha256@libssh.org");
 }
 
-static void
-test_sha256_as_fips_180_shows_it(void **state)
-{
-	static const uint8_t abc[SSH_KEX_HASH_BYTES] = {0xba, 0x78, 0x16, 0xbf,
-	    0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22,
-	    0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10,
-	    0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
-	uint8_t hash[SSH_KEX_HASH_BYTES];
-
-	assert_int_equal(ssh_kex_sha256(span_of_str("abc"), hash), 0);
-	assert_memory_equal(hash, abc, sizeof abc);
-}
-
 /*
  * Python: K = bytes([0, 0, 0, 2, 0, 0x80]); H = bytes(range(32));
  * S = bytes(range(32, 64)); a = sha256(K + H + letter + S).digest();
@@ -358,7 +345,6 @@ main(void)
 	    KEX_TEST(test_a_hybrid_share_that_is_bad_in_either_half_is_refused),
 	    KEX_TEST(test_without_ml_kem_the_hybrid_fails_and_the_rest_goes_on),
 	    cmocka_unit_test(test_names_are_those_of_the_documents),
-	    cmocka_unit_test(test_sha256_as_fips_180_shows_it),
 	    cmocka_unit_test(
 		test_keys_of_any_length_as_rfc_4253_section_7_2_derives_them),
 	};
