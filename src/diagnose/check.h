@@ -40,6 +40,12 @@ bool check_judge(const struct check_row *rows, size_t count, int fact,
 void check_fill(const char *template, const struct check_word *words,
     char *text, size_t size);
 
+/* A command that several tables print: RESOLVER is the user's to know. */
+#define CHECK_OTHER_RESOLVER                                                   \
+	"echo 'nameserver RESOLVER' > /etc/resolv.conf (where "                \
+	"systemd-resolved writes that file: resolvectl dns INTERFACE "         \
+	"RESOLVER)"
+
 /* ---- a walk through layers ---- */
 
 enum check_next {

@@ -20,6 +20,7 @@ enum kex_fact {
 	KEX_CLIENT_LACKS, /* we know none of the server's */
 	KEX_MALFORMED,
 	KEX_CLOSED,
+	KEX_SILENT,
 	KEX_HANDSHAKE
 };
 
@@ -46,6 +47,11 @@ static const struct check_row rows[] = {
 	"after the banners",
 	"the server's log tells if it was the server: journalctl -u ssh -n "
 	"20; if not, another way out: kaya survey {host}"},
+    {KEX_SILENT, FINDING_FAULT, ERR_TIMEOUT, "kex-silent",
+	"a banner, and nothing behind it within 10 s",
+	"the server's short banner gets here and its first large packet does "
+	"not: the way takes none of that size, and nobody on it says so",
+	"measure it, and take the command that mends it: kaya survey {host}"},
     {KEX_HANDSHAKE, FINDING_FAULT, ERR_PROTOCOL, "handshake", "{why}",
 	"the handshake does not come to its end: {why}",
 	"see where it stops: ssh -vvv {dest}"},
@@ -56,6 +62,7 @@ static const struct check_row rows[] = {
 struct offer {
 	uint8_t bytes[KEXINIT_MAX + GREETING_MAX];
 	size_t len;
+	bool closed; /* by the other side, before it was whole */
 	struct kexinit kexinit;
 };
 
@@ -92,7 +99,8 @@ read_offer(int fd, struct offer *offer, ssh_session turn)
 			continue;
 		got = recv(fd, offer->bytes + offer->len,
 		    sizeof offer->bytes - offer->len, 0);
-		if (got <= 0)
+		offer->closed = got <= 0;
+		if (offer->closed)
 			break;
 		offer->len += (size_t)got;
 		all = span_of(offer->bytes, offer->len);
@@ -110,6 +118,7 @@ read_theirs(struct doctor *doctor, struct offer *offer)
 	enum kexinit_result result = KEXINIT_NEED_MORE;
 	int fd = doctor_connect(doctor);
 
+	offer->closed = fd < 0;
 	if (fd < 0)
 		return result;
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
@@ -249,7 +258,7 @@ offers_meet(struct doctor *doctor, struct findings *findings)
 		return true;
 	result = read_theirs(doctor, &offers[0]);
 	if (result == KEXINIT_NEED_MORE)
-		fact = KEX_CLOSED;
+		fact = offers[0].closed ? KEX_CLOSED : KEX_SILENT;
 	else if (result == KEXINIT_MALFORMED)
 		fact = KEX_MALFORMED;
 	else if (read_ours(doctor, &offers[1], &err) == KEXINIT_READY)

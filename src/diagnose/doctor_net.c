@@ -14,13 +14,7 @@
 
 /* ---- dns ---- */
 
-enum dns_fact {
-	DNS_FOUND,
-	DNS_PROXIED,
-	DNS_NO_SUCH_NAME,
-	DNS_NO_ANSWER,
-	DNS_FAILED
-};
+enum dns_fact { DNS_FOUND, DNS_PROXIED, DNS_NO_SUCH_NAME, DNS_NO_ANSWER };
 
 static const struct check_row dns_rows[] = {
     {DNS_FOUND, FINDING_OK, ERR_NONE, NULL, "{host} is {addresses}", NULL,
@@ -35,12 +29,10 @@ static const struct check_row dns_rows[] = {
 	"file: kaya doctor -F FILE {by_file}"},
     {DNS_NO_ANSWER, FINDING_FAULT, ERR_UNREACHABLE, "dns-silent",
 	"{host}: {why}",
-	"this machine's DNS does not answer, so no name is known here",
-	"see which servers are asked: cat /etc/resolv.conf; until it works, "
-	"name the address: kaya doctor -o HostName=ADDRESS {again}"},
-    {DNS_FAILED, FINDING_FAULT, ERR_UNREACHABLE, "dns-failed", "{host}: {why}",
-	"{host} cannot be looked up: {why}",
-	"try it by itself: getent ahosts {host}"},
+	"this machine's DNS does not answer, or answers that it cannot find "
+	"out, so no name is known here",
+	"ask another server: " CHECK_OTHER_RESOLVER "; until one answers, name "
+	"the address: kaya doctor -o HostName=ADDRESS {again}"},
 };
 
 static enum dns_fact
@@ -52,10 +44,8 @@ dns_fact_of(int result)
 	case EAI_NONAME:
 	case EAI_NODATA:
 		return DNS_NO_SUCH_NAME;
-	case EAI_AGAIN:
-		return DNS_NO_ANSWER;
 	default:
-		return DNS_FAILED;
+		return DNS_NO_ANSWER;
 	}
 }
 
@@ -127,8 +117,8 @@ enum tcp_fact {
 	TCP_RESET,
 	TCP_UNREACHABLE, /* by ICMP, or because nobody answers to ARP */
 	TCP_NO_ROUTE, /* this machine has no way there at all */
-	TCP_FORBIDDEN, /* this machine's own firewall */
-	TCP_FAILED
+	TCP_NO_INTERFACE, /* it could be behind any: an address of a link */
+	TCP_FORBIDDEN /* this machine's own firewall */
 };
 
 #define OPEN_IT                                                                \
@@ -162,17 +152,20 @@ static const struct check_row tcp_rows[] = {
 	"{by} knows no way to {address}: {why}",
 	"see where the way ends: tracepath -n {digits}"},
     {TCP_NO_ROUTE, FINDING_FAULT, ERR_UNREACHABLE, "no-route",
-	"{address}: this machine has no route there",
+	"{address}: this machine has no route there ({why})",
 	"this machine has no route to {address}",
 	"see what is there: ip route get {digits}"},
+    {TCP_NO_INTERFACE, FINDING_FAULT, ERR_UNREACHABLE, "no-interface",
+	"{address}: {why}",
+	"{digits} is an address of one link, and it is not said of which: "
+	"behind each interface there may be another such host",
+	"name the interface (ip -br link lists them): kaya doctor "
+	"{at_interface}"},
     {TCP_FORBIDDEN, FINDING_FAULT, ERR_UNREACHABLE, "own-firewall",
 	"{address}: forbidden on this machine ({why})",
 	"this machine's own firewall forbids connections to {address}",
 	"let it out: nft insert rule inet filter output tcp dport {port} "
 	"accept"},
-    {TCP_FAILED, FINDING_FAULT, ERR_UNREACHABLE, "connect-failed",
-	"{address}: {why}", "no connection to {address}: {why}",
-	"see where the way ends: tracepath -n {digits}"},
 };
 
 struct attempt {
@@ -254,13 +247,12 @@ tcp_fact_of(int error)
 	case EACCES:
 	case EPERM:
 		return TCP_FORBIDDEN;
-	case ENETUNREACH:
-	case EADDRNOTAVAIL:
-		return TCP_NO_ROUTE;
 	case EHOSTUNREACH:
 		return TCP_UNREACHABLE;
+	case EINVAL:
+		return TCP_NO_INTERFACE;
 	default:
-		return TCP_FAILED;
+		return TCP_NO_ROUTE;
 	}
 }
 
@@ -388,8 +380,10 @@ tell_attempt(const struct doctor *doctor, const struct attempt *attempt,
     const struct doctor_address *address, struct findings *findings)
 {
 	char ms[24], digits[80], at_port[2 * DOCTOR_COMMAND];
+	char at_interface[2 * DOCTOR_COMMAND];
 	const struct check_word words[] = {
 	    {"at_port", at_port},
+	    {"at_interface", at_interface},
 	    {"address", address->text},
 	    {"digits", digits},
 	    {"host", doctor->host},
@@ -403,6 +397,8 @@ tell_attempt(const struct doctor *doctor, const struct attempt *attempt,
 	struct finding finding = {.layer = "tcp"};
 
 	doctor_repeat(doctor, DOCTOR_REPEAT_ALL, "-p", at_port, sizeof at_port);
+	doctor_repeat(
+	    doctor, DOCTOR_REPEAT_ALL, "%", at_interface, sizeof at_interface);
 	snprintf(ms, sizeof ms, "%llu", (unsigned long long)attempt->took_ms);
 	snprintf(digits, sizeof digits, "%.*s",
 	    (int)strcspn(address->text, " "), address->text);

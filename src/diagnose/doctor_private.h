@@ -55,7 +55,8 @@ void doctor_tell(struct findings *findings, const char *layer,
 /*
  * What leads here, for commands to type, as it was given: all of it but no
  * password, or what kaya tunnel and ssh need, too.  `without` is an option that
- * the command gives anew ("-p": also the port in the destination), or "".
+ * the command gives anew ("-p": also the port in the destination), "%" where
+ * the host is to be named with its INTERFACE, or "".
  */
 enum doctor_repeat { DOCTOR_REPEAT_LINK, DOCTOR_REPEAT_ALL };
 void doctor_repeat(const struct doctor *doctor, enum doctor_repeat what,

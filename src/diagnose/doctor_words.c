@@ -34,21 +34,27 @@ put_option(struct text *text, const char *letter, const char *value,
 		put(text, "%s %s ", letter, value);
 }
 
-/* As typed; but a port may stand in it, too. */
+/* As typed; but a port may stand in it, and the interface is asked for. */
 static void
 put_dest(struct text *text, const char *typed, const char *without)
 {
+	const bool zone = strcmp(without, "%") == 0;
 	struct err err = ERR_INIT;
 	struct dest dest;
 
-	if (strcmp(without, "-p") != 0 || dest_parse(&dest, typed, &err) != 0 ||
-	    dest.port == 0) {
+	if ((!zone && strcmp(without, "-p") != 0) ||
+	    dest_parse(&dest, typed, &err) != 0 || (!zone && dest.port == 0)) {
 		put(text, "%s", typed);
 		return;
 	}
 	if (dest.user[0] != '\0')
 		put(text, "%s@", dest.user);
-	put(text, "%s", dest.host);
+	if (!zone)
+		put(text, "%s", dest.host);
+	else if (dest.port == 0)
+		put(text, "%s%%INTERFACE", dest.host);
+	else
+		put(text, "[%s%%INTERFACE]:%u", dest.host, dest.port);
 }
 
 /* What only matters behind the login, and no password. */

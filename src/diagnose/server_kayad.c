@@ -18,6 +18,7 @@ enum kayad_fact {
 	KAYAD_NONE,
 	KAYAD_BROKER_DOWN,
 	KAYAD_SILENT,
+	KAYAD_ELSEWHERE,
 	KAYAD_DEAD,
 	KAYAD_OTHERS
 };
@@ -36,10 +37,13 @@ static const struct check_row rows[] = {
 	"kayad.conf (brokers) and: kill -HUP {pid}"},
     {KAYAD_SILENT, FINDING_FAULT, ERR_TIMEOUT, "kayad-silent",
 	"kayad (pid {pid}) runs, and does not answer at {path}",
-	"the gateway runs and its control socket says nothing: it hangs, or "
-	"keeps its state in another folder than {path}",
-	"name its state folder: kaya doctor --state DIR; or start it anew: "
+	"the gateway runs and its control socket says nothing: it hangs",
 	"systemctl restart kayad"},
+    {KAYAD_ELSEWHERE, FINDING_NOT_KNOWN, ERR_NONE, "kayad-elsewhere",
+	"kayad (pid {pid}) runs, and its control socket is not {path}: name "
+	"its state folder (ss -xlp | grep control.sock shows it): kaya doctor "
+	"--state DIR",
+	NULL, NULL},
     {KAYAD_DEAD, FINDING_FAULT, ERR_UNREACHABLE, "kayad-dead",
 	"{path} is there, and nobody answers it",
 	"a gateway has run here and has ended without tidying up",
@@ -189,6 +193,6 @@ server_kayad(void *arg, struct findings *findings)
 		return CHECK_GO_ON;
 	t.path = path;
 	t.pid = running != NULL ? running->pid : 0;
-	tell(server, running != NULL ? KAYAD_SILENT : KAYAD_NONE, &t);
+	tell(server, running != NULL ? KAYAD_ELSEWHERE : KAYAD_NONE, &t);
 	return CHECK_GO_ON;
 }

@@ -4,8 +4,10 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -124,6 +126,29 @@ plan_address(struct survey *survey, const struct addrinfo *found)
 	}
 }
 
+size_t
+survey_hosts_line(const char *path, const char *host)
+{
+	FILE *file = fopen(path, "re");
+	size_t size = 0, number = 0, found = 0;
+	char *line = NULL;
+
+	while (file != NULL && found == 0 && getline(&line, &size, file) > 0) {
+		char *rest = line, *word;
+
+		number++;
+		line[strcspn(line, "#\n")] = '\0';
+		(void)strtok_r(line, " \t", &rest); /* the address */
+		while ((word = strtok_r(NULL, " \t", &rest)) != NULL)
+			if (strcasecmp(word, host) == 0)
+				found = number;
+	}
+	free(line);
+	if (file != NULL)
+		fclose(file);
+	return found;
+}
+
 void
 survey_resolve(struct survey *survey)
 {
@@ -149,6 +174,7 @@ survey_resolve(struct survey *survey)
 	}
 	if (survey->dns_result == 0)
 		freeaddrinfo(found);
+	survey->hosts_line = survey_hosts_line("/etc/hosts", survey->host);
 }
 
 /* ---- a name that does not exist ---- */

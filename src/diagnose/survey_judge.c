@@ -169,10 +169,8 @@ judge_dns(struct survey *survey, const struct survey_way *best)
 	if (survey->dns_result == EAI_NONAME ||
 	    survey->dns_result == EAI_NODATA)
 		survey_tell(&tale, "dns", DNS_NO_SUCH_NAME, fault);
-	else if (survey->dns_result == EAI_AGAIN)
-		survey_tell(&tale, "dns", DNS_NO_ANSWER, fault);
 	else if (survey->dns_result != 0)
-		survey_tell(&tale, "dns", DNS_FAILED, fault);
+		survey_tell(&tale, "dns", DNS_NO_ANSWER, fault);
 	else if (survey->is_numeric)
 		return;
 	else if (survey->wild == DNS_WILD_SAME && is_contradicted(survey))
@@ -182,7 +180,9 @@ judge_dns(struct survey *survey, const struct survey_way *best)
 		survey_tell(&tale, "dns", DNS_ANSWERS_ALL, fault);
 	else if (survey->kind == ADDRESS_BOGUS &&
 		 first_way(survey, has_right_key) == NULL)
-		survey_tell(&tale, "dns", DNS_BOGUS, fault);
+		survey_tell(&tale, "dns",
+		    survey->hosts_line != 0 ? DNS_BOGUS_HERE : DNS_BOGUS,
+		    fault);
 	else if (survey->kind == ADDRESS_PRIVATE && is_contradicted(survey))
 		survey_tell(&tale, "dns", DNS_PRIVATE, fault);
 	else

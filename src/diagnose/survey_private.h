@@ -136,6 +136,7 @@ struct survey {
 	int dns_result; /* getaddrinfo's */
 	char addresses[512];
 	enum address_kind kind; /* the worst of them */
+	size_t hosts_line; /* of /etc/hosts that names HOST; 0: none does */
 	enum dns_wild wild;
 	/* the proxy */
 	const char *proxy_from; /* the variable's name, or "--proxy"; or NULL */
@@ -159,8 +160,14 @@ struct survey {
 
 /* ---- survey_dns ---- */
 
-/* Look the host up and fill in addresses, kind; the direct ways are planned. */
+/*
+ * Look the host up and fill in addresses, kind, hosts_line; the direct ways are
+ * planned.
+ */
 void survey_resolve(struct survey *survey);
+
+/* The first line of a hosts file, hosts(5), that names `host`; 0: none does. */
+size_t survey_hosts_line(const char *path, const char *host);
 
 /*
  * Ask in a thread of its own for a name that does not exist; survey_wild waits

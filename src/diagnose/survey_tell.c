@@ -19,19 +19,18 @@ static const struct check_row rows[] = {
 	"check how it is written; if it is right, name the address: kaya "
 	"survey ADDRESS"},
     {DNS_NO_ANSWER, FINDING_FAULT, ERR_UNREACHABLE, "dns-silent",
-	"{host}: {why}", "the DNS of this network does not answer",
-	"see which servers are asked: cat /etc/resolv.conf; until it works, "
-	"name the address: kaya survey ADDRESS"},
-    {DNS_FAILED, FINDING_FAULT, ERR_UNREACHABLE, "dns-failed", "{host}: {why}",
-	"{host} cannot be looked up: {why}",
-	"try it by itself: getent ahosts {host}"},
+	"{host}: {why}",
+	"the DNS of this network does not answer, or answers that it cannot "
+	"find out",
+	"ask another server: " CHECK_OTHER_RESOLVER "; until one answers, name "
+	"the address: kaya survey ADDRESS"},
     {DNS_LIES, FINDING_FAULT, ERR_UNREACHABLE, "dns-lies",
 	"{host} is {addresses}, says the DNS of this network, and so is a name "
 	"that does not exist",
 	"the DNS of this network lies: it leads {host}, as every other name, "
 	"to {addresses}, where another server answers",
-	"ask another resolver (nameserver in /etc/resolv.conf), or name the "
-	"address that you know: kaya survey ADDRESS"},
+	"ask another server: " CHECK_OTHER_RESOLVER "; or name the address "
+	"that you know: kaya survey ADDRESS"},
     {DNS_ANSWERS_ALL, FINDING_WARNING, ERR_NONE, "dns-answers-all",
 	"a name below {host} that does not exist has an address, too",
 	"either *.{host} is meant to have one, or the DNS of this network "
@@ -39,9 +38,17 @@ static const struct check_row rows[] = {
 	"compare with what another resolver says of {host}"},
     {DNS_BOGUS, FINDING_WARNING, ERR_NONE, "dns-bogus",
 	"{host} is {addresses}: no address that a server in the internet has",
-	"this machine's hosts file or the DNS of this network leads {host} to "
-	"an address that stands for nothing out there",
-	"see who says so: getent ahosts {host}; grep {host} /etc/hosts"},
+	"the DNS of this network leads {host} to an address that stands for "
+	"nothing out there",
+	"ask another server: " CHECK_OTHER_RESOLVER "; or name the address "
+	"that you know: kaya survey ADDRESS"},
+    /* In a container that file can be written to, and not be replaced. */
+    {DNS_BOGUS_HERE, FINDING_WARNING, ERR_NONE, "dns-bogus",
+	"{host} is {addresses}: no address that a server in the internet has",
+	"line {hosts_line} of this machine's /etc/hosts leads {host} to an "
+	"address that stands for nothing out there",
+	"strike that line: rest=$(sed {hosts_line}d /etc/hosts) && echo "
+	"\"$rest\" > /etc/hosts"},
     {DNS_PRIVATE, FINDING_WARNING, ERR_NONE, "dns-private",
 	"{host} is {addresses}: a private network's",
 	"the address is of a private network: right if the server is in this "
@@ -141,9 +148,12 @@ static const struct check_row rows[] = {
 	"set {segment}"},
     {PATH_MTU_UNKNOWN, FINDING_FAULT, ERR_UNREACHABLE, "large-packets",
 	"port {port} ({address}): a packet of 4,000 bytes does not get there",
-	"large packets to {address} stall, whatever their size: something on "
-	"the way looks into SSH, or loses much",
-	"see where: tracepath -n {address}"},
+	"packets to {address} stall that carry more than a few words, "
+	"whatever their size: a firewall on the way looks into SSH, or the "
+	"link loses much",
+	"see how far they come: tracepath -n {address}; at the firewall there "
+	"let SSH through as it is: for end in dport sport; do nft insert rule "
+	"inet filter forward tcp $end {port} accept; done"},
     {IDLE_LIVES, FINDING_OK, ERR_NONE, NULL,
 	"a connection that idles for {lived} s lives", NULL, NULL},
     {IDLE_FORGOTTEN, FINDING_WARNING, ERR_NONE, "idle-forgotten",
@@ -219,11 +229,12 @@ survey_tell(const struct survey_tale *tale, const char *layer,
 	struct finding finding = {.layer = layer};
 	char leads[SURVEY_LINE + 32] = "";
 	char port[8], seen[512], entry[300], mtu[8], segment[8];
-	char lived[24], died[24], grace[24], keepalive[24];
+	char lived[24], died[24], grace[24], keepalive[24], hosts_line[24];
 	const struct check_word words[] = {
 	    {"host", survey->host},
 	    {"dest", survey->options->link.dest},
 	    {"addresses", survey->addresses},
+	    {"hosts_line", hosts_line},
 	    {"why", gai_strerror(survey->dns_result)},
 	    {"proxy_why", gai_strerror(survey->proxy_result)},
 	    {"proxy", survey->proxy.name},
@@ -258,6 +269,7 @@ survey_tell(const struct survey_tale *tale, const char *layer,
 	way_tell(way, seen, sizeof seen);
 	snprintf(entry, sizeof entry, way->port == 22 ? "%s" : "[%s]:%u",
 	    survey->host, way->port);
+	snprintf(hosts_line, sizeof hosts_line, "%zu", survey->hosts_line);
 	snprintf(mtu, sizeof mtu, "%u", survey->path_mtu);
 	snprintf(segment, sizeof segment, "%u",
 	    survey->path_mtu - (way->name.ss_family == AF_INET6 ? 60u : 40u));

@@ -5,6 +5,7 @@ missing ways and a NAT that forgets are the kernel's own. The remedies are
 typed where they say that they belong.
 """
 
+import json
 import re
 import signal
 import subprocess
@@ -53,6 +54,23 @@ def test_dns_that_does_not_answer(place):
     again = place.doctor.take(wrong, r"kaya doctor -o HostName=.*",
                               {"ADDRESS": SERVER})
     assert "came back" in again.stdout
+
+
+def test_dns_that_cannot_find_out(place):
+    """It answers at once: that it refuses to look the name up."""
+    place.know("broker.elsewhere", SERVER)
+    with place.dns(), place.dns(f"--address=/broker.elsewhere/{SERVER}",
+                                where="router"):
+        wrong = place.visit("broker.elsewhere")
+        assert (wrong.status, wrong.layer, wrong.code) == (
+            3, "dns", "dns-silent"), wrong
+        assert "cannot find out" in wrong.cause
+        again = place.doctor.take(wrong, r"kaya doctor -o HostName=.*",
+                                  {"ADDRESS": SERVER})
+        assert "came back" in again.stdout
+        place.doctor.take(wrong, r"echo 'nameserver [^(]*",
+                          {"RESOLVER": ROUTER})
+        assert_well(place.visit("broker.elsewhere"))
 
 
 @pytest.mark.parametrize("dead,alive,word", [
@@ -163,12 +181,101 @@ def test_a_black_hole(place):
     assert "no such host" in wrong.cause
 
 
-def test_an_address_that_means_nothing_without_its_interface(place):
-    wrong = place.visit("fe80::1")
+@pytest.fixture
+def neighbour(place):
+    """The router, which is a server, too: its address of the device's link."""
+    router = place.network.router
+    config = place.tmp_path / "sshd/sshd_config"
+    own = router.run("ip", "-6", "-o", "addr", "show", "dev", "kaya1",
+                     "scope", "link").split()[3].split("/")[0]
+    with peers.Process([*router.prefix, peers.find("sshd"), "-D", "-e", "-f",
+                        config, "-o", "PidFile=none", "-o",
+                        "ListenAddress=::"]) as sshd, \
+            peers.Process([*router.prefix, peers.find("mosquitto"), "-v",
+                           "-c", place.tmp_path / "broker.conf"]) as broker:
+        sshd.wait_for_log("Server listening on ::")
+        broker.wait_for_log("running")
+        place.know(f"{own}%kaya1")
+        yield own
+
+
+@pytest.mark.parametrize("form", ["root@{}", "root@[{}]:22"])
+def test_an_address_that_means_nothing_without_its_interface(
+        place, neighbour, form):
+    wrong = place.doctor("-i", place.key, form.format(neighbour))
     assert (wrong.status, wrong.layer, wrong.code) == (
-        3, "tcp", "connect-failed"), wrong
-    assert "fe80::1 port 22: Invalid argument" in wrong.cause
-    assert wrong.remedy.endswith("tracepath -n fe80::1")
+        3, "tcp", "no-interface"), wrong
+    assert f"{neighbour} is an address of one link" in wrong.cause
+    again = place.doctor.take(wrong, r"kaya doctor .*",
+                              {"INTERFACE": "kaya1"})
+    assert "came back" in again.stdout
+
+
+# ---- firewalls that look into SSH ----
+
+def take_survey(place, wrong):
+    """The survey that the remedy orders, as JSON; the known host is known."""
+    assert "kaya survey broker.test" in wrong.remedy
+    done = subprocess.run(
+        [*place.network.device.prefix, peers.KAYA, "survey", "--json", "-F",
+         place.doctor.config, "-i", place.key, "-l", "root", "broker.test"],
+        capture_output=True, text=True, timeout=120)
+    return json.loads(done.stdout)
+
+
+def take_other_way(place, wrong):
+    """What that survey recommends, walked by the doctor."""
+    said = take_survey(place, wrong)
+    assert said["command"].startswith("kaya tunnel "), said
+    again = place.doctor.take(wrong, r"kaya survey broker\.test", {
+        "kaya survey broker.test": said["command"].replace(
+            "kaya tunnel", f"kaya doctor -L {place.doctor.port}")})
+    assert "came back" in again.stdout
+
+
+@pytest.fixture
+def two_doors(place):
+    """The server is reached by port 443, too."""
+    place.network.server.nft(
+        "table inet more { chain in { type nat hook prerouting priority -100;"
+        " tcp dport 443 redirect to :22\n }\n }\n")
+    place.know("[broker.test]:443")
+    return place
+
+
+@pytest.mark.parametrize("rule,status,code,words", [
+    ("tcp dport 22 @ih,0,32 0x5353482d reject with tcp reset", 3,
+     "kex-closed", "a firewall that knows SSH, closes"),
+    # All that is large and comes from port 22 begins with other bytes.
+    ("tcp sport 22 meta length > 500 @ih,0,32 set 0xffffffff", 1,
+     "not-ssh-behind", "changes what is sent"),
+], ids=["ends it", "changes it"])
+def test_a_firewall_that_knows_ssh(two_doors, rule, status, code, words):
+    two_doors.network.router.filter("forward", rule)
+    wrong = two_doors.visit("broker.test")
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        status, "kex", code), wrong
+    assert words in wrong.cause
+    # The server's log tells that it was not the server.
+    two_doors.sshd.wait_for_log("Connection (closed|reset) by 10.77.1.2")
+    take_other_way(two_doors, wrong)
+
+
+def test_a_way_that_takes_no_large_packets_and_does_not_say_so(place):
+    place.network.router.filter("forward", "meta length > 800 drop")
+    # What was begun and never came through waits for its LoginGraceTime.
+    config = place.tmp_path / "sshd/sshd_config"
+    config.write_text(f"MaxStartups 200\n{config.read_text()}")
+    place.sshd.reload()
+    wrong = place.visit("broker.test")
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        3, "kex", "kex-silent"), wrong
+    assert "first large packet does not" in wrong.cause
+    measured = take_survey(place, wrong)["findings"]
+    mend = re.search(r"ip link set dev kaya1 mtu 576", " ".join(
+        finding["remedy"] or "" for finding in measured)).group(0)
+    place.network.device.run(*mend.split())
+    assert_well(place.visit("broker.test"))
 
 
 def test_the_devices_own_firewall(place):

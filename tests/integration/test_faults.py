@@ -137,7 +137,8 @@ class Bed(Place):
                 (str(self.key), "~/.ssh/device"),
                 (str(self.sshd.authorized_keys), "authorized_keys"),
                 (str(self.known_hosts), "~/.ssh/known_hosts"),
-                ("by-dns.test", "broker"), ("borker.test", "borker"),
+                ("by-dns.test", "broker"), ("broker.elsewhere", "broker"),
+                ("borker.test", "borker"),
                 ("broker.test", "broker"), ("device.test", "device"),
                 ("root@", "dan@"), ("~root", "~dan"), ("as root", "as dan"),
                 ("user=root", "user=dan"), ("-l root", "-l dan"),
@@ -194,6 +195,13 @@ def dns_silent(bed):
     bed.host = "by-dns.test"
     bed.network.server.filter("input", "udp dport 53 drop")
     return bed.ssh(), bed.diagnose()
+
+
+@fault("The DNS server cannot find out")
+def dns_refuses(bed):
+    bed.host = "broker.elsewhere"
+    with bed.dns():
+        return bed.ssh(), bed.diagnose()
 
 
 @fault("No sshd runs")
@@ -260,6 +268,20 @@ def max_startups(bed):
                          "read: Connection reset by peer")
             .replace("closed by", "reset by") for line in bed.ssh()]
     return said, bed.diagnose()
+
+
+@fault("A firewall ends what is SSH")
+def knows_ssh(bed):
+    bed.network.router.filter(
+        "forward", "tcp dport 22 @ih,0,32 0x5353482d reject with tcp reset")
+    return bed.ssh(), bed.diagnose()
+
+
+@fault("Something on the way changes what is sent")
+def changes(bed):
+    bed.network.router.filter(
+        "forward", "tcp sport 22 meta length > 500 @ih,0,32 set 0xffffffff")
+    return bed.ssh(), bed.diagnose()
 
 
 # ---- who the server is ----

@@ -63,6 +63,15 @@ class Scene:
         assert (said["command"] is None) == (status != 0)
         return Said(said, done.stdout + done.stderr)
 
+    def take(self, finding, pattern, swap=None, at=None):
+        """Type the remedy that matches, with a user's own words in it."""
+        command = re.search(pattern, finding["remedy"]).group(0)
+        for word, value in (swap or {}).items():
+            assert word in command, (word, command)
+            command = command.replace(word, value)
+        (at or self.client).run("sh", "-c", command, env={
+            **DIRECT, "PATH": DIRECT["PATH"] + ":/usr/sbin:/sbin"})
+
     def carries(self, command, env=None, payload="0.42"):
         """The command is typed, and a message goes through."""
         with self.client.start("bash", "-c", f"exec {command}", env={
@@ -616,13 +625,46 @@ def test_a_name_that_does_not_exist_is_told(scene):
     assert json.loads(done.stdout)["code"] == "no-such-name"
 
 
-def test_a_resolver_that_does_not_answer_is_told(scene):
-    scene.router.nft("""table ip deaf { chain in {
+@pytest.fixture
+def honest(scene):
+    """Another resolver, at the server; nobody asks it yet."""
+    with Names(scene.server, scene.client, *NAMES, address="10.2.0.2"):
+        ask(scene, "10.1.0.1")
+        yield scene
+
+
+def ask(scene, address):
+    scene.client.replace("/etc/resolv.conf", f"nameserver {address}\n"
+                         "options timeout:1 attempts:1\n")
+
+
+def ask_the_other(scene, finding):
+    """Type the remedy that names another resolver."""
+    scene.take(finding, r"echo 'nameserver [^(]*", {"RESOLVER": "10.2.0.2"})
+    said = scene.survey("-p", "2222")
+    assert said.codes == set()
+    assert scene.carries(said.command)
+
+
+def test_a_resolver_that_does_not_answer_is_told(honest):
+    honest.router.nft("""table ip deaf { chain in {
         type filter hook input priority 0
         udp dport 53 drop
     }
     }""")
-    assert scene.survey(status=3).said["code"] == "dns-silent"
+    said = honest.survey(status=3)
+    assert said.said["code"] == "dns-silent"
+    ask_the_other(honest, said.finding("dns-silent"))
+
+
+def test_a_resolver_that_cannot_find_out_is_told(honest, names):
+    """It refuses what it has nobody to ask for."""
+    names.stop()
+    with Names(honest.router, honest.client):
+        said = honest.survey(status=3)
+        assert said.said["code"] == "dns-silent"
+        assert "cannot find out" in said.said["cause"]
+        ask_the_other(honest, said.finding("dns-silent"))
 
 
 @pytest.mark.parametrize("portal", ["tcp dport 80", None])
@@ -631,8 +673,9 @@ def test_a_resolver_that_lies_is_told(scene, names, portal):
     with Names(scene.router, scene.client, "--address=/#/10.1.0.1"), \
             start_portal(scene, 80 if portal else 2222):
         said = scene.survey(status=3)
-        assert said.finding("dns-lies")["state"] == "fault"
-        assert "10.1.0.1" in said.finding("dns-lies")["seen"]
+        lie = said.finding("dns-lies")
+        assert lie["state"] == "fault"
+        assert "10.1.0.1" in lie["seen"]
         # What its remedy says: the address that is known.
         scene.knows("[10.2.0.2]:2222")
         done = scene.client.run(
@@ -649,13 +692,30 @@ def test_a_wildcard_is_a_warning_where_the_host_key_is_right(scene, names):
         assert scene.carries(said.command)
 
 
-def test_a_name_that_is_led_to_this_machine_is_told(scene, names):
+def test_a_name_that_is_led_to_this_machine_is_told(honest, names):
     names.stop()
-    with Names(scene.router, scene.client,
+    with Names(honest.router, honest.client,
                "--host-record=broker.example,127.0.0.1"):
-        said = scene.survey(status=3)
+        said = honest.survey(status=3)
         assert "127.0.0.1" in said.finding("dns-bogus")["seen"]
-        assert "/etc/hosts" in said.finding("dns-bogus")["remedy"]
+        assert "the DNS of this network" in said.finding("dns-bogus")["cause"]
+        ask_the_other(honest, said.finding("dns-bogus"))
+
+
+def test_a_name_that_the_hosts_file_leads_to_this_machine_is_told(scene):
+    scene.client.replace(
+        "/etc/hosts", "127.0.0.1 localhost # not broker.example\n\n"
+        "\t127.0.0.1 broker Broker.Example\n10.9.9.9 else.example\n")
+    said = scene.survey(status=3)
+    bogus = said.finding("dns-bogus")
+    assert "line 3 of this machine's /etc/hosts" in bogus["cause"]
+    scene.take(bogus, r"rest=.*")
+    assert scene.client.run("cat", "/etc/hosts").stdout == (
+        "127.0.0.1 localhost # not broker.example\n\n"
+        "10.9.9.9 else.example\n")
+    said = scene.survey("-p", "2222")
+    assert said.codes == set()
+    assert scene.carries(said.command)
 
 
 def test_a_private_address_where_another_answers_is_told(scene, names):
@@ -721,15 +781,19 @@ def test_the_other_remedy_for_it_is_the_routers(narrow):
 
 def test_large_packets_that_never_pass_are_told(scene):
     # What carries more than the first few words, whatever its size.
-    scene.router.nft("""table inet eater { chain on_the_way {
+    scene.router.nft("""table inet filter { chain forward {
         type filter hook forward priority 0
-        iifname n1 meta length > 300 drop
+        tcp dport 2222 meta length > 300 drop
     }
     }""")
     said = scene.survey("-p", "2222", status=3)
     assert said.said["code"] == "large-packets"
     assert {way["large_packets"] for way in said.ways(2222)} == {"stalls"}
-    assert "tracepath" in said.finding("large-packets")["remedy"]
+    scene.take(said.finding("large-packets"), r"for end in .*",
+               at=scene.router)
+    said = scene.survey("-p", "2222")
+    assert said.codes == set()
+    assert scene.carries(said.command, payload=9999 * "large ")
 
 
 def test_a_nat_that_forgets_is_timed(scene):

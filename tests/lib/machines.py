@@ -192,14 +192,30 @@ class Machine:
                 self.reload_sshd()
             elif name == "ssh":
                 self.start_sshd()
+            elif name == "kayad":
+                self.start_kayad()
 
-    def take(self, command):
-        """Type a remedy at this machine."""
+    def start_kayad(self):
+        """A gateway; what is left of one before it is ended first."""
+        if hasattr(self, "kayad"):
+            self.run("sh", "-c", "kill -9 $(pgrep -x kayad)", check=False)
+            # nsenter stops with whom it waits for.
+            if self.kayad.is_running():
+                self.kayad.signal(signal.SIGCONT)
+            self.kayad.wait()
+        self.kayad = self.start(
+            peers.KAYAD, "--state", self.state, "--listen", "127.0.0.1:2222",
+            "--broker", "127.0.0.1:1883", log="ready ")
+
+    def take(self, command, functions=""):
+        """Type a remedy at this machine; shell functions stand for what the
+        machine has not of its own."""
         asked = self.folder / "asked"
         asked.write_text("")
         path = f"{KAYA.parent}:{os.environ['PATH']}:/usr/sbin:/sbin"
         done = self.run(
-            "sh", "-c", f'systemctl() {{ echo "$@" >> {asked}; }}\n{command}',
+            "sh", "-c", f'systemctl() {{ echo "$@" >> {asked}; }}\n'
+            f'{functions}\n{command}',
             check=False, env={**os.environ, "PATH": path})
         assert done.returncode == 0, (command, done)
         self.systemctl(asked.read_text())

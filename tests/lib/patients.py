@@ -225,13 +225,14 @@ class Place:
         there = Doctor(self.doctor.config, self.network.server.prefix)
         return there.take(diagnosis, pattern)
 
-    def dns(self, *words):
-        """dnsmasq at the server; it knows what `words` tell it."""
+    def dns(self, *words, where="server"):
+        """dnsmasq, there; it knows what `words` tell it."""
         path = peers.shutil.which("dnsmasq", path=TOOLS)
         if path is None:
             pytest.skip("dnsmasq is not installed")
         server = peers.Process(
-            [*self.network.server.prefix, path, "--keep-in-foreground",
+            [*getattr(self.network, where).prefix, path,
+             "--keep-in-foreground",
              "--log-facility=-", "--no-resolv", "--no-hosts", "--conf-file=",
              "--pid-file=", "--user=root", "--local=/test/", *words])
         server.wait_for_log("started")

@@ -6,7 +6,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 static struct sockaddr_storage
@@ -88,6 +90,40 @@ test_addresses_are_the_same_whatever_their_ports(void **state)
 	assert_false(survey_same_address((void *)&e, (void *)&f));
 }
 
+static size_t
+line_of(const char *text, const char *host)
+{
+	char path[] = "/tmp/kaya-hosts-XXXXXX";
+	int fd = mkstemp(path);
+	size_t line;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	line = survey_hosts_line(path, host);
+	unlink(path);
+	return line;
+}
+
+static void
+test_a_hosts_file_names_a_host_by_any_of_its_names(void **state)
+{
+	static const char text[] = "127.0.0.1\tlocalhost # broker\n"
+				   "#127.0.0.1 broker\n"
+				   "\n"
+				   " 10.0.0.1 a.broker broker.example\tBroker\n"
+				   "10.0.0.2 broker";
+
+	assert_int_equal(line_of(text, "broker"), 4);
+	assert_int_equal(line_of(text, "localhost"), 1);
+	assert_int_equal(line_of(text, "BROKER.example"), 4);
+	assert_int_equal(line_of(text, "example"), 0);
+	assert_int_equal(line_of(text, "10.0.0.1"), 0);
+	assert_int_equal(line_of("", "broker"), 0);
+	assert_int_equal(line_of("10.0.0.2 broker", "broker"), 1);
+	assert_int_equal(survey_hosts_line("/nonexistent/hosts", "a"), 0);
+}
+
 int
 main(void)
 {
@@ -96,6 +132,8 @@ main(void)
 	    cmocka_unit_test(test_addresses_of_private_networks_are_private),
 	    cmocka_unit_test(test_addresses_that_lead_nowhere_are_bogus),
 	    cmocka_unit_test(test_addresses_are_the_same_whatever_their_ports),
+	    cmocka_unit_test(
+		test_a_hosts_file_names_a_host_by_any_of_its_names),
 	};
 
 	return cmocka_run_group_tests_name("survey_dns", tests, NULL, NULL);
