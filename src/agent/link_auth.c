@@ -1,6 +1,7 @@
 #include "link_auth.h"
 
 #include "agent_view.h"
+#include "link_person.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ANSWER_BYTES = 256, PASSWORD_TRIES = 3 };
+enum { ANSWER_BYTES = 256 };
 
 /* ---- who the server is ---- */
 
@@ -190,16 +191,6 @@ note(struct offers *offers, const char *what)
 }
 
 static int
-ask_person(const char *prompt, char *answer, size_t size, int echo, int verify,
-    void *arg)
-{
-	(void)arg;
-	/* What stands there is offered as a default, on the screen. */
-	explicit_bzero(answer, size);
-	return ssh_getpass(prompt, answer, size, echo, verify);
-}
-
-static int
 ask_nobody(const char *prompt, char *answer, size_t size, int echo, int verify,
     void *arg)
 {
@@ -332,7 +323,7 @@ show(struct link *link, const struct link_options *options,
 		if (result == SSH_AUTH_ERROR)
 			result = try_agent(link, shown->key);
 		if (result == SSH_AUTH_ERROR && options->asking == LINK_MAY_ASK)
-			result = try_private(link, shown, ask_person);
+			result = try_private(link, shown, link_person_asked);
 		if (result == SSH_AUTH_ERROR && ssh_is_connected(link->session))
 			return on_no_signature(shown, err);
 	}
@@ -386,28 +377,6 @@ try_keys(struct link *link, const struct link_options *options,
 	return 0;
 }
 
-static int
-try_password(struct link *link, const struct link_options *options)
-{
-	char prompt[450], answer[ANSWER_BYTES];
-	int result = 0;
-
-	if (options->asking == LINK_NEVER_ASK ||
-	    (ssh_userauth_list(link->session, NULL) &
-		SSH_AUTH_METHOD_PASSWORD) == 0)
-		return 0;
-	snprintf(prompt, sizeof prompt, "%s's password: ", link->name);
-	for (int i = 0; i < PASSWORD_TRIES && result == 0; i++) {
-		if (ask_person(prompt, answer, sizeof answer, 0, 0, NULL) != 0)
-			break;
-		if (ssh_userauth_password(link->session, NULL, answer) ==
-		    SSH_AUTH_SUCCESS)
-			result = 1;
-	}
-	explicit_bzero(answer, sizeof answer);
-	return result;
-}
-
 int
 link_authenticate(
     struct link *link, const struct link_options *options, struct err *err)
@@ -424,7 +393,7 @@ link_authenticate(
 		if (result < 0)
 			return -1;
 		if (result == 0)
-			result = try_password(link, options);
+			result = link_person_logs_in(link, options);
 		if (result == 1)
 			return 0;
 	}

@@ -15,8 +15,9 @@ int link_check_host_key(
     struct link *link, const struct link_options *options, struct err *err);
 
 /*
- * Log in by the keys that were named, or by the agent and the usual files;
- * ERR_REFUSED names the keys that were refused.
+ * Log in by the keys that were named, or by the agent and the usual files, else
+ * by what a person at the terminal knows; ERR_REFUSED names the keys that were
+ * refused.
  */
 int link_authenticate(
     struct link *link, const struct link_options *options, struct err *err);

@@ -213,7 +213,9 @@ const struct cmd cmd_enroll = {
     .about =
 	"It makes a key for DEST alone, pins the server's host key (at a\n"
 	"terminal it asks; else --host-key names it), logs in once by what\n"
-	"you have (agent, key, password) and puts one line into the account's\n"
+	"you have (agent, key, a password typed at the terminal, which is not\n"
+	"shown: as such or by PAM's keyboard-interactive) and puts one line\n"
+	"into the account's\n"
 	"authorized_keys: a tunnel to the broker and nothing else. Then it\n"
 	"tries with the new key what should work and what should not. From\n"
 	"then on kaya tunnel DEST needs nothing more.\n"

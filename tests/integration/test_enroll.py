@@ -5,8 +5,10 @@ import os
 import pathlib
 import pty
 import re
+import signal
 import stat
 import subprocess
+import sys
 import termios
 
 import pytest
@@ -135,7 +137,7 @@ def at_terminal(words, answers):
                 said += os.read(terminal, 4096)
             seen = len(said)
             # Who reads a password switches the echo off after the question.
-            if b"password" in question:
+            if b"assword" in question:
                 peers.wait_until(lambda: not termios.tcgetattr(terminal)[3]
                                  & termios.ECHO, "the echo is off")
             os.write(terminal, answer + b"\n")
@@ -158,22 +160,108 @@ def test_at_a_terminal_it_asks_for_the_host_key(account, state):
     assert len(account.ours()) == 1
 
 
+# By what sshd itself asks for the password, or has PAM ask.
+PASSWORD = "PasswordAuthentication yes\n"
+QUESTIONS = ("UsePAM yes\nKbdInteractiveAuthentication yes\n"
+             "PasswordAuthentication no\n")
+
+
+@pytest.fixture
+def asked(machine, state):
+    """Enrols dan, whose password is right-one, at a terminal."""
+    def enroll(config, *typed):
+        machine.add_user("dan", "right-one")
+        machine.sshd_config.write_text(config +
+                                       machine.sshd_config.read_text())
+        machine.start_sshd()
+        machine.start_mosquitto()
+        return at_terminal(
+            machine.words(peers.KAYA, "enroll", "--ssh-config", "none",
+                          "--state", state, "dan@127.0.0.1"),
+            [(b"[yes/no]", b"yes"),
+             *((b"assword:", word) for word in typed)])
+    return enroll
+
+
 @needs_root
-def test_a_password_is_login_enough_and_is_never_shown(machine, state):
-    machine.add_user("dan", "right-one")
-    machine.sshd_config.write_text("PasswordAuthentication yes\n" +
-                                   machine.sshd_config.read_text())
-    machine.start_sshd()
-    machine.start_mosquitto()
-    status, said = at_terminal(
-        machine.words(peers.KAYA, "enroll", "--ssh-config", "none",
-                      "--state", state, "dan@127.0.0.1"),
-        [(b"[yes/no]", b"yes"), (b"password:", b"wrong-one"),
-         (b"password:", b"right-one")])
+@pytest.mark.parametrize("config", [PASSWORD, QUESTIONS],
+                         ids=["password", "keyboard-interactive"])
+def test_a_password_is_login_enough_and_is_never_shown(
+        machine, asked, config):
+    status, said = asked(config, b"wrong-one", b"right-one")
     assert status == 0, said
     assert b"wrong-one" not in said and b"right-one" not in said
     keys = (machine.home / "dan/.ssh/authorized_keys").read_text()
     assert keys.startswith("restrict,port-forwarding,permitopen=")
+    how = "password" if config == PASSWORD else "keyboard-interactive/pam"
+    assert machine.sshd.logged(f"Accepted {how} for dan")
+
+
+@needs_root
+def test_three_wrong_answers_are_enough(machine, asked):
+    status, said = asked(QUESTIONS, b"wrong-one", b"wrong-two", b"wrong-three")
+    assert status == 4, said
+    assert b"the password at a terminal" in said and b"wrong-" not in said
+    # Whose question it is stands before it.
+    assert said.count(b"(dan@127.0.0.1:22) Password: ") == 3
+    assert not (machine.home / "dan/.ssh").exists()
+
+
+# A server whose question paints, and wants the answer to be seen.
+PAINTER = """
+import socket, sys, paramiko
+
+class Painter(paramiko.ServerInterface):
+    def get_allowed_auths(self, user):
+        return "keyboard-interactive"
+
+    def check_auth_interactive(self, user, methods):
+        return paramiko.InteractiveQuery(
+            "\\033[2Jname", "\\033]0;instruction\\a",
+            ("\\033[31mPassword: ", True))
+
+    def check_auth_interactive_response(self, answers):
+        print("answered", answers, flush=True)
+        return paramiko.AUTH_FAILED
+
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("there", flush=True)
+transport = paramiko.Transport(listener.accept()[0])
+transport.add_server_key(paramiko.RSAKey.generate(2048))
+transport.start_server(server=Painter())
+transport.join()
+"""
+
+
+def test_a_servers_question_neither_paints_nor_shows_the_answer(home, state):
+    pytest.importorskip("paramiko")
+    port = free_port()
+    with peers.Process([sys.executable, "-c", PAINTER, port]) as painter:
+        painter.wait_for_log("there")
+        status, said = at_terminal(
+            [peers.KAYA, "enroll", "--ssh-config", "none", "--state", state,
+             f"dan@127.0.0.1:{port}"],
+            [(b"[yes/no]", b"yes"), *3 * [(b"assword:", b"my-secret")]])
+        assert painter.log().count("answered ['my-secret']") == 3
+    assert status == 4
+    assert b"\\x1b[2Jname" in said and b"\\x1b[31mPassword: " in said
+    assert b"my-secret" not in said and b"\033" not in said
+
+
+@needs_root
+def test_nobody_is_asked_where_there_is_no_terminal(machine, state):
+    machine.add_user("dan", "right-one")
+    machine.sshd_config.write_text(QUESTIONS + machine.sshd_config.read_text())
+    machine.start_sshd()
+    fingerprint = subprocess.run(
+        ["ssh-keygen", "-lf", machine.ssh / "host_key.pub"], check=True,
+        capture_output=True, text=True).stdout.split()[1]
+    done = machine.run(
+        peers.KAYA, "enroll", "--ssh-config", "none", "--state", state,
+        "--host-key", fingerprint, "dan@127.0.0.1", check=False,
+        input="right-one\n")
+    assert done.returncode == 4
+    assert "assword:" not in done.stdout + done.stderr
 
 
 def test_the_pinned_host_key_counts_from_then_on(account, state):
@@ -279,6 +367,18 @@ def test_no_broker_is_a_failure_that_names_it(account, state):
     done = account.enroll(state, "--target", f"127.0.0.1:{free_port()}")
     assert done.returncode == 1
     assert "cannot reach a broker" in done.stdout
+
+
+def test_a_broker_that_says_nothing_is_told(account, state):
+    """Who hangs is connected to all the same, by the kernel."""
+    account.broker.signal(signal.SIGSTOP)
+    done = account.enroll(state, "--json")
+    account.broker.signal(signal.SIGCONT)
+    assert done.returncode == 1
+    told = rows(done)["message"]
+    assert told["code"] == "no-message", told
+    assert told["cause"] == "what answers at the broker's address says nothing"
+    assert account.enroll(state).returncode == 0
 
 
 def test_a_key_that_is_not_let_in_leaves_no_record(tmp_path, home, state):
