@@ -329,17 +329,32 @@ on_rechecked(void *arg, int fd, int index, const char *why)
 }
 
 static void
+look(struct connector_broker *broker)
+{
+	size_t index = (size_t)(broker - broker->connector->brokers);
+
+	broker->is_rechecking = true;
+	connector_connect(broker->connector, 1u << index, on_rechecked, broker);
+}
+
+static void
 on_recheck(void *arg)
 {
 	struct connector_broker *broker = arg;
-	size_t index = (size_t)(broker - broker->connector->brokers);
 
 	/* A device may have found it up meanwhile. */
 	if (broker->health.is_up)
 		broker->is_rechecking = false;
 	else
-		connector_connect(
-		    broker->connector, 1u << index, on_rechecked, broker);
+		look(broker);
+}
+
+void
+connector_look(struct connector *connector)
+{
+	for (size_t i = 0; i < connector->count; i++)
+		if (!connector->brokers[i].is_rechecking)
+			look(&connector->brokers[i]);
 }
 
 /* ---- beginning and end ---- */

@@ -33,6 +33,12 @@ struct connector *connector_new(struct loop *loop,
 void connector_free(struct connector *connector);
 
 /*
+ * Ask each broker whether it is there, so that the log has what is wrong
+ * before the first device comes.
+ */
+void connector_look(struct connector *connector);
+
+/*
  * `fd` is connected to broker number `broker` and is the callee's; or -1,
  * with `why` in words that name each broker tried.
  */

@@ -245,6 +245,14 @@ parent_stop_brokers(struct parent_brokers *brokers)
 	*brokers = (struct parent_brokers){.own = NULL};
 }
 
+/* One of our own is known to come; of another nothing is known yet. */
+static void
+look_for_brokers(const struct parent *parent)
+{
+	if (parent->brokers.own == NULL)
+		connector_look(parent->brokers.connector);
+}
+
 /* Other brokers are reached from now on; what is connected stays. */
 static void
 change_brokers(struct parent *parent)
@@ -257,6 +265,7 @@ change_brokers(struct parent *parent)
 	parent->pending_brokers = (struct parent_brokers){.own = NULL};
 	parent->brokers_since = parent->in_force;
 	parent_stop_brokers(&old);
+	look_for_brokers(parent);
 }
 
 /* ---- ready ---- */
@@ -333,6 +342,7 @@ on_taken(struct parent *parent)
 		parent_peers_in_force(parent, true);
 		parent_run_early(parent);
 		say_ready(parent);
+		look_for_brokers(parent);
 		return;
 	}
 	if (parent->has_pending) {

@@ -59,7 +59,9 @@ static const struct conf_key broker_keys[] = {
 	.CONF_AT(struct settings_broker, health_interval_ms), .min = 500,
 	.max = HOUR, .fallback = "5s",
 	.doc = "How often kayad asks a broker that failed whether it is back. "
-	       "Until then it is tried last."},
+	       "Until then it is tried last. Each is asked when it comes into "
+	       "force, too: the log has *event=down* and why where none is "
+	       "there."},
     {"connect_timeout", CONF_DURATION, 0,
 	.CONF_AT(struct settings_broker, connect_timeout_ms), .min = 100,
 	.max = MINUTE, .fallback = "5s",

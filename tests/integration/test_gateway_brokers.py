@@ -32,13 +32,17 @@ class FakeBroker:
         self.listener.close()
 
     def take(self):
-        """The first read of the next connection; it is answered."""
-        connection, _ = self.listener.accept()
-        with connection:
-            connection.settimeout(20)
-            data = connection.recv(65536)
-            connection.sendall(CONNACK)
-            return data
+        """The first read of the next connection; it is answered.  One that
+        says nothing was kayad's, that looked whether there is a broker."""
+        data = b""
+        while not data:
+            connection, _ = self.listener.accept()
+            with connection:
+                connection.settimeout(20)
+                data = connection.recv(65536)
+                if data:
+                    connection.sendall(CONNACK)
+        return data
 
 
 def with_config(tmp_path, config):
@@ -222,6 +226,27 @@ brokers:
         log = kayad.log()
         assert len(re.findall("broker event=down", log)) == 1
         assert len(re.findall("broker event=up", log)) == 1
+
+
+def test_a_broker_that_is_not_there_is_told_before_a_device_comes(tmp_path):
+    folder = tmp_path / "sockets"
+    folder.mkdir()
+    folder.chmod(0o777)  # mosquitto has an account of its own
+    with peers.Mosquitto(tmp_path / "one") as one, with_config(tmp_path, f"""
+brokers:
+- {{name: one, address: '127.0.0.1:{one.port}'}}
+- {{name: two, address: {folder}/socket, health_interval: 500ms}}
+""") as kayad:
+        kayad.wait_for_log(r"broker event=down name=two .*"
+                           r'why="No such file or directory"')
+        assert [b["up"] for b in status(kayad)["brokers"]] == [True, False]
+        # It is asked again and again, and its coming is told, too.
+        with peers.Mosquitto(tmp_path / "two",
+                             extra=f"listener 0 {folder}/socket\n"):
+            peers.wait_until((folder / "socket").exists, "the socket")
+            (folder / "socket").chmod(0o666)
+            kayad.wait_for_log(r"broker event=up name=two")
+        assert "name=one" not in kayad.log()
 
 
 def test_another_broker_never_stands_in_for_the_one_that_was_meant(tmp_path):

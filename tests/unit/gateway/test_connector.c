@@ -162,6 +162,32 @@ test_a_broker_that_was_not_asked_for_never_stands_in(void **state)
 }
 
 static void
+test_a_look_finds_what_is_wrong_before_anybody_asks(void **state)
+{
+	char up[64], down[64];
+	int up_fd = listen_somewhere(up, sizeof up);
+	struct connector_target targets[] = {target(down), target(up)};
+	struct err err = ERR_INIT;
+	struct loop *loop = loop_new(&err);
+	struct connector *connector;
+
+	close(listen_somewhere(down, sizeof down));
+	connector = connector_new(loop, targets, 2, &err);
+	connector_look(connector);
+	for (int i = 0;
+	     i < 500 && (connector_health(connector, 0)->is_up ||
+			    connector_health(connector, 1)->connected == 0);
+	     i++)
+		run_for(loop, 10);
+	assert_false(connector_health(connector, 0)->is_up);
+	assert_true(connector_health(connector, 1)->is_up);
+	assert_int_equal(connector_health(connector, 1)->connected, 1);
+	connector_free(connector);
+	loop_free(loop);
+	close(up_fd);
+}
+
+static void
 test_one_known_to_be_down_is_tried_last_until_it_is_known_to_be_back(
     void **state)
 {
@@ -311,6 +337,8 @@ main(void)
 		test_a_broker_that_is_down_is_passed_over_and_named_when_all_are),
 	    cmocka_unit_test(
 		test_a_broker_that_was_not_asked_for_never_stands_in),
+	    cmocka_unit_test(
+		test_a_look_finds_what_is_wrong_before_anybody_asks),
 	    cmocka_unit_test(
 		test_one_known_to_be_down_is_tried_last_until_it_is_known_to_be_back),
 	    cmocka_unit_test(
