@@ -64,6 +64,7 @@ code_of(enum approval_cause cause)
 		return MQTT_QUOTA_EXCEEDED;
 	case APPROVAL_AUDIT_FAILED:
 	case APPROVAL_STOPPING:
+	case APPROVAL_UNTOLD:
 		return MQTT_UNSPECIFIED_ERROR;
 	default:
 		return MQTT_NOT_AUTHORIZED;
@@ -295,6 +296,8 @@ parent_end_approvals(struct parent *parent)
 
 	if (approvals == NULL)
 		return;
+	if (approvals->table != NULL)
+		approval_end(approvals->table);
 	while (approvals->waiters != NULL) {
 		struct approval_waiter *waiter = approvals->waiters;
 

@@ -13,6 +13,7 @@ static const char *const words[APPROVAL_STATE_COUNT] = {
     [APPROVAL_LOST] = "lose",
     [APPROVAL_SUPERSEDED] = "supersede",
     [APPROVAL_REVOKED] = "revoke",
+    [APPROVAL_UNKNOWN] = "unknown",
 };
 
 static void
@@ -112,7 +113,8 @@ parent_approval_record(void *arg, const struct approval_command *command,
 
 	if (change->next == APPROVAL_LOST ||
 	    change->next == APPROVAL_SUPERSEDED ||
-	    change->next == APPROVAL_REVOKED)
+	    change->next == APPROVAL_REVOKED ||
+	    change->next == APPROVAL_UNKNOWN)
 		when = AUDIT_SOON;
 	if (change->next == APPROVAL_RELEASED && change->by[0] != '\0' &&
 	    command->rule->mode != POLICY_PERMISSIVE &&

@@ -98,14 +98,20 @@ approval_next(const struct approval_table *table, size_t *place)
 	return NULL;
 }
 
-struct approval_command *
-approval_find(struct approval_table *table, struct span id)
+const struct approval_command *
+approval_look(const struct approval_table *table, struct span id)
 {
 	for (size_t i = 0; table->count > 0 && i < APPROVAL_COMMANDS_MAX; i++)
 		if (table->commands[i].state != APPROVAL_FREE &&
 		    span_is(id, table->commands[i].id))
 			return &table->commands[i];
 	return NULL;
+}
+
+struct approval_command *
+approval_find(struct approval_table *table, struct span id)
+{
+	return (struct approval_command *)approval_look(table, id);
 }
 
 /* ---- states ---- */
@@ -324,6 +330,25 @@ approval_revoke(struct approval_table *table, enum approval_cause cause)
 	approval_permits_revoke(table, cause);
 }
 
+/* It was let go, and who should say whether it got out has not said so. */
+static void
+end_untold(struct approval_table *table, struct approval_command *command)
+{
+	end(table, command, APPROVAL_UNKNOWN, APPROVAL_UNTOLD);
+}
+
+void
+approval_end(struct approval_table *table)
+{
+	for (size_t i = 0; table->count > 0 && i < APPROVAL_COMMANDS_MAX; i++)
+		if (table->commands[i].state == APPROVAL_RELEASED)
+			end_untold(table, &table->commands[i]);
+		else if (table->commands[i].state == APPROVAL_HELD)
+			end(table, &table->commands[i], APPROVAL_LOST,
+			    APPROVAL_LINK_LOST);
+	approval_permits_revoke(table, APPROVAL_LINK_LOST);
+}
+
 /* ---- time ---- */
 
 /* HELD: it expires; RELEASED: the owner should have reported. */
@@ -360,7 +385,7 @@ approval_on_time(struct approval_table *table, uint64_t now_ms)
 			end(table, command, APPROVAL_EXPIRED,
 			    APPROVAL_TIME_LIMIT);
 		else
-			end(table, command, APPROVAL_LOST, APPROVAL_LINK_LOST);
+			end_untold(table, command);
 	}
 	approval_permits_on_time(table, now_ms);
 }

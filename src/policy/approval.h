@@ -7,7 +7,8 @@
  *	FREE -> HELD -> RELEASED ------------------------------> FREE
  *	          |         |  (the publish went to the broker)
  *	          |         +--> LOST, SUPERSEDED, EXPIRED, REVOKED --> FREE
- *	          |            (it was let go, and never got out)
+ *	          |         |  (it was let go, and never got out)
+ *	          |         +--> UNKNOWN (nobody says which) ---------> FREE
  *	          +--> DENIED, EXPIRED, LOST, SUPERSEDED, REVOKED ----> FREE
  *
  * One table for a gateway, in one thread.  It decides, and holds no publish
@@ -48,8 +49,8 @@ enum {
 	APPROVAL_RANDOM_BYTES = APPROVAL_ID_BYTES + APPROVAL_NONCE_BYTES,
 	/*
 	 * What may go is out after so long, or never; and its owner has said
-	 * which after so long, or is taken for lost.  Who agreed has 10 s to
-	 * hear of it (control.h).
+	 * which after so long, or nobody is told.  Who agreed has 10 s to hear
+	 * of it (control.h).
 	 */
 	APPROVAL_GO_MS = 3000,
 	APPROVAL_REPORT_MS = 5000
@@ -86,6 +87,8 @@ enum approval_state {
 	    "it was let go already")                                           \
 	X(APPROVAL_INCONSISTENT, "inconsistent-parameters",                    \
 	    "that is no way to agree to this command")                         \
+	X(APPROVAL_UNTOLD, "unknown",                                          \
+	    "it was let go, and it is not known whether it got out")           \
 	/* ---- ours */                                                        \
 	X(APPROVAL_SAME_IDENTITY, "same-identity",                             \
 	    "somebody else has to agree")                                      \
@@ -259,6 +262,12 @@ void approval_stop(struct approval_table *table, struct span topic);
  */
 void approval_revoke(struct approval_table *table, enum approval_cause cause);
 
+/*
+ * The owners are gone, all of them, and will say nothing any more: what is HELD
+ * is LOST, what is RELEASED is UNKNOWN, permits end.
+ */
+void approval_end(struct approval_table *table);
+
 /* ---- permits ---- */
 
 /*
@@ -278,6 +287,10 @@ void approval_take_back(
 /* When approval_on_time is to be called next; UINT64_MAX: not at all. */
 uint64_t approval_due_ms(const struct approval_table *table);
 void approval_on_time(struct approval_table *table, uint64_t now_ms);
+
+/* The command of that id, in any state but FREE; NULL: none. */
+const struct approval_command *approval_look(
+    const struct approval_table *table, struct span id);
 
 /*
  * The next command that is not FREE, from place `*place` on (0 first), which

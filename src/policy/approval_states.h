@@ -20,7 +20,8 @@
 	X(APPROVAL_EXPIRED, "expired") /* nobody agreed in time */             \
 	X(APPROVAL_LOST, "lost") /* its publisher's connection is gone */      \
 	X(APPROVAL_SUPERSEDED, "superseded") /* a stop came after it */        \
-	X(APPROVAL_REVOKED, "revoked") /* another policy is in force */
+	X(APPROVAL_REVOKED, "revoked") /* another policy is in force */        \
+	X(APPROVAL_UNKNOWN, "unknown") /* nobody says whether it got out */
 
 /* from, to: whatever is not here never happens */
 #define APPROVAL_TRANSITIONS(X)                                                \
@@ -36,12 +37,15 @@
 	X(APPROVAL_RELEASED, APPROVAL_LOST)                                    \
 	X(APPROVAL_RELEASED, APPROVAL_SUPERSEDED)                              \
 	X(APPROVAL_RELEASED, APPROVAL_REVOKED)                                 \
+	/* let go, and its owner has not said in time what came of it */       \
+	X(APPROVAL_RELEASED, APPROVAL_UNKNOWN)                                 \
 	/* once its outcome was told */                                        \
 	X(APPROVAL_RELEASED, APPROVAL_FREE)                                    \
 	X(APPROVAL_DENIED, APPROVAL_FREE)                                      \
 	X(APPROVAL_EXPIRED, APPROVAL_FREE)                                     \
 	X(APPROVAL_LOST, APPROVAL_FREE)                                        \
 	X(APPROVAL_SUPERSEDED, APPROVAL_FREE)                                  \
-	X(APPROVAL_REVOKED, APPROVAL_FREE)
+	X(APPROVAL_REVOKED, APPROVAL_FREE)                                     \
+	X(APPROVAL_UNKNOWN, APPROVAL_FREE)
 
 #endif

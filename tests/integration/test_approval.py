@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import hashlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -728,6 +729,62 @@ def flood(raw):
         while data:
             data = data[raw.socket.send(data):]
     assert data, "the broker takes it all"
+
+
+def child_of(plant):
+    """The process that has the connections."""
+    _, child = plant.kayad.children()
+    return child
+
+
+def agreed_to_while_it_stands_still(plant, level="5.0"):
+    """A command whose release its connection has not heard of yet."""
+    raw = plant.raw("ann", level)
+    publish(raw, VALVE)
+    command_id, = plant.held()
+    os.kill(child_of(plant), signal.SIGSTOP)
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    return raw, command_id, pool.submit(plant.ask, "approve " + command_id)
+
+
+def test_of_what_nobody_reports_the_audit_says_unknown(plant):
+    """And in truth it stays where it is, for its time is over then."""
+    raw, command_id, agreed = agreed_to_while_it_stands_still(plant)
+    try:
+        answer = agreed.result(30)
+    finally:
+        os.kill(child_of(plant), signal.SIGCONT)
+    assert (answer["outcome"], answer["cause"], answer["by"]) == \
+        ("unknown", "unknown", ME), answer
+    assert [line["event"] for line in plant.audit(
+        "hold", "approve", "release", "unknown", "lose", "expire")] == \
+        ["hold", "approve", "release", "unknown"]
+    assert read_reason(raw)[:2] in ((1, 0x80), (1, 0x87))
+    plant.witness.saw_nothing_else(plant.client("abe"))
+
+
+def test_who_agreed_is_told_when_the_gateway_ends_in_between(plant):
+    raw, command_id, agreed = agreed_to_while_it_stands_still(plant)
+    plant.kayad.wait_for_log("event=release ")
+    os.kill(child_of(plant), signal.SIGKILL)
+    answer = agreed.result(30)
+    assert (answer["id"], answer["outcome"]) == (command_id, "unknown")
+    assert plant.kayad.wait() == 1
+    line, = plant.audit("unknown")
+    assert line["id"] == command_id
+    assert not plant.audit("lose", "revoke")
+    with Client(plant.broker.port, LEVELS["3.1.1"]) as direct:
+        plant.witness.saw_nothing_else(direct)
+
+
+def test_what_is_held_when_the_gateway_breaks_is_lost(plant):
+    raw = plant.raw("ann")
+    publish(raw, VALVE)
+    command_id, = plant.held()
+    os.kill(child_of(plant), signal.SIGKILL)
+    assert plant.kayad.wait() == 1
+    line, = plant.audit("lose")
+    assert line["id"] == command_id
 
 
 def test_another_policy_moves_nothing(plant, level):

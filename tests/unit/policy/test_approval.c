@@ -240,16 +240,17 @@ static void
 test_the_table_of_successors_is_as_the_manual_draws_it(void **state)
 {
 	static const char *const drawn[APPROVAL_STATE_COUNT] = {
-	    /* FHRDELSV: free held released denied expired lost superseded
-	     * revoked */
-	    [APPROVAL_FREE] = ".H......",
-	    [APPROVAL_HELD] = "..RDELSV",
-	    [APPROVAL_RELEASED] = "F...ELSV",
-	    [APPROVAL_DENIED] = "F.......",
-	    [APPROVAL_EXPIRED] = "F.......",
-	    [APPROVAL_LOST] = "F.......",
-	    [APPROVAL_SUPERSEDED] = "F.......",
-	    [APPROVAL_REVOKED] = "F.......",
+	    /* FHRDELSVU: free held released denied expired lost superseded
+	     * revoked unknown */
+	    [APPROVAL_FREE] = ".H.......",
+	    [APPROVAL_HELD] = "..RDELSV.",
+	    [APPROVAL_RELEASED] = "F...ELSVU",
+	    [APPROVAL_DENIED] = "F........",
+	    [APPROVAL_EXPIRED] = "F........",
+	    [APPROVAL_LOST] = "F........",
+	    [APPROVAL_SUPERSEDED] = "F........",
+	    [APPROVAL_REVOKED] = "F........",
+	    [APPROVAL_UNKNOWN] = "F........",
 	};
 
 	for (int from = 0; from < APPROVAL_STATE_COUNT; from++)
@@ -541,7 +542,7 @@ test_an_agreement_while_the_publisher_leaves_moves_nothing(void **state)
 }
 
 static void
-test_an_owner_that_never_reports_is_taken_for_lost(void **state)
+test_what_an_owner_never_reports_is_unknown(void **state)
 {
 	struct desk *desk = *state;
 	const struct approval_command *command =
@@ -553,7 +554,28 @@ test_an_owner_that_never_reports_is_taken_for_lost(void **state)
 	assert_int_equal(desk->last.until_ms, 1 + APPROVAL_GO_MS);
 	assert_true(APPROVAL_GO_MS < APPROVAL_REPORT_MS);
 	approval_on_time(desk->table, 1 + APPROVAL_REPORT_MS);
+	assert_int_equal(desk->last.state, APPROVAL_UNKNOWN);
+	assert_int_equal(desk->last.cause, APPROVAL_UNTOLD);
+	assert_string_equal(desk->last.by, "bob");
+	assert_int_equal(count(desk), 0);
+	/* What it says later finds nothing. */
+	assert_false(report(desk, "ann", APPROVAL_RELEASED));
+}
+
+static void
+test_when_all_owners_are_gone_what_was_let_go_is_unknown(void **state)
+{
+	struct desk *desk = *state;
+	const struct approval_command *command =
+	    hold(desk, "ann", "plant/valve", "open", 0);
+
+	assert_int_equal(agree(desk, command->id, "bob", 1), APPROVAL_NONE);
+	approval_end(desk->table);
+	assert_int_equal(desk->last.state, APPROVAL_UNKNOWN);
+	hold(desk, "ann", "plant/valve", "open", 2);
+	approval_end(desk->table);
 	assert_int_equal(desk->last.state, APPROVAL_LOST);
+	assert_string_equal(desk->told, "hrehe");
 	assert_int_equal(count(desk), 0);
 }
 
@@ -1085,7 +1107,8 @@ main(void)
 	    TEST(test_its_publisher_may_call_it_off),
 	    TEST(test_a_publisher_that_leaves_takes_it_along),
 	    TEST(test_an_agreement_while_the_publisher_leaves_moves_nothing),
-	    TEST(test_an_owner_that_never_reports_is_taken_for_lost),
+	    TEST(test_what_an_owner_never_reports_is_unknown),
+	    TEST(test_when_all_owners_are_gone_what_was_let_go_is_unknown),
 	    TEST(test_an_owner_cannot_let_go_what_it_was_not_told_to),
 	    TEST(test_a_stop_is_never_followed_by_an_older_start),
 	    TEST(test_another_policy_moves_nothing),
