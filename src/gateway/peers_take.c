@@ -42,24 +42,13 @@ answer(struct peers *peers, struct peers_peer_state *to, uint64_t request,
 	peers_send(peers, to, NULL, &message);
 }
 
-static const struct approval_command *
-held_here(const struct peers *peers, struct span id)
-{
-	const struct approval_command *command;
-	size_t place = 0;
-
-	while ((command = approval_next(peers->table, &place)) != NULL)
-		if (span_is(id, command->id))
-			break;
-	return command;
-}
-
 /* Whether the word is about this very command, and all that it is. */
 static enum approval_cause
 check(
     const struct peers *peers, const struct peer_message *word, uint64_t now_ms)
 {
-	const struct approval_command *command = held_here(peers, word->id);
+	const struct approval_command *command =
+	    approval_look(peers->table, word->id);
 	uint8_t digest[APPROVAL_DIGEST_BYTES];
 	struct peer_message held;
 

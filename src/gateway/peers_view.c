@@ -34,6 +34,19 @@ later(uint64_t now_ms, uint64_t left_ms)
 	return now_ms + (left_ms < day_ms ? left_ms : day_ms);
 }
 
+/*
+ * Whoever is told of a command learns its id.  He must not show another one by
+ * it, to whom it would be approved in its place: the first one has the id.
+ */
+static bool
+is_taken(const struct peers *peers, const char *holder, struct span id)
+{
+	const struct peers_command *command = peers_find(peers, id);
+
+	return approval_look(peers->table, id) != NULL ||
+	       (command != NULL && command->holder != holder);
+}
+
 void
 peers_view_hold(struct peers *peers, struct peers_peer_state *from,
     const struct peer_message *held, struct span bytes, uint64_t now_ms)
@@ -42,6 +55,8 @@ peers_view_hold(struct peers *peers, struct peers_peer_state *from,
 	struct peers_command *command = *link;
 	uint64_t since_ms = held->held_ms < now_ms ? now_ms - held->held_ms : 0;
 
+	if (is_taken(peers, from->name, held->id))
+		return;
 	/* Our word on that may have been lost, or come too early. */
 	if (peers_was_stopped(peers, held->topic, since_ms))
 		peers_tell_stop(peers, from, held->topic);

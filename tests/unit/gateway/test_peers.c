@@ -646,6 +646,21 @@ test_a_word_on_another_command_is_not_one_on_this(void **state)
 	assert_int_equal(world->gateways[A].released, 1);
 }
 
+/* A gateway that was taken over shows its own command by another's id. */
+static void
+test_an_id_that_is_held_here_is_nobody_elses(void **state)
+{
+	struct span id = hold(A, "ann");
+
+	bring_all();
+	assert_int_equal(world->gateways[B].seen, 1);
+	world->next_id--;
+	assert_true(span_equal(hold(B, "abe"), id));
+	bring_all();
+	assert_int_equal(world->gateways[A].seen, 0);
+	assert_null(peers_find(world->gateways[A].peers, id));
+}
+
 #define EACH(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int
@@ -669,6 +684,7 @@ main(void)
 	    EACH(test_a_command_that_nobody_holds_is_known_as_such),
 	    EACH(test_what_is_not_signed_by_a_peer_changes_nothing),
 	    EACH(test_a_word_on_another_command_is_not_one_on_this),
+	    EACH(test_an_id_that_is_held_here_is_nobody_elses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
