@@ -2,6 +2,7 @@
 
 #include "log.h"
 #include "monitor.h"
+#include "quotas.h"
 #include "snapshot.h"
 #include "wire.h"
 #include "worker.h"
@@ -244,8 +245,9 @@ prepare(struct child *child, struct err *err)
 	child->team.roster = roster_new();
 	child->team.names = roster_new();
 	child->team.stops = stops_new();
+	child->team.quotas = quotas_new();
 	if (child->team.roster == NULL || child->team.names == NULL ||
-	    child->team.stops == NULL)
+	    child->team.stops == NULL || child->team.quotas == NULL)
 		return err_set(err, ERR_NOMEM, "no memory");
 	child->loop = loop_new(err);
 	if (child->loop == NULL)
@@ -275,6 +277,7 @@ wind_up(struct child *child)
 	roster_free(child->team.roster);
 	roster_free(child->team.names);
 	stops_free(child->team.stops);
+	quotas_free(child->team.quotas);
 	snapshot_policy_unref(child->policy);
 	monitor_stop(&child->monitor);
 	loop_watch_stop(&child->done);

@@ -101,6 +101,23 @@ on_refused(void *arg, const struct access_refusal *refusal)
 	    pipe, WITNESS_REFUSE_ACCESS, LOG_LEVEL_INFO, "refuse", refusal);
 }
 
+/* ---- how often ---- */
+
+/* All connections of the identity count together. */
+static bool
+on_count(void *arg, enum access_use use, const struct policy_who *who,
+    uint64_t now_ms)
+{
+	struct pipe *pipe = arg;
+	struct quota *quota = session_quota(pipe->session);
+
+	if (quota == NULL)
+		return false; /* no memory */
+	return use == ACCESS_USES_MESSAGE
+		   ? quotas_take_message(quota, who, now_ms)
+		   : quotas_take_question(quota, now_ms);
+}
+
 /* ---- packets ---- */
 
 static bool
@@ -155,10 +172,10 @@ pipe_access_begin(
 	    .policy = pipe->policy->policy,
 	    .identity = span_of_str(session->who.identity),
 	    .role = span_of_str(keyring_role(snapshot->ring, session->entry)),
-	    .rate = &session->rate,
 	    .events = {.to_broker = to_broker,
 		.to_client = to_client,
 		.refused = on_refused,
+		.count = on_count,
 		.ask = pipe_approval_ask,
 		.is_clear = pipe_approval_is_clear,
 		.let_go = pipe_approval_let_go,

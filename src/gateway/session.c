@@ -108,6 +108,17 @@ session_set_state(struct session *session, enum session_state state)
 		arm(session);
 }
 
+struct quota *
+session_quota(struct session *session)
+{
+	struct worker *worker = session->worker;
+
+	if (session->quota == NULL)
+		session->quota = quotas_enter(worker->team->quotas,
+		    span_of_str(session->who.identity), worker_now_ms(worker));
+	return session->quota;
+}
+
 static void
 free_session(void *arg)
 {
@@ -117,6 +128,7 @@ free_session(void *arg)
 	ssh_conn_free(session->conn);
 	snapshot_setup_unref(session->setup);
 	slots_remove(&worker->tickets, session->ticket);
+	quotas_leave(session->quota, worker_now_ms(worker));
 	free(session->held);
 	free(session->who.identity);
 	free(session->certificate);

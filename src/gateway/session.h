@@ -14,7 +14,7 @@
 #include "keyring.h"
 #include "log.h"
 #include "netaddr.h"
-#include "policy_rate.h"
+#include "quotas.h"
 #include "roster.h"
 #include "session_certificate.h"
 #include "ssh_conn.h"
@@ -75,7 +75,7 @@ struct session {
 	/* When its line, or its certificate, lets it in no more: in seconds
 	 * since 1970; INT64_MAX: never. */
 	int64_t ends_s;
-	struct policy_rate rate; /* of messages, all its channels' */
+	struct quota *quota; /* its identity's; NULL: not asked for yet */
 	const char *why; /* it ended; a constant */
 	char *said; /* the same from the conn, or NULL */
 	char *sentence; /* of a code's refusal, told late; or NULL */
@@ -129,6 +129,9 @@ bool session_who_copy(struct session_who *copy, const struct session_who *who);
 
 /* For the pipes: write out what they left in the conn, wait for the rest. */
 void session_flush(struct session *session);
+
+/* What its identity has left; NULL where memory fails. */
+struct quota *session_quota(struct session *session);
 
 /* For status: one JSON object. */
 void session_report(const struct session *session, struct buf *json);

@@ -55,6 +55,7 @@ struct worker_team {
 	struct roster *roster;
 	struct roster *names; /* of who is in by certificate, by their digest */
 	struct stops *stops;
+	struct quotas *quotas;
 };
 
 struct worker {

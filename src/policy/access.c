@@ -31,7 +31,6 @@ access_new(const struct access_options *options)
 	if (access == NULL)
 		return NULL;
 	access->events = options->events;
-	access->rate = options->rate;
 	access->identity_len = options->identity.len;
 	access->role_len = options->role.len;
 	if (options->identity.len > 0)
@@ -206,7 +205,7 @@ static bool
 is_quota(enum approval_cause cause)
 {
 	return cause == APPROVAL_ONE_OF_N || cause == APPROVAL_TOO_LARGE ||
-	       cause == APPROVAL_TABLE_FULL;
+	       cause == APPROVAL_TABLE_FULL || cause == APPROVAL_TOO_OFTEN;
 }
 
 uint8_t

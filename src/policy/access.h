@@ -38,7 +38,6 @@
 #include "mqtt_connect.h"
 #include "mqtt_walk.h"
 #include "policy.h"
-#include "policy_rate.h"
 
 struct access;
 
@@ -88,6 +87,12 @@ enum access_own {
 	ACCESS_OWN_COUNT
 };
 
+/* What there may be only so many of in so much time. */
+enum access_use {
+	ACCESS_USES_MESSAGE, /* a publish of one whose role has a rate */
+	ACCESS_USES_QUESTION
+};
+
 enum access_permit { ACCESS_PERMIT_GIVEN, ACCESS_PERMIT_TAKEN };
 
 struct access_events {
@@ -95,6 +100,9 @@ struct access_events {
 	bool (*to_broker)(void *arg, struct span bytes);
 	bool (*to_client)(void *arg, struct span bytes);
 	void (*refused)(void *arg, const struct access_refusal *refusal);
+	/* Count one more of these; false: it is too many.  NULL: never. */
+	bool (*count)(void *arg, enum access_use use,
+	    const struct policy_who *who, uint64_t now_ms);
 	/*
 	 * Somebody else decides: answer by access_let_go or access_answer,
 	 * later.  False: it cannot be asked, and is refused.
@@ -123,7 +131,6 @@ struct access_events {
 struct access_options {
 	const struct policy *policy; /* has to outlive its use here */
 	struct span identity, role; /* copied */
-	struct policy_rate *rate; /* the caller's; NULL: none is counted */
 	struct access_events events;
 };
 

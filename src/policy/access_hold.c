@@ -219,8 +219,7 @@ one_waits(const struct access *access)
  * connection, for whatever reason there was for it then: nobody waits for it.
  */
 static enum approval_cause
-not_held(
-    const struct access *access, const struct access_publishing *p, bool waits)
+not_held(struct access *access, const struct access_publishing *p, bool waits)
 {
 	if (p->item->publish.dup)
 		return APPROVAL_LINK_LOST;
@@ -231,7 +230,8 @@ not_held(
 	if ((waits && one_waits(access)) ||
 	    !has_room(access, p->item->bytes.len))
 		return APPROVAL_ONE_OF_N;
-	return APPROVAL_NONE;
+	return access_asks_too_often(access, p->now_ms) ? APPROVAL_TOO_OFTEN
+							: APPROVAL_NONE;
 }
 
 enum access_result
@@ -253,9 +253,12 @@ enum access_result
 access_ask(struct access *access, struct access_publishing *p,
     enum access_asking asking)
 {
-	if (has_room(access, 0))
+	if (!has_room(access, 0))
+		p->refusal.cause = APPROVAL_ONE_OF_N;
+	else if (access_asks_too_often(access, p->now_ms))
+		p->refusal.cause = APPROVAL_TOO_OFTEN;
+	else
 		return begin(access, p, asking, false);
-	p->refusal.cause = APPROVAL_ONE_OF_N;
 	return access_refuse(access, p->result, &p->item->publish, &p->refusal);
 }
 

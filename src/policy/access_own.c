@@ -37,8 +37,7 @@ asking_of(struct span topic, enum access_asking *asking)
 }
 
 enum access_result
-access_own_publish(
-    struct access *access, struct access_publishing *p, uint64_t now_ms)
+access_own_publish(struct access *access, struct access_publishing *p)
 {
 	const struct mqtt_publish *publish = &p->item->publish;
 	const struct policy_message message = {
@@ -60,7 +59,7 @@ access_own_publish(
 		 (p->payload.data == NULL || p->payload.len > PAYLOAD_MAX))
 		refusal->verdict = POLICY_SIZE;
 	if (refusal->verdict != POLICY_ALLOWED ||
-	    access_is_too_many(access, now_ms))
+	    access_is_too_many(access, p->now_ms))
 		return access_refuse(access, p->result, publish, refusal);
 	return access_ask(access, p, asking);
 }

@@ -119,7 +119,6 @@ struct access_own_sub {
 struct access {
 	struct policy_who who;
 	struct access_events events;
-	struct policy_rate *rate;
 	struct access_aliases from_client, from_broker;
 	struct access_acks acks;
 	struct access_ids refused; /* before 5.0, at QoS 2: PUBREL will come */
@@ -162,8 +161,9 @@ enum access_result access_refuse(struct access *access,
 struct span access_payload(
     enum mqtt_walk_result result, const struct mqtt_walk_item *item);
 
-/* One more, of so many that the role permits. */
+/* One more, of so many that the role permits; that the gateway does. */
 bool access_is_too_many(struct access *access, uint64_t now_ms);
+bool access_asks_too_often(struct access *access, uint64_t now_ms);
 
 /* ---- access_hold ---- */
 
@@ -174,6 +174,7 @@ struct access_publishing {
 	struct access_alias *alias; /* NULL: none */
 	struct access_refusal refusal; /* with its topic */
 	struct span payload;
+	uint64_t now_ms;
 };
 
 /* Hold it, and ask; or refuse it. */
@@ -201,8 +202,8 @@ void access_hold_fini(struct access *access);
 /* Whether a topic, or a filter, is the gateway's. */
 bool access_own_is(struct span topic);
 
-enum access_result access_own_publish(struct access *access,
-    struct access_publishing *publishing, uint64_t now_ms);
+enum access_result access_own_publish(
+    struct access *access, struct access_publishing *publishing);
 
 /*
  * A filter of a SUBSCRIBE with these properties: the code that it gets, or

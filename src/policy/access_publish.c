@@ -79,8 +79,17 @@ access_refuse(struct access *access, enum mqtt_walk_result result,
 bool
 access_is_too_many(struct access *access, uint64_t now_ms)
 {
-	return access->rate != NULL &&
-	       !policy_rate_take(access->rate, &access->who, now_ms);
+	return access->who.rate != 0 && access->events.count != NULL &&
+	       !access->events.count(access->events.arg, ACCESS_USES_MESSAGE,
+		   &access->who, now_ms);
+}
+
+bool
+access_asks_too_often(struct access *access, uint64_t now_ms)
+{
+	return access->events.count != NULL &&
+	       !access->events.count(access->events.arg, ACCESS_USES_QUESTION,
+		   &access->who, now_ms);
 }
 
 /* Passed: the broker will answer what is not at QoS 0. */
@@ -137,7 +146,7 @@ let_on_telling(struct access *access, const struct access_publishing *p)
 
 /* What its verdict says.  A stop is not one message too many. */
 static enum access_result
-judge(struct access *access, struct access_publishing *p, uint64_t now_ms)
+judge(struct access *access, struct access_publishing *p)
 {
 	const struct mqtt_publish *publish = &p->item->publish;
 	const struct policy_message message = {
@@ -155,7 +164,7 @@ judge(struct access *access, struct access_publishing *p, uint64_t now_ms)
 	is_too_many = (refusal->verdict == POLICY_ALLOWED ||
 			  refusal->verdict == POLICY_APPROVAL ||
 			  refusal->verdict == POLICY_BREAK_GLASS) &&
-		      access_is_too_many(access, now_ms);
+		      access_is_too_many(access, p->now_ms);
 	if (is_too_many &&
 	    !policy_is_safe_state(refusal->verdict, refusal->why)) {
 		refusal->verdict = POLICY_ALLOWED;
@@ -184,6 +193,7 @@ access_publish(struct access *access, enum mqtt_walk_result result,
 		.topic = publish->topic,
 		.qos = publish->qos},
 	    .payload = access_payload(result, item),
+	    .now_ms = now_ms,
 	};
 	bool no_memory;
 
@@ -197,8 +207,8 @@ access_publish(struct access *access, enum mqtt_walk_result result,
 	if (publish->qos > 0 && access_holds_id(access, publish->packet_id))
 		return access_hold_again(access, &p);
 	if (access_own_is(p.refusal.topic))
-		return access_own_publish(access, &p, now_ms);
-	return judge(access, &p, now_ms);
+		return access_own_publish(access, &p);
+	return judge(access, &p);
 }
 
 /* ---- to the client ---- */

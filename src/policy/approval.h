@@ -95,6 +95,8 @@ enum approval_state {
 	X(APPROVAL_OVERTAKEN, "superseded",                                    \
 	    "a safe state of the same topic came after it")                    \
 	X(APPROVAL_TABLE_FULL, "table-full", "too many commands are held")     \
+	X(APPROVAL_TOO_OFTEN, "too-often",                                     \
+	    "this identity asks more often than is answered")                  \
 	X(APPROVAL_TOO_LARGE, "too-large", "it is too large to be held")       \
 	X(APPROVAL_AUDIT_FAILED, "audit-failed",                               \
 	    "the audit cannot be written, and so nothing is let go")           \

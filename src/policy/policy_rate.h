@@ -3,8 +3,7 @@
 
 /*
  * policy_rate: so many messages in so much time, counted by a bucket that the
- * caller keeps: for an identity, so that more sessions are not more messages,
- * or for a session.
+ * caller keeps for an identity, so that more sessions are not more messages.
  *
  * A full bucket holds as many messages as an interval may have, so that many
  * may come at once; it fills evenly.

@@ -43,8 +43,8 @@ static const struct conf_key role_keys[] = {
     {"rate", CONF_INT, 0, .ROLE_AT(rate), .min = 1, .max = 1000000,
 	.fallback_doc = "no limit", .example = "10",
 	.doc = "How many messages may be published in each `rate_interval`, "
-	       "by all clients of one SSH connection. All of them may come at "
-	       "once."},
+	       "by all connections of an identity to one gateway together. All "
+	       "of them may come at once."},
     {"rate_interval", CONF_DURATION, 0, .ROLE_AT(rate_interval_ms),
 	.min = SECOND, .max = DAY, .fallback = "1s",
 	.doc = "The time that `rate` is counted in."},

@@ -236,6 +236,27 @@ def test_more_messages_than_a_role_may_send_go_nowhere(gateway):
     wait_for_refusal(gateway, "slow/5", "the role permits fewer messages")
 
 
+def test_an_identity_has_its_rate_once_however_many_connections(gateway):
+    """Three at a time, and one that comes after they have gone."""
+    listener = gateway.client("slow")
+    assert listener.subscribe("slow/#") == [1]
+    sent = 0
+    for _ in range(2):
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                tunnel = stack.enter_context(
+                    Tunnel(gateway.kayad, gateway.folder / "key-slow"))
+                slow = stack.enter_context(
+                    Client(tunnel.port, WITH_31["5.0"]))
+                for _ in range(3):
+                    slow.publish(f"slow/{sent}")
+                    sent += 1
+    assert listener.got(5) == [f"slow/{i}" for i in range(5)]
+    listener.publish("slow/fence")
+    assert listener.messages.empty()
+    wait_for_refusal(gateway, "slow/15", "the role permits fewer messages")
+
+
 def alias(number):
     properties = Properties(PacketTypes.PUBLISH)
     properties.TopicAlias = number

@@ -472,6 +472,47 @@ def test_a_stop_gets_through_a_rate_that_is_used_up(tmp_path):
         plant.witness.saw(("plant/other", "1"), (VALVE, "close"))
 
 
+# ---- who asks too often
+
+
+def test_who_floods_with_answers_is_answered_so_many(plant):
+    """By all connections of the identity together; others go on."""
+    began = time.monotonic()
+    raws = [plant.raw("bob") for _ in range(4)]
+    for packet_id in range(1, 101):
+        for raw in raws:
+            publish(raw, "$kaya/approve", "0123456789abcdef",
+                    packet_id=packet_id)
+    codes = [read_reason(raw)[1] for raw in raws for _ in range(100)]
+    seconds = time.monotonic() - began
+    assert set(codes) == {0x87, 0x97}, set(codes)
+    assert codes.count(0x87) <= 64 + 20 * seconds + 1
+    raw = plant.raw("ann")
+    publish(raw, VALVE)
+    command_id, = plant.held()
+    plant.client("bea").publish("$kaya/approve", command_id)
+    assert read_reason(raw)[:2] == (1, 0)
+    plant.witness.saw((VALVE, "open"))
+
+
+def test_who_asks_too_often_is_told_so(tmp_path):
+    """Each of these costs a wait for the disk."""
+    policy = POLICY.replace("break_glass: chief", "break_glass: operator")
+    with contextlib.ExitStack() as stack:
+        plant = Plant(tmp_path, stack, policy)
+        raws = [plant.raw("ann") for _ in range(4)]
+        for packet_id in range(1, 31):
+            for raw in raws:
+                publish(raw, VALVE, packet_id=packet_id)
+        reasons = [read_reason(raw)[1:] for raw in raws for _ in range(30)]
+        assert (0x97, "this identity asks more often than is answered") in \
+            reasons
+        plant.kayad.wait_for_log("event=refuse .*asks more often")
+        # A stop is not one too many.
+        publish(raws[0], VALVE, "close", packet_id=99)
+        assert read_reason(raws[0])[:2] == (99, 0)
+
+
 # ---- break-glass
 
 

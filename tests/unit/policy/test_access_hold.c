@@ -42,7 +42,8 @@ struct desk {
 	bool is_full; /* the way to the broker */
 	bool is_deaf; /* nobody can be asked */
 	enum approval_cause late; /* what let_go says */
-	struct policy_rate rate;
+	unsigned messages; /* that were counted */
+	bool is_nagged; /* no more questions */
 	bool is_quiet; /* count, and note nothing */
 	size_t seen;
 };
@@ -147,6 +148,17 @@ on_refused(void *arg, const struct access_refusal *refusal)
 	note(arg, "refused %s %s '%.*s'\n",
 	    policy_verdict_name(refusal->verdict),
 	    approval_cause_name(refusal->cause), STR(refusal->topic));
+}
+
+static bool
+on_count(void *arg, enum access_use use, const struct policy_who *who,
+    uint64_t now_ms)
+{
+	struct desk *desk = arg;
+
+	if (use == ACCESS_USES_QUESTION)
+		return !desk->is_nagged;
+	return desk->messages++ < who->rate;
 }
 
 static bool
@@ -321,9 +333,8 @@ open_as(struct desk *desk, const char *identity, uint8_t level)
 			  connack_50[] = "\x20\3\0\0\0";
 	const struct access_options options = {.policy = desk->policy,
 	    .identity = span_of_str(identity),
-	    .rate = &desk->rate,
-	    .events = {to_broker, to_client, on_refused, on_ask, on_is_clear,
-		on_let_go, on_lost, on_stopped, on_permit, desk}};
+	    .events = {to_broker, to_client, on_refused, on_count, on_ask,
+		on_is_clear, on_let_go, on_lost, on_stopped, on_permit, desk}};
 	struct span bytes = level == MQTT_50
 				? span_of(connect_50, sizeof connect_50 - 1)
 				: span_of(connect_311, sizeof connect_311 - 1);
@@ -818,6 +829,37 @@ test_questions_have_room_for_so_many(void **state)
 	expect(desk, "refused approval 1-of-n-control 'plant/lock'\n");
 }
 
+static void
+test_who_asks_too_often_is_refused_and_may_still_stop(void **state)
+{
+	struct desk *desk = *state;
+
+	open_as(desk, "ann", MQTT_50);
+	desk->is_nagged = true;
+	publish(desk, (struct publish){"plant/valve", "open", 1, 1});
+	publish(desk, (struct publish){"plant/lock", "1", 2, 2});
+	publish(desk, (struct publish){"plant/valve", "close", .qos = 0});
+	expect(desk, "refused approval too-often 'plant/valve'\n"
+		     "< PUBACK 1 97\n"
+		     "refused approval too-often 'plant/lock'\n"
+		     "< PUBREC 2 97\n"
+		     "stop 'plant/valve'\n"
+		     "> PUBLISH q0 0 a0 'plant/valve' 'close'\n");
+	assert_true(access_is_quiet(desk->access));
+}
+
+static void
+test_who_agrees_too_often_is_refused(void **state)
+{
+	struct desk *desk = *state;
+
+	open_as(desk, "bob", MQTT_50);
+	desk->is_nagged = true;
+	publish(desk, (struct publish){"$kaya/approve", "x", 1, 1});
+	expect(
+	    desk, "refused allowed too-often '$kaya/approve'\n< PUBACK 1 97\n");
+}
+
 /* ---- permits ---- */
 
 static void
@@ -1078,6 +1120,8 @@ main(void)
 	    TEST(test_break_glass_is_asked_for_and_does_not_wait_for_a_person),
 	    TEST(test_several_may_wait_for_the_gateway_but_not_for_people),
 	    TEST(test_questions_have_room_for_so_many),
+	    TEST(test_who_asks_too_often_is_refused_and_may_still_stop),
+	    TEST(test_who_agrees_too_often_is_refused),
 	    TEST(test_a_permit_is_told_and_goes_on),
 	    TEST(test_a_permit_that_is_sent_again_gives_nothing),
 	    TEST(test_approval_is_a_publish_that_no_broker_sees),
