@@ -299,7 +299,7 @@ give(struct guard_local *local, struct span topic, struct span payload)
 	result = guard_flow_give(local->flow, topic, payload);
 	if (result == GUARD_FLOW_GIVEN)
 		settle(local);
-	return result;
+	return local->is_ended ? GUARD_FLOW_NOT : result;
 }
 
 struct guard_given
@@ -311,11 +311,8 @@ guard_locals_give(struct guard_locals *locals, uint64_t number,
 
 	for (local = locals->first; local != NULL; local = next) {
 		next = local->next;
-		if (local->given == number) {
-			given.clients++;
-			continue;
-		}
-		if (!guard_flow_hears(local->flow, topic))
+		if (local->given == number ||
+		    !guard_flow_hears(local->flow, topic))
 			continue;
 		switch (give(local, topic, payload)) {
 		case GUARD_FLOW_GIVEN:

@@ -37,7 +37,7 @@ void guard_locals_change(
 int guard_locals_take(struct guard_locals *locals, int fd);
 
 struct guard_given {
-	size_t clients; /* that were given it, now or before */
+	size_t clients; /* that were given it now */
 	bool is_late; /* another has to be given it yet: call again */
 };
 

@@ -4,18 +4,27 @@
 #include "log.h"
 
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum {
-	TICK_MS = 200, /* while commands are outstanding */
-	LOOK_MS = 1000, /* else: have the files changed? */
+	LOOK_MS = 1000, /* while nothing is: have the files changed? */
+	AGAIN_MS = 20, /* while a client is not ready to be given it */
 	GIVE_MS = 2000, /* what two have signed reaches a client by then */
-	DROPS_EACH_MS = 1000, /* drops are told no more often */
 };
 
-/* A command's end: written down, told, forgotten. */
-static void
-finish(struct guard_post *post, struct guard_command *command, const char *word,
+void
+guard_post_tick_in(struct guard_post *post, uint64_t delay_ms)
+{
+	uint64_t at = clock_monotonic_ms() + delay_ms;
+
+	/* Whoever asks without end must not put it off. */
+	if (post->tick_at_ms != 0 && post->tick_at_ms <= at)
+		return;
+	post->tick_at_ms = at;
+	loop_timer_start(post->tick, delay_ms);
+}
+
+void
+guard_post_finish(struct guard_post *post, struct guard_command *command, const char *word,
     const struct guard_outcome *outcome)
 {
 	/* What nobody has signed is nothing that was decided. */
@@ -31,13 +40,18 @@ finish(struct guard_post *post, struct guard_command *command, const char *word,
 	guard_finish(post->guard, command);
 }
 
-static void
-finish_because(struct guard_post *post, struct guard_command *command,
-    const char *word, enum guard_cause cause)
+void
+guard_post_finish_because(struct guard_post *post,
+    struct guard_command *command, const char *word, enum guard_cause cause)
 {
-	const struct guard_outcome outcome = {.cause = cause};
+	struct guard_outcome outcome = {.cause = cause};
 
-	finish(post, command, word, &outcome);
+	/* Whatever came in between: it has reached one, and that is told. */
+	if (post->giving == command && post->reached > 0) {
+		word = "done";
+		outcome.cause = GUARD_CAUSE_NONE;
+	}
+	guard_post_finish(post, command, word, &outcome);
 }
 
 static void
@@ -47,197 +61,55 @@ finish_all(struct guard_post *post, enum guard_cause cause)
 	size_t at = 0;
 
 	while ((command = guard_next(post->guard, &at)) != NULL)
-		finish_because(post, command, "dropped", cause);
+		guard_post_finish_because(post, command, "dropped", cause);
 }
 
 /* ---- delivery ---- */
 
+/* Its time is looked at first: late is not at all, whatever kept us. */
 static void
 give(struct guard_post *post)
 {
 	struct guard_command *command = post->giving;
-	struct guard_given given;
+	struct guard_given given = {.is_late = false};
 	uint64_t now = clock_boot_ms();
 
 	if (command == NULL)
 		return;
-	given = guard_locals_give(post->locals, post->given,
-	    buf_span(&command->topic), buf_span(&command->payload));
-	if (given.is_late && now < post->give_until_ms &&
-	    now < command->expires_ms)
-		loop_timer_start(post->tick, TICK_MS / 10);
-	else if (given.clients > 0)
-		finish_because(post, command, "done", GUARD_CAUSE_NONE);
+	if (now < post->give_until_ms &&
+	    guard_over(command, now) == GUARD_CAUSE_NONE)
+		given = guard_locals_give(post->locals, post->given,
+		    buf_span(&command->topic), buf_span(&command->payload));
+	post->reached += given.clients;
+	if (given.is_late)
+		guard_post_tick_in(post, AGAIN_MS);
 	else
-		finish_because(
+		guard_post_finish_because(
 		    post, command, "dropped", GUARD_COMMUNICATION_LOSS);
 }
 
-/* Both have signed, and nobody can sign it again: written, then delivered. */
-static void
-release(struct guard_post *post, struct guard_command *command,
+void
+guard_post_release(struct guard_post *post, struct guard_command *command,
     const struct guard_outcome *outcome)
 {
 	if (guard_post_audit(post, "release", command, outcome) != 0) {
-		finish_because(post, command, "dropped", GUARD_AUDIT_FAILED);
+		guard_post_finish_because(
+		    post, command, "dropped", GUARD_AUDIT_FAILED);
 		return;
 	}
 	guard_post_log(command, "release", outcome);
 	/* One at a time; it is under way for GIVE_MS at most. */
 	if (post->giving != NULL)
-		finish_because(
+		guard_post_finish_because(
 		    post, post->giving, "dropped", GUARD_COMMUNICATION_LOSS);
 	post->giving = command;
 	post->given++;
+	post->reached = 0;
 	post->give_until_ms = clock_boot_ms() + GIVE_MS;
 	give(post);
 }
 
 /* ---- what is asked ---- */
-
-static void
-refuse(struct guard_post *post, const struct guard_ask *ask,
-    const struct guard_command *command, const struct guard_outcome *outcome)
-{
-	guard_post_report(post, &(struct guard_report){.word = "refused",
-				    .command = command,
-				    .outcome = outcome,
-				    .request = ask->request,
-				    .topic = ask->topic});
-}
-
-static void
-on_ask(struct guard_post *post, const struct guard_ask *ask)
-{
-	const struct guard_question question = {
-	    ask->request, ask->topic, ask->payload};
-	uint8_t random[GUARD_CHALLENGE_BYTES];
-	const struct guard_command *command = NULL;
-	struct guard_outcome outcome = {.cause = GUARD_NO_MEMORY};
-	uint64_t now = clock_boot_ms();
-	struct buf payload;
-
-	if (!audit_is_writable(post->audit))
-		outcome.cause = GUARD_AUDIT_FAILED;
-	else if (getrandom(random, sizeof random, 0) == (ssize_t)sizeof random)
-		command =
-		    guard_ask(post->guard, &question, random, now, &outcome);
-	explicit_bzero(random, sizeof random);
-	if (command == NULL) {
-		refuse(post, ask, NULL, &outcome);
-		return;
-	}
-	buf_init(&payload, GUARD_POST_ANSWER_MAX);
-	guard_put_challenge(command, now, &payload);
-	guard_post_answer(post, ask->request, &payload);
-	buf_fini(&payload);
-	loop_timer_start(post->tick, TICK_MS);
-}
-
-static void
-tell_pending(struct guard_post *post, const struct guard_command *command)
-{
-	struct buf payload;
-
-	buf_init(&payload, GUARD_POST_ANSWER_MAX);
-	guard_put_pending(command, clock_boot_ms(), &payload);
-	if (!payload.failed)
-		guard_post_publish(post, "pending", buf_span(&payload));
-	buf_fini(&payload);
-}
-
-static void
-on_first(struct guard_post *post, const struct guard_ask *ask,
-    struct guard_command *command, const struct guard_outcome *outcome)
-{
-	const struct guard_outcome unwritten = {.cause = GUARD_AUDIT_FAILED};
-
-	if (guard_post_audit(post, "hold", command, outcome) != 0) {
-		refuse(post, ask, command, &unwritten);
-		finish_because(post, command, "dropped", GUARD_AUDIT_FAILED);
-		return;
-	}
-	guard_post_log(command, "hold", outcome);
-	guard_post_report(post, &(struct guard_report){.word = "signed",
-				    .command = command,
-				    .outcome = outcome,
-				    .request = ask->request});
-	tell_pending(post, command);
-}
-
-static void
-on_sign(struct guard_post *post, const struct guard_ask *ask)
-{
-	struct guard_outcome outcome;
-	struct guard_command *command;
-	enum guard_step step;
-
-	step = guard_sign(post->guard, ask->id,
-	    ask->what == GUARD_DO_SIGN ? GUARD_AGREES : GUARD_DISAGREES,
-	    ask->signature, clock_boot_ms(), clock_wall_s(), &command,
-	    &outcome);
-	switch (step) {
-	case GUARD_STEP_FIRST:
-		on_first(post, ask, command, &outcome);
-		return;
-	case GUARD_STEP_BOTH:
-		guard_post_report(post, &(struct guard_report){.word = "signed",
-					    .command = command,
-					    .outcome = &outcome,
-					    .request = ask->request});
-		release(post, command, &outcome);
-		return;
-	case GUARD_STEP_DENIED:
-		guard_post_report(post, &(struct guard_report){.word = "denied",
-					    .command = command,
-					    .outcome = &outcome,
-					    .request = ask->request});
-		finish(post, command, "denied", &outcome);
-		return;
-	case GUARD_STEP_REFUSED:
-	case GUARD_STEP_SPENT:
-		break;
-	}
-	refuse(post, ask, command, &outcome);
-	if (command != NULL)
-		guard_post_log(command, "refuse", &outcome);
-	if (step == GUARD_STEP_SPENT)
-		finish(post, command, "dropped", &outcome);
-}
-
-/* With an id, that one, signed or not; else all that wait for a second. */
-static bool
-is_wanted(const struct guard_ask *ask, const struct guard_command *command)
-{
-	if (ask->id.len > 0)
-		return span_is(ask->id, command->id);
-	return command->state == GUARD_SIGNED;
-}
-
-static void
-on_list(struct guard_post *post, const struct guard_ask *ask)
-{
-	uint64_t now = clock_boot_ms();
-	struct guard_command *command;
-	const char *before = "";
-	struct buf payload;
-	size_t at = 0;
-
-	buf_init(&payload, GUARD_POST_ANSWER_MAX);
-	buf_append_str(&payload, "{\"actuator\":\"");
-	buf_append_str(&payload, guard_post_name(post));
-	buf_append_str(&payload, "\",\"pending\":[");
-	while ((command = guard_next(post->guard, &at)) != NULL) {
-		if (!is_wanted(ask, command))
-			continue;
-		buf_append_str(&payload, before);
-		guard_put_pending(command, now, &payload);
-		before = ",";
-	}
-	buf_append_str(&payload, "]}");
-	guard_post_answer(post, ask->request, &payload);
-	buf_fini(&payload);
-}
 
 /* Whoever was taken out of a file does not sign any more. */
 static bool
@@ -263,20 +135,13 @@ files_are_sound(struct guard_post *post, const struct guard_ask *ask)
 	}
 	finish_all(post, GUARD_POLICY_CHANGED);
 	if (ask != NULL)
-		refuse(post, ask, NULL, &changed);
+		guard_post_refuse(post, ask, NULL, &changed);
 	return false;
 }
 
 static void
 on_message(void *arg, const char *topic, struct span payload, bool is_retained)
 {
-	static void (*const handlers[GUARD_DO_COUNT])(
-	    struct guard_post * post, const struct guard_ask *ask) = {
-	    [GUARD_DO_ASK] = on_ask,
-	    [GUARD_DO_SIGN] = on_sign,
-	    [GUARD_DO_DENY] = on_sign,
-	    [GUARD_DO_LIST] = on_list,
-	};
 	const struct guard_outcome wrong = {.cause = GUARD_INCONSISTENT};
 	struct guard_post *post = arg;
 	char all[GUARD_NAME_TOPIC_MAX];
@@ -284,17 +149,18 @@ on_message(void *arg, const char *topic, struct span payload, bool is_retained)
 
 	guard_topic(all, "all", "ask");
 	if (is_retained) {
-		log_event(LOG_LEVEL_WARN, "guard", "refuse",
-		    "a retained message to the guard: nothing that is kept by "
-		    "a broker is a question");
+		if (guard_post_may_tell(&post->retained))
+			log_event(LOG_LEVEL_WARN, "guard", "refuse",
+			    "a retained message to the guard: nothing that is "
+			    "kept by a broker is a question");
 		return;
 	}
 	if (!guard_ask_parse(payload, &ask) ||
 	    (strcmp(topic, all) == 0 && ask.what != GUARD_DO_LIST)) {
 		if (ask.request.len > 0)
-			refuse(post, &ask, NULL, &wrong);
+			guard_post_refuse(post, &ask, NULL, &wrong);
 	} else if (files_are_sound(post, &ask)) {
-		handlers[ask.what](post, &ask);
+		guard_post_do(post, &ask);
 	}
 	guard_ask_fini(&ask);
 }
@@ -307,30 +173,26 @@ on_dropped(void *arg, const struct guard_rule *rule, struct span topic)
 	struct guard_post *post = arg;
 	const struct guard_outcome outcome = {.cause = GUARD_NOT_SELECTED,
 	    .detail = "it came without signatures: kaya request"};
-	uint64_t now = clock_boot_ms();
 	struct audit_entry entry;
 	struct log_line line;
 
 	/* A flood of them neither fills the disk nor makes a flood of ours. */
-	if (post->dropped_ms != 0 && now - post->dropped_ms < DROPS_EACH_MS) {
-		post->drops_untold++;
+	if (!guard_post_may_tell(&post->drops))
 		return;
-	}
-	post->dropped_ms = now;
 	if (log_begin(&line, LOG_LEVEL_WARN, "guard", "refuse")) {
 		log_span(&line, "topic", topic);
 		log_str(&line, "rule", rule->name);
 		log_str(&line, "why", outcome.detail);
-		log_u64(&line, "more_before", post->drops_untold);
+		log_u64(&line, "more_before", post->drops.untold);
 		log_end(&line);
 	}
 	audit_begin(&entry, "refuse");
 	audit_put_str(&entry, "actuator", guard_post_name(post));
 	audit_put_str(&entry, "rule", rule->name);
 	audit_put_span(&entry, "topic", topic);
-	audit_put_u64(&entry, "more_before", post->drops_untold);
+	audit_put_u64(&entry, "more_before", post->drops.untold);
 	audit_commit(post->audit, &entry, AUDIT_SOON, NULL);
-	post->drops_untold = 0;
+	post->drops.untold = 0;
 	guard_post_report(
 	    post, &(struct guard_report){
 		      .word = "refused", .outcome = &outcome, .topic = topic});
@@ -347,7 +209,7 @@ on_stopped(void *arg, const struct guard_rule *rule, struct span topic)
 	(void)rule;
 	while ((command = guard_next(post->guard, &at)) != NULL)
 		if (span_equal(buf_span(&command->topic), topic))
-			finish_because(
+			guard_post_finish_because(
 			    post, command, "dropped", GUARD_BLOCKED_BY_COMMAND);
 }
 
@@ -369,6 +231,7 @@ on_tick(void *arg)
 	struct guard_command *command;
 	size_t at = 0, count = 0;
 
+	post->tick_at_ms = 0;
 	files_are_sound(post, NULL);
 	give(post);
 	while ((command = guard_next(post->guard, &at)) != NULL) {
@@ -376,10 +239,9 @@ on_tick(void *arg)
 
 		count++;
 		if (cause != GUARD_CAUSE_NONE && command != post->giving)
-			finish_because(post, command, "expired", cause);
+			guard_post_finish_because(post, command, "expired", cause);
 	}
-	if (post->giving == NULL)
-		loop_timer_start(post->tick, count > 0 ? TICK_MS : LOOK_MS);
+	guard_post_tick_in(post, count > 0 ? GUARD_POST_TICK_MS : LOOK_MS);
 }
 
 /* ---- life ---- */
@@ -423,7 +285,7 @@ open_post(struct guard_post *post, struct err *err)
 	post->mqtt = guard_mqtt_new(post->loop, rules, &mqtt_events, err);
 	if (post->mqtt == NULL)
 		return -1;
-	loop_timer_start(post->tick, LOOK_MS);
+	guard_post_tick_in(post, LOOK_MS);
 	return 0;
 }
 

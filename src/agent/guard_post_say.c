@@ -1,8 +1,24 @@
 #include "guard_post_private.h"
 
+#include "clock.h"
 #include "log.h"
 
 #include <stdio.h>
+
+enum { TELL_EACH_MS = 1000 };
+
+bool
+guard_post_may_tell(struct guard_post_quiet *quiet)
+{
+	uint64_t now = clock_boot_ms();
+
+	if (quiet->told_ms != 0 && now - quiet->told_ms < TELL_EACH_MS) {
+		quiet->untold++;
+		return false;
+	}
+	quiet->told_ms = now;
+	return true;
+}
 
 void
 guard_post_publish(
@@ -85,4 +101,26 @@ guard_post_audit(struct guard_post *post, const char *event,
 		return 0;
 	log_err(LOG_LEVEL_ERROR, "guard", "audit", &err);
 	return -1;
+}
+
+void
+guard_post_note_refusal(struct guard_post *post,
+    const struct guard_command *command, const struct guard_outcome *outcome)
+{
+	struct audit_entry entry;
+
+	if (!guard_post_may_tell(&post->refusals))
+		return;
+	guard_post_log(command, "refuse", outcome);
+	audit_begin(&entry, "refuse");
+	audit_put_str(&entry, "actuator", guard_post_name(post));
+	audit_put_str(&entry, "id", command->id);
+	audit_put_str(&entry, "rule", command->rule->name);
+	audit_put_str(&entry, "signer",
+	    outcome->principal[0] != '\0' ? outcome->principal : NULL);
+	audit_put_str(&entry, "cause", guard_cause_name(outcome->cause));
+	audit_put_str(&entry, "why", outcome->detail);
+	audit_put_u64(&entry, "more_before", post->refusals.untold);
+	audit_commit(post->audit, &entry, AUDIT_SOON, NULL);
+	post->refusals.untold = 0;
 }

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TRIES_MAX = 16 };
-
 struct guard {
 	const struct guard_rules *rules;
 	struct guard_command commands[GUARD_OUTSTANDING_MAX];
@@ -158,13 +156,15 @@ check(const struct guard *guard, const struct guard_question *question,
 }
 
 static struct guard_command *
-asked_before(struct guard *guard, const struct guard_question *question)
+asked_before(struct guard *guard, const struct guard_question *question,
+    uint64_t now_ms)
 {
 	struct guard_command *command;
 	size_t at = 0;
 
 	while ((command = guard_next(guard, &at)) != NULL)
 		if (command->state == GUARD_ISSUED &&
+		    guard_over(command, now_ms) == GUARD_CAUSE_NONE &&
 		    span_is(question->request, command->request) &&
 		    span_equal(buf_span(&command->topic), question->topic) &&
 		    span_equal(buf_span(&command->payload), question->payload))
@@ -217,7 +217,7 @@ guard_ask(struct guard *guard, const struct guard_question *question,
 	*outcome = (struct guard_outcome){.cause = GUARD_CAUSE_NONE};
 	if (!check(guard, question, &rule, outcome))
 		return NULL;
-	command = asked_before(guard, question);
+	command = asked_before(guard, question, now_ms);
 	if (command != NULL)
 		return command;
 	command = free_slot(guard);
@@ -367,11 +367,8 @@ guard_sign(struct guard *guard, struct span id, enum guard_will will,
 	}
 	if (!verify(guard, *command,
 		will == GUARD_AGREES ? GUARD_SIGNS : GUARD_DENIES, signature,
-		now_s, outcome)) {
-		/* Whoever tries keys out does not do it for ever. */
-		return ++(*command)->tries >= TRIES_MAX ? GUARD_STEP_SPENT
-							: GUARD_STEP_REFUSED;
-	}
+		now_s, outcome))
+		return GUARD_STEP_REFUSED;
 	return will == GUARD_AGREES ? agree(guard, *command, outcome)
 				    : disagree(guard, *command, outcome);
 }

@@ -86,7 +86,6 @@ struct guard_command {
 	struct buf topic, payload, statement;
 	uint64_t expires_ms;
 	char by[2][GUARD_PRINCIPAL_MAX + 1]; /* who signed; "" */
-	unsigned tries; /* signatures that were no good */
 };
 
 /* What became of a message, or of a command. */
@@ -122,8 +121,7 @@ enum guard_step {
 	GUARD_STEP_REFUSED, /* nothing changed; the outcome says why */
 	GUARD_STEP_FIRST, /* the first signature: it waits for the second */
 	GUARD_STEP_DENIED, /* to be finished with GUARD_CANCELLED */
-	GUARD_STEP_BOTH, /* CONSUMED: deliver, then finish */
-	GUARD_STEP_SPENT /* too many bad ones: to be finished */
+	GUARD_STEP_BOTH /* CONSUMED: deliver, then finish */
 };
 
 /* What a signature is given for. */
@@ -132,7 +130,8 @@ enum guard_will { GUARD_AGREES, GUARD_DISAGREES };
 /*
  * A signature (the armoured text) for the command of that id.  `*command` is
  * what it is about, NULL where there is none; it is good until guard_finish or
- * the next call that may end commands.
+ * the next call that may end commands.  One that is no good changes nothing,
+ * however many come: who may not sign cannot end what others began.
  */
 enum guard_step guard_sign(struct guard *guard, struct span id,
     enum guard_will will, struct span signature, uint64_t now_ms, int64_t now_s,

@@ -15,6 +15,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -415,12 +416,10 @@ def damaged_signature(world):
     def flip(at):
         return armour(blob[:at] + bytes([blob[at] ^ 1]) + blob[at + 1:])
 
-    # Fifteen: at the sixteenth that is no good the command is over.
     bad = [good[:len(good) // 2], "", good + good, armour(b""),
            *(armour(blob[:cut]) for cut in (6, 50, 100, len(blob) - 1)),
            *(flip(at) for at in (0, 9, 40, 65, 80, len(blob) - 70,
                                  len(blob) - 1))]
-    assert len(bad) == 15
     for signature in bad:
         assert world.sign(command, signature) == "bad-signature"
 
@@ -428,10 +427,15 @@ def damaged_signature(world):
 @attack("signatures are tried out without end")
 def tried_out(world):
     command, statement = world.ask()
-    for _ in range(16):
-        assert world.sign(command, "x") == "bad-signature"
-    assert world.sign(command, world.signature("ann", statement)) == \
-        "not-selected"
+    assert world.sign(command, world.signature("ann", statement)) == "none"
+    other = world.signature("bob", statement + "x")
+    for signature in ("x", other) * 20:
+        assert world.sign(command, signature) == "bad-signature"
+        assert world.sign(command, signature, do="deny") == "bad-signature"
+    # Neither can they end what others have begun, nor fill the log.
+    pending, = world.tell({"do": "list"})["pending"]
+    assert pending["id"] == command
+    assert len(re.findall("event=refuse", world.tunnel.log())) < 30
 
 
 @attack("commands are published to the actuator directly, at every QoS")
@@ -476,24 +480,64 @@ def topic_alias(world):
     return ["plant/free first", f"{TOPIC} close"]
 
 
+FREE = "f" * 300000
+
+
+def stall(world):
+    """The actuator amid a message; what ends that."""
+    client = world.actuators()
+    before = world.carried()
+    whole = evil.packet(0x30, evil.text("plant/free") + FREE.encode())
+    client.send(whole[:-1])
+    wait_until(lambda: world.carried() > before + len(FREE),
+               "all but the last byte has come")
+    return lambda: client.send(whole[-1:])
+
+
 @attack("the actuator's connection is stalled amid a message until long after "
         "a command")
 def stalled(world):
-    client = world.actuators()
-    before = world.carried()
-    payload = "f" * 300000
-    whole = evil.packet(0x30, evil.text("plant/free") + payload.encode())
-    client.send(whole[:-1])
-    wait_until(lambda: world.carried() > before + 300000,
-               "all but the last byte has come")
+    go_on = stall(world)
     command, statement = world.ask()
     for person in ("ann", "bob"):
         assert world.sign(command, world.signature(person, statement)) == \
             "none"
     assert world.result(command) == "abortion-by-communication-loss"
-    client.send(whole[-1:])
+    go_on()
     world.actuator.wait_for_log("MOVED plant/free f")
-    return [f"plant/free {payload}"]
+    return [f"plant/free {FREE}"]
+
+
+@attack("the same, and the guard is asked without end meanwhile, to keep it "
+        "from looking at the time")
+def asked_without_end(world):
+    go_on = stall(world)
+    command, statement = world.ask()
+    for person in ("ann", "bob"):
+        assert world.sign(command, world.signature(person, statement)) == \
+            "none"
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        world.tell({"do": "ask", "topic": TOPIC, "payload": "more"})
+    go_on()
+    world.actuator.wait_for_log("MOVED plant/free f")
+    assert world.result(command) == "abortion-by-communication-loss"
+    return [f"plant/free {FREE}"]
+
+
+@attack("the second signature is said again while the command is being "
+        "delivered")
+def amid_delivery(world):
+    go_on = stall(world)
+    command, statement = world.ask()
+    second = [world.signature(each, statement) for each in ("bob", "pump-7")]
+    assert world.sign(command, world.signature("ann", statement)) == "none"
+    assert world.sign(command, second[0]) == "none"
+    for signature in second:
+        assert world.sign(command, signature) == "not-selected"
+    go_on()
+    assert world.result(command) == "none"
+    return [f"plant/free {FREE}", "open"]
 
 
 @attack("the wall clock is set back, by years", wall_clock=True)

@@ -90,6 +90,9 @@ test_two_people_let_a_command_through_once(void **state)
 	/* Neither before it is finished nor after. */
 	assert_int_equal(sign(command, DORA), GUARD_STEP_REFUSED);
 	assert_int_equal(outcome.cause, GUARD_NOT_SELECTED);
+	assert_int_equal(deny(command, BOB), GUARD_STEP_REFUSED);
+	assert_int_equal(outcome.cause, GUARD_NOT_SELECTED);
+	assert_int_equal(command->state, GUARD_CONSUMED);
 	guard_finish(guard, command);
 	assert_int_equal(
 	    sign_text(id, GUARD_AGREES, span_of_str("x")), GUARD_STEP_REFUSED);
@@ -232,6 +235,10 @@ test_a_question_that_comes_twice_gets_one_challenge(void **state)
 	assert_ptr_not_equal(ask("wide"), command);
 	assert_int_equal(sign(command, ANN), GUARD_STEP_FIRST);
 	assert_ptr_not_equal(ask("open"), command);
+	/* What is over is not given out again. */
+	command = ask("late");
+	now_ms += 30000;
+	assert_ptr_not_equal(ask("late"), command);
 }
 
 static void
@@ -261,17 +268,22 @@ test_what_cannot_be_a_command_gets_no_challenge(void **state)
 }
 
 static void
-test_who_tries_keys_out_ends_the_command(void **state)
+test_signatures_that_are_no_good_end_nothing(void **state)
 {
 	struct guard_command *command = ask("open");
 
-	for (int i = 1; i < 16; i++)
+	assert_int_equal(sign(command, ANN), GUARD_STEP_FIRST);
+	for (int i = 0; i < 100; i++) {
 		assert_int_equal(sign_text(command->id, GUARD_AGREES,
 				     span_of_str("no signature")),
 		    GUARD_STEP_REFUSED);
-	assert_int_equal(
-	    sign_text(command->id, GUARD_AGREES, span_of_str("no signature")),
-	    GUARD_STEP_SPENT);
+		assert_int_equal(deny(command, EVE), GUARD_STEP_REFUSED);
+		assert_int_equal(
+		    sign_text(command->id, GUARD_DISAGREES,
+			people_sign(BOB, GUARD_DENIES, span_of_str("other"))),
+		    GUARD_STEP_REFUSED);
+	}
+	assert_int_equal(sign(command, BOB), GUARD_STEP_BOTH);
 }
 
 static void
@@ -303,7 +315,7 @@ main(void)
 	    TEST(test_sixteen_are_outstanding_at_most),
 	    TEST(test_a_question_that_comes_twice_gets_one_challenge),
 	    TEST(test_what_cannot_be_a_command_gets_no_challenge),
-	    TEST(test_who_tries_keys_out_ends_the_command),
+	    TEST(test_signatures_that_are_no_good_end_nothing),
 	    TEST(test_each_cause_has_a_word_and_a_sentence),
 	};
 

@@ -381,6 +381,26 @@ test_nothing_is_put_in_amid_a_packet(void **state)
 	    GUARD_FLOW_GIVEN);
 }
 
+/* "plant/pump/1" cut off by a zero is what a C program would read. */
+static void
+test_a_topic_that_is_none_is_the_end(void **state)
+{
+	static const char *const topics[] = {"plant/pump/1\0x", "plant/+/1\0\0",
+	    "plant/pump/\xff\0", "plant/valve-1/#\0"};
+	static const size_t lens[] = {14, 9, 12, 15};
+
+	for (size_t i = 0; i < sizeof lens / sizeof lens[0]; i++) {
+		struct buf body = {.max = 1000};
+
+		start(4);
+		wire_put_string16(&body, span_of(topics[i], lens[i]));
+		wire_put_bytes(&body, span_of_str("open"));
+		assert_false(broker(frame(0x30, &body)));
+		assert_int_equal(buf_len(&to_client), 0);
+		buf_fini(&body);
+	}
+}
+
 static void
 test_what_is_no_mqtt_is_the_end(void **state)
 {
@@ -406,6 +426,7 @@ main(void)
 	    TEST(test_nobody_hears_before_the_broker_has_accepted),
 	    TEST(test_a_command_is_put_in_at_qos_0),
 	    TEST(test_nothing_is_put_in_amid_a_packet),
+	    TEST(test_a_topic_that_is_none_is_the_end),
 	    TEST(test_what_is_no_mqtt_is_the_end),
 	};
 
