@@ -2,6 +2,7 @@
 
 #include "log.h"
 #include "stream.h"
+#include "unread.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -286,15 +287,16 @@ guard_locals_change(
 /* ---- what two have signed ---- */
 
 /*
- * Not behind what waits to be written: whoever fills that up from afar would
- * have a command moved when it suits him.
+ * Not behind what waits to be written, nor to be read: whoever fills that up
+ * from afar would have a command moved when it suits him.
  */
 static enum guard_flow_result
 give(struct guard_local *local, struct span topic, struct span payload)
 {
 	enum guard_flow_result result;
 
-	if (buf_len(&local->client.out) > 0)
+	if (buf_len(&local->client.out) > 0 ||
+	    unread_is_any(local->client.watch.fd))
 		return GUARD_FLOW_LATER;
 	result = guard_flow_give(local->flow, topic, payload);
 	if (result == GUARD_FLOW_GIVEN)

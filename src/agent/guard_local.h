@@ -43,8 +43,8 @@ struct guard_given {
 
 /*
  * Give a message to each client that is subscribed to the topic and was not
- * given the message of that `number` (not 0) before.  A client whose socket
- * has not taken all that came before, or that is amid a packet, waits.
+ * given the message of that `number` (not 0) before.  A client that has not
+ * read all that came before (unread.h), or that is amid a packet, waits.
  */
 struct guard_given guard_locals_give(struct guard_locals *locals,
     uint64_t number, struct span topic, struct span payload);

@@ -14,6 +14,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -508,8 +509,26 @@ def stalled(world):
     return [f"plant/free {FREE}"]
 
 
-@attack("the same, and the guard is asked without end meanwhile, to keep it "
-        "from looking at the time")
+@attack("what is free is published faster than the actuator reads, so that a "
+        "command waits in its socket")
+def backlog(world):
+    client = world.actuators()
+    os.kill(world.actuator.pid, signal.SIGSTOP)
+    try:
+        for i in range(100):
+            client.publish("plant/free", f"{i}")
+        command, statement = world.ask()
+        for person in ("ann", "bob"):
+            assert world.sign(command, world.signature(person, statement)) \
+                == "none"
+        assert world.result(command) == "abortion-by-communication-loss"
+    finally:
+        os.kill(world.actuator.pid, signal.SIGCONT)
+    return [f"plant/free {i}" for i in range(100)]
+
+
+@attack("the actuator's connection is stalled, and the guard is asked without end "
+        "meanwhile, to keep it from looking at the time")
 def asked_without_end(world):
     go_on = stall(world)
     command, statement = world.ask()
