@@ -40,6 +40,7 @@ struct local {
 	bool channel_eof;
 	bool channel_closed;
 	bool is_shut;
+	bool has_leftover; /* libssh keeps what we had no room for */
 	char host[256];
 	uint16_t port;
 };
@@ -125,7 +126,8 @@ on_channel_data(ssh_session session, ssh_channel channel, void *data,
 		room = len;
 	/* What is not taken stays with libssh and closes the window. */
 	if (!buf_append(&local->to_local, data, room))
-		return 0;
+		room = 0;
+	local->has_leftover = local->has_leftover || room < len;
 	local->carry->bytes_in += room;
 	return (int)room;
 }
@@ -161,8 +163,10 @@ take_leftover(struct local *local)
 	while (buf_len(&local->to_local) < TO_LOCAL_BYTES - SCRATCH_BYTES) {
 		n = ssh_channel_read_nonblocking(
 		    local->channel, carry->scratch, SCRATCH_BYTES, 0);
-		if (n <= 0)
+		if (n <= 0) {
+			local->has_leftover = false;
 			return;
+		}
 		buf_append(&local->to_local, carry->scratch, (size_t)n);
 		carry->bytes_in += (uint64_t)n;
 	}
@@ -171,8 +175,6 @@ take_leftover(struct local *local)
 static void
 write_local(struct local *local)
 {
-	bool was_full = buf_len(&local->to_local) >= TO_LOCAL_BYTES / 2;
-
 	if (buf_len(&local->to_local) > 0) {
 		switch (stream_write(local->watch.fd, &local->to_local)) {
 		case STREAM_OK:
@@ -185,7 +187,7 @@ write_local(struct local *local)
 			return;
 		}
 	}
-	if (was_full) {
+	if (local->has_leftover) {
 		take_leftover(local);
 		if (buf_len(&local->to_local) > 0)
 			return;

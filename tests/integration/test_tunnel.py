@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -314,6 +315,31 @@ def test_several_listeners_share_one_connection(sshd_server, tmp_path):
         assert len(re.findall("Accepted publickey",
                               server.server.log())) == 1
     assert not path.exists()
+
+
+def test_a_slow_client_gets_all_that_was_sent(sshd_server, tmp_path):
+    """More than fits between the two, read in pieces and with pauses."""
+    sent, path = os.urandom(8 << 20), tmp_path / "slow.sock"
+    with socket.create_server(("127.0.0.1", 0)) as far:
+        port = far.getsockname()[1]
+        with Kaya("tunnel", "-i", sshd_server.key, "-L",
+                  f"{path}:127.0.0.1:{port}", sshd_server.dest) as tunnel:
+            tunnel.wait_for_log("event=up")
+            near = socket.socket(socket.AF_UNIX)
+            near.connect(str(path))
+            connection, _ = far.accept()
+            sender = threading.Thread(
+                target=lambda: (connection.sendall(sent), connection.close()),
+                daemon=True)
+            sender.start()
+            near.settimeout(20)
+            got = b""
+            time.sleep(1)  # until all rooms between are full
+            while part := near.recv(100000):
+                got += part
+                time.sleep(0.01)
+            assert got == sent
+            near.close()
 
 
 def test_a_client_is_refused_at_once_while_the_link_is_down(home):
