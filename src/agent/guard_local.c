@@ -30,6 +30,7 @@ struct guard_local {
 	struct guard_flow *flow;
 	struct side client, broker;
 	uint64_t given; /* the last number that it was given */
+	bool is_own; /* the guard's */
 	bool is_ended;
 };
 
@@ -215,8 +216,8 @@ start_side(struct guard_local *local, struct side *side, int fd)
 	    on_side, side);
 }
 
-int
-guard_locals_take(struct guard_locals *locals, int fd)
+static int
+take(struct guard_locals *locals, int fd, const struct guard_rules *rules)
 {
 	struct guard_local *local = calloc(1, sizeof *local);
 	const struct guard_flow_events events = {
@@ -225,12 +226,13 @@ guard_locals_take(struct guard_locals *locals, int fd)
 
 	if (local == NULL)
 		goto no_local;
-	local->flow = guard_flow_new(locals->rules, &events);
+	local->flow = guard_flow_new(rules, &events);
 	if (local->flow == NULL)
 		goto no_flow;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
 		ends) != 0)
 		goto no_pair;
+	local->is_own = rules == NULL;
 	local->locals = locals;
 	local->next = locals->first;
 	local->link = &locals->first;
@@ -248,6 +250,18 @@ no_flow:
 no_local:
 	close(fd);
 	return -1;
+}
+
+int
+guard_locals_take(struct guard_locals *locals, int fd)
+{
+	return take(locals, fd, locals->rules);
+}
+
+int
+guard_locals_take_own(struct guard_locals *locals, int fd)
+{
+	return take(locals, fd, NULL);
 }
 
 struct guard_locals *
@@ -281,7 +295,8 @@ guard_locals_change(
 	locals->rules = rules;
 	for (struct guard_local *local = locals->first; local != NULL;
 	     local = local->next)
-		guard_flow_change(local->flow, rules);
+		if (!local->is_own)
+			guard_flow_change(local->flow, rules);
 }
 
 /* ---- what two have signed ---- */
@@ -313,7 +328,7 @@ guard_locals_give(struct guard_locals *locals, uint64_t number,
 
 	for (local = locals->first; local != NULL; local = next) {
 		next = local->next;
-		if (local->given == number ||
+		if (local->is_own || local->given == number ||
 		    !guard_flow_hears(local->flow, topic))
 			continue;
 		switch (give(local, topic, payload)) {

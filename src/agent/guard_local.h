@@ -36,6 +36,9 @@ void guard_locals_change(
  */
 int guard_locals_take(struct guard_locals *locals, int fd);
 
+/* The same of the guard's own connection: see guard_flow_new. */
+int guard_locals_take_own(struct guard_locals *locals, int fd);
+
 struct guard_given {
 	size_t clients; /* that were given it now */
 	bool is_late; /* another has to be given it yet: call again */

@@ -12,7 +12,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { AGAIN_MS = 2000, TICK_MS = 1000, KEEPALIVE_S = 15 };
+enum {
+	AGAIN_MS = 2000,
+	TICK_MS = 1000,
+	KEEPALIVE_S = 15,
+	UNTAKEN_MAX = 64, /* messages that the broker has not acknowledged */
+	UNTAKEN_BYTES_MAX = 1 << 20
+};
+
+/* What libmosquitto keeps until the broker has it. */
+struct untaken {
+	int id; /* libmosquitto's; 0: none */
+	size_t len;
+};
 
 struct guard_mqtt {
 	struct loop *loop;
@@ -24,10 +36,13 @@ struct guard_mqtt {
 	struct loop_timer *tick; /* and the next attempt */
 	char dir[64];
 	char asks[2][GUARD_NAME_TOPIC_MAX];
+	struct untaken untaken[UNTAKEN_MAX];
+	size_t untaken_bytes;
 	bool is_up; /* the tunnel */
 	bool is_watched; /* there is a connection */
 	bool is_open; /* and it has subscribed */
 	bool has_failed; /* in this turn of libmosquitto's */
+	bool is_full; /* what is not acknowledged is too much; it was told */
 };
 
 static void start(struct guard_mqtt *mqtt);
@@ -111,16 +126,39 @@ on_message(struct mosquitto *mosquitto, void *arg,
 	    message->retain);
 }
 
+static struct untaken *
+find_untaken(struct guard_mqtt *mqtt, int id)
+{
+	for (size_t i = 0; i < UNTAKEN_MAX; i++)
+		if (mqtt->untaken[i].id == id)
+			return &mqtt->untaken[i];
+	return NULL;
+}
+
+static void
+on_publish(struct mosquitto *mosquitto, void *arg, int id)
+{
+	struct guard_mqtt *mqtt = arg;
+	struct untaken *taken = find_untaken(mqtt, id);
+
+	(void)mosquitto;
+	if (taken == NULL)
+		return;
+	mqtt->untaken_bytes -= taken->len;
+	*taken = (struct untaken){.id = 0};
+	mqtt->is_full = false;
+}
+
 /* ---- driving it ---- */
 
+/* Who does not take what we say is not listened to: it would be kept. */
 static void
 watch(struct guard_mqtt *mqtt)
 {
 	if (mqtt->is_watched)
 		loop_watch_want(&mqtt->watch,
-		    LOOP_READABLE | (mosquitto_want_write(mqtt->mosquitto)
-					    ? (unsigned)LOOP_WRITABLE
-					    : 0u));
+		    mosquitto_want_write(mqtt->mosquitto) ? LOOP_WRITABLE
+							  : LOOP_READABLE);
 }
 
 static void
@@ -199,12 +237,27 @@ bool
 guard_mqtt_publish(
     struct guard_mqtt *mqtt, const char *topic, struct span payload)
 {
-	bool done = mqtt->is_open && mosquitto_publish(mqtt->mosquitto, NULL,
-					 topic, (int)payload.len, payload.data,
-					 1, false) == MOSQ_ERR_SUCCESS;
+	struct untaken *place = find_untaken(mqtt, 0);
+	int id;
 
+	if (!mqtt->is_open)
+		return false;
+	if (place == NULL ||
+	    mqtt->untaken_bytes + payload.len > UNTAKEN_BYTES_MAX) {
+		if (!mqtt->is_full)
+			log_event(LOG_LEVEL_WARN, "guard", "mqtt-full",
+			    "the broker does not acknowledge what the guard "
+			    "says: it says no more until then");
+		mqtt->is_full = true;
+		return false;
+	}
+	if (mosquitto_publish(mqtt->mosquitto, &id, topic, (int)payload.len,
+		payload.data, 1, false) != MOSQ_ERR_SUCCESS)
+		return false;
+	*place = (struct untaken){.id = id, .len = payload.len};
+	mqtt->untaken_bytes += payload.len;
 	watch(mqtt);
-	return done;
+	return true;
 }
 
 /* ---- life ---- */
@@ -252,10 +305,13 @@ set_user(
 		if (keys_files_open(
 			&file, rules->password_file, KEYS_FILES_READ, err) != 0)
 			return -1;
-		bytes = file.items[0].bytes;
+		bytes = file.is_folder || file.count != 1
+			    ? span_of(NULL, 0)
+			    : file.items[0].bytes;
 		while (bytes.len > 0 && bytes.data[bytes.len - 1] == '\n')
 			bytes.len--;
-		if (!span_to_str(bytes, password, sizeof password))
+		if (bytes.len == 0 ||
+		    !span_to_str(bytes, password, sizeof password))
 			err_set(err, ERR_CONFIG, "%s holds no password",
 			    rules->password_file);
 		keys_files_close(&file);
@@ -294,6 +350,7 @@ guard_mqtt_new(struct loop *loop, const struct guard_rules *rules,
 	mosquitto_connect_callback_set(mqtt->mosquitto, on_connect);
 	mosquitto_subscribe_callback_set(mqtt->mosquitto, on_subscribe);
 	mosquitto_message_callback_set(mqtt->mosquitto, on_message);
+	mosquitto_publish_callback_set(mqtt->mosquitto, on_publish);
 	return mqtt;
 fail:
 	guard_mqtt_free(mqtt);

@@ -32,7 +32,10 @@ void guard_mqtt_free(struct guard_mqtt *mqtt); /* NULL is fine */
 void guard_mqtt_up(struct guard_mqtt *mqtt);
 void guard_mqtt_down(struct guard_mqtt *mqtt);
 
-/* At QoS 1, not retained.  False where it is not connected. */
+/*
+ * At QoS 1, not retained.  False where it is not connected, or the broker
+ * acknowledges too little of what it was told before.
+ */
 bool guard_mqtt_publish(
     struct guard_mqtt *mqtt, const char *topic, struct span payload);
 

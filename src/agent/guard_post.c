@@ -252,6 +252,9 @@ on_carry(void *arg, int fd)
 	struct guard_post *post = arg;
 	const struct conf_address *broker = &post->files.rules->broker;
 
+	fd = guard_locals_take_own(post->locals, fd);
+	if (fd < 0)
+		return;
 	if (broker->host != NULL)
 		post->options.carry(
 		    post->options.arg, fd, broker->host, broker->port);

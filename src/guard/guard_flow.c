@@ -1,5 +1,6 @@
 #include "guard_flow.h"
 
+#include "guard_message.h"
 #include "mqtt_connect.h"
 #include "mqtt_encode.h"
 #include "mqtt_packet.h"
@@ -13,6 +14,12 @@ enum {
 	OWN_MAX_BYTES = 64 * 1024
 };
 
+static const struct mqtt_limits own_limits = {
+    .connect_max = 4096,
+    .hold_max = GUARD_MESSAGE_MAX,
+    .whole_max = GUARD_MESSAGE_MAX + 1024 /* and its topic */
+};
+
 struct filter {
 	struct filter *next;
 	size_t len;
@@ -20,7 +27,7 @@ struct filter {
 };
 
 struct guard_flow {
-	const struct guard_rules *rules;
+	const struct guard_rules *rules; /* NULL: it is the guard's own */
 	struct guard_flow_events events;
 	struct mqtt_walk from_client, from_broker;
 	struct access_aliases aliases; /* of the broker's */
@@ -45,8 +52,8 @@ guard_flow_new(
 	buf_init(&flow->own, OWN_MAX_BYTES);
 	mqtt_walk_init(
 	    &flow->from_client, MQTT_FROM_CLIENT, &mqtt_limits_default);
-	mqtt_walk_init(
-	    &flow->from_broker, MQTT_FROM_BROKER, &mqtt_limits_default);
+	mqtt_walk_init(&flow->from_broker, MQTT_FROM_BROKER,
+	    rules != NULL ? &mqtt_limits_default : &own_limits);
 	mqtt_walk_set_mask(&flow->from_client,
 	    MQTT_MASK(MQTT_SUBSCRIBE) | MQTT_MASK(MQTT_UNSUBSCRIBE));
 	return flow;
@@ -265,6 +272,17 @@ withhold(struct guard_flow *flow, enum mqtt_walk_result result,
 		   publish->packet_id);
 }
 
+/* What goes to the guard itself. */
+static bool
+deliver_own(struct guard_flow *flow, enum mqtt_walk_result result,
+    const struct mqtt_walk_item *item)
+{
+	if (result == MQTT_WALK_HEAD || item->publish.qos == 2)
+		return withhold(flow, result, &item->publish);
+	return pass(
+	    flow, flow->events.to_client(flow->events.arg, item->bytes));
+}
+
 static bool
 deliver(struct guard_flow *flow, enum mqtt_walk_result result,
     const struct mqtt_walk_item *item)
@@ -307,7 +325,8 @@ broker_packet(struct guard_flow *flow, enum mqtt_walk_result result,
 	struct mqtt_ack ack;
 
 	if (item->frame.type == MQTT_PUBLISH)
-		return deliver(flow, result, item);
+		return flow->rules != NULL ? deliver(flow, result, item)
+					   : deliver_own(flow, result, item);
 	if (item->frame.type == MQTT_PUBREL &&
 	    mqtt_ack_decode(MQTT_PUBREL,
 		mqtt_frame_body(&item->frame, item->bytes),

@@ -35,7 +35,12 @@ struct guard_flow_events {
 
 struct guard_flow;
 
-/* NULL where memory fails.  `rules` are borrowed. */
+/*
+ * NULL where memory fails.  `rules` are borrowed; NULL for a connection of the
+ * guard's own: nothing is protected there, and what is larger than a message
+ * to a guard, or comes at QoS 2, goes no further, so that a client library
+ * need not keep it.
+ */
 struct guard_flow *guard_flow_new(
     const struct guard_rules *rules, const struct guard_flow_events *events);
 void guard_flow_free(struct guard_flow *flow); /* NULL is fine */

@@ -13,8 +13,10 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -147,6 +149,11 @@ class World(Plant):
         status = json.loads(devices.run("status", "--json").stdout)
         return next(each["in"] for each in status
                     if each.get("pid") == self.tunnel.pid)
+
+    def memory(self):
+        """Bytes that the tunnel has in memory."""
+        status = pathlib.Path(f"/proc/{self.tunnel.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) << 10
 
     def restart(self):
         self.stop()
@@ -577,6 +584,30 @@ def start_after_stop(world):
     world.stop_gets_through()
     assert world.result(command) == "blocked-by-command"
     assert world.sign(command, signature) == "not-selected"
+    return ["close"]
+
+
+@attack("the guard is asked without end, and nothing that it says is taken")
+def nothing_taken(world):
+    guard = world.broker.client(f"kaya/guard/{world.name}/ask")
+    before = world.memory()
+    world.broker.listens.clear()
+    message = evil.packet(
+        0x32, evil.text(f"kaya/guard/{world.name}/ask") + b"\0\x01"
+        + json.dumps({"do": "list", "request": "x"}).encode())
+    left = memoryview(message * 2000000)
+    while left and select.select([], [guard.connection], [], 2)[1]:
+        left = left[guard.connection.send(left[:65536],
+                                          socket.MSG_DONTWAIT):]
+    assert left  # it does not read for ever
+    assert world.memory() < before + (16 << 20)
+    world.tunnel.wait_for_log("event=mqtt-full")
+    world.stop_gets_through()
+    # It comes back by itself when it is heard again.
+    world.broker.listens.set()
+    guard.connection.shutdown(socket.SHUT_WR)
+    world.tunnel.wait_for_log("(?s)event=ready.*event=ready")
+    assert world.tell({"do": "list"})["pending"] == []
     return ["close"]
 
 

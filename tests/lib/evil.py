@@ -88,6 +88,8 @@ class Client:
         stream = self.connection.makefile("rb")
         try:
             while True:
+                if any("kaya/guard/" in each for each in self.filters):
+                    self.broker.listens.wait()
                 first = stream.read(1)
                 if not first:
                     return
@@ -152,6 +154,8 @@ class Broker:
         self.port = free_port()
         self.clients, self.heard, self.withheld = [], [], []
         self.ended = []  # why connections did, for who looks for a fault
+        self.listens = threading.Event()  # cleared: guards are not read
+        self.listens.set()
         self.judge = None  # called with topic, payload: pass it on?
         self.lock = threading.Condition()
         self.listener = socket.create_server(("127.0.0.1", self.port))
@@ -206,6 +210,7 @@ class Broker:
         return wait_until(look, what)
 
     def stop(self):
+        self.listens.set()
         # A close alone does not end an accept(2) that is under way.
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()

@@ -3,6 +3,7 @@
 #include "people.h"
 
 #include "guard_flow.h"
+#include "guard_message.h"
 #include "mqtt_frame.h"
 #include "wire.h"
 
@@ -305,6 +306,41 @@ test_our_own_packets_do_not_cut_the_clients_in_two(void **state)
 	    span_of("\x30\x08\0\1tabcde\x40\x02\0\x09", 14)));
 }
 
+static void
+test_what_the_guard_itself_need_not_keep_goes_no_further(void **state)
+{
+	static char large[70000];
+	const struct guard_rules *all = rules;
+	const char *asks = "kaya/guard/valve-1/ask";
+
+	memset(large, 'x', sizeof large - 1);
+	rules = NULL; /* its own connection */
+	start(4);
+	assert_true(broker(publish_packet(
+	    (struct publish){4, 1, 0x1234, 0, asks, large})));
+	assert_int_equal(buf_len(&to_client), 0);
+	assert_true(span_is(buf_span(&to_broker), "\x40\x02\x12\x34"));
+	forget();
+	assert_true(broker(publish_packet(
+	    (struct publish){4, 2, 0x1234, 0, asks, "{}"})));
+	assert_true(span_is(buf_span(&to_broker), "\x50\x02\x12\x34"));
+	assert_true(broker(span_of("\x62\x02\x12\x34", 4)));
+	assert_int_equal(buf_len(&to_client), 0);
+	/* The largest that is read, and topics that somebody protects. */
+	forget();
+	large[GUARD_MESSAGE_MAX] = '\0';
+	assert_true(broker(publish_packet(
+	    (struct publish){4, 1, 0x1234, 0, asks, large})));
+	assert_true(buf_len(&to_client) > GUARD_MESSAGE_MAX);
+	assert_true(broker(publish_packet(
+	    (struct publish){4, 0, 0, 0, PEOPLE_TOPIC, "open"})));
+	assert_int_equal(dropped, 0);
+	assert_int_equal(buf_len(&to_broker), 0);
+	/* No packet but a PUBLISH is that large. */
+	assert_false(broker(span_of("\x90\xff\xff\x7f", 4)));
+	rules = (struct guard_rules *)all;
+}
+
 /* ---- subscriptions, and what is put in ---- */
 
 static void
@@ -421,6 +457,7 @@ main(void)
 	    TEST(test_a_topic_alias_does_not_lead_past_the_guard),
 	    TEST(test_a_safe_payload_that_is_only_the_beginning_is_not_safe),
 	    TEST(test_it_is_the_same_however_the_bytes_are_cut),
+	    TEST(test_what_the_guard_itself_need_not_keep_goes_no_further),
 	    TEST(test_our_own_packets_do_not_cut_the_clients_in_two),
 	    TEST(test_who_is_subscribed_hears),
 	    TEST(test_nobody_hears_before_the_broker_has_accepted),
