@@ -4,6 +4,7 @@
 #include "ssh_says.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A command line for the shell, in which libssh replaces %h and %p. */
@@ -68,6 +69,12 @@ check(const char *hops, struct dest *last, struct err *err)
 			return 0;
 		p += len + 1;
 	}
+}
+
+void
+jump_init(void)
+{
+	setenv("OPENSSH_PROXYJUMP", "1", 1);
 }
 
 int

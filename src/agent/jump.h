@@ -12,6 +12,14 @@
 enum { JUMP_HOPS_SIZE = 1024, JUMP_COMMAND_SIZE = 2048 };
 
 /*
+ * Has libssh make a ProxyCommand of ssh_config's ProxyJump, as it always did
+ * before 0.11.  Since then it goes through the hosts by itself, and does not
+ * tell: with a connection of our own they would be left out.  Once, before any
+ * session and any thread.
+ */
+void jump_init(void);
+
+/*
  * The ProxyCommand that goes through `hops` ("[user@]host[:port]" or ssh://,
  * the nearest first, commas between them).  Nothing in it is the shell's.
  * ERR_USAGE for what is no such list.

@@ -2,6 +2,7 @@
 
 #include "cmd.h"
 
+#include "jump.h"
 #include "str.h"
 
 #include <stdio.h>
@@ -53,6 +54,7 @@ main(int argc, char **argv)
 		puts("kaya " KAYA_VERSION);
 		return 0;
 	}
+	jump_init();
 	for (const struct cmd *const *p = cmds; *p != NULL; p++)
 		if (strcmp((*p)->name, argv[1]) == 0)
 			return (*p)->run(*p, argc - 1, argv + 1);
