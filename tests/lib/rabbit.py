@@ -31,11 +31,17 @@ log.console = true
 log.console.level = debug
 log.file = false
 """
-# Words of 3.10; by default it lets in whom it takes for guest, who is nobody.
-ANONYMOUS = """\
+# By default it lets in whom it takes for guest, who is nobody. The words of 3,
+# and those since 4.0.
+ANONYMOUS_3 = """\
 mqtt.allow_anonymous = true
 mqtt.default_user = anyone
 mqtt.default_pass = anyone
+"""
+ANONYMOUS = """\
+mqtt.allow_anonymous = true
+anonymous_login_user = anyone
+anonymous_login_pass = anyone
 """
 
 
@@ -102,7 +108,7 @@ class Rabbit(Process):
         config = folder / "rabbitmq.conf"
         config.write_text(CONFIG.format(
             port=self.port, definitions=definitions)
-            + ("" if users else ANONYMOUS))
+            + ("" if users else ANONYMOUS_3 if is_of_3() else ANONYMOUS))
         return config
 
     def stop(self):
@@ -110,6 +116,10 @@ class Rabbit(Process):
         self.process.kill()
         super().stop()
         self.epmd.stop()
+
+
+def is_of_3():
+    return any(pathlib.Path(SERVER).parents[1].glob("lib/rabbitmq_server-3.*"))
 
 
 def hash_of(password):
