@@ -1,13 +1,6 @@
 #include "mqtt_text.h"
 
-#define EACH(byte) (0x0101010101010101u * (byte))
-
-/* Not zero where some byte of `word` is zero. */
-static uint64_t
-has_zero(uint64_t word)
-{
-	return (word - EACH(0x01)) & ~word & EACH(0x80);
-}
+#include "lanes.h"
 
 /*
  * How many bytes the character at the front of `text` has; 0 where none is
@@ -50,32 +43,11 @@ character_len(struct span text)
 	return rows[row].len;
 }
 
-/* How many bytes at the front are ASCII, eight at a time; adds to `*found`. */
-static size_t
-scan_words(struct span text, unsigned *found)
-{
-	size_t i;
-
-	for (i = 0; i + 8 <= text.len; i += 8) {
-		uint64_t word;
-
-		memcpy(&word, text.data + i, sizeof word);
-		if ((word & EACH(0x80)) != 0)
-			break;
-		if (has_zero(word) != 0)
-			*found |= MQTT_TEXT_NULL;
-		/* + is 2b and # is 23: they differ in the bit 08 alone. */
-		if (has_zero((word | EACH(0x08)) ^ EACH(0x2b)) != 0)
-			*found |= MQTT_TEXT_WILDCARD;
-	}
-	return i;
-}
-
-unsigned
-mqtt_text_scan(struct span text)
+static unsigned
+scan_bytes(struct span text)
 {
 	unsigned found = 0;
-	size_t i = scan_words(text, &found);
+	size_t i = 0;
 
 	while (i < text.len) {
 		uint8_t c = text.data[i];
@@ -94,6 +66,46 @@ mqtt_text_scan(struct span text)
 		i += len;
 	}
 	return found;
+}
+
+/* What was seen so far, in the highest bit of some lane. */
+struct seen {
+	uint64_t beyond_ascii;
+	uint64_t null, wildcard; /* where there is nothing beyond ASCII */
+};
+
+static inline void
+see(struct seen *seen, uint64_t lanes)
+{
+	seen->beyond_ascii |= lanes;
+	/* Less by one, of those without their highest bit only zero has it. */
+	seen->null |= lanes - lanes_each(1);
+	/* + is 2b and # is 23: they differ in the bit 08 alone. */
+	seen->wildcard |=
+	    ((lanes | lanes_each(0x08)) ^ lanes_each('+')) - lanes_each(1);
+}
+
+static bool
+has_high(uint64_t lanes)
+{
+	return (lanes & lanes_each(0x80)) != 0;
+}
+
+unsigned
+mqtt_text_scan(struct span text)
+{
+	struct seen seen = {0};
+
+	if (text.len < LANES)
+		return scan_bytes(text);
+	for (size_t i = 0; i + LANES < text.len; i += LANES)
+		see(&seen, lanes_load(text.data + i));
+	/* The last ones, of which some may have been seen before. */
+	see(&seen, lanes_load(text.data + text.len - LANES));
+	if (has_high(seen.beyond_ascii))
+		return scan_bytes(text);
+	return (has_high(seen.null) ? MQTT_TEXT_NULL : 0u) |
+	       (has_high(seen.wildcard) ? MQTT_TEXT_WILDCARD : 0u);
 }
 
 enum mqtt_rule

@@ -141,7 +141,18 @@ policy_roles_has(const struct policy_roles *roles, size_t index)
 }
 
 /* The first role of the set from `index` on; -1: none. */
-int policy_roles_next(const struct policy_roles *roles, size_t index);
+static inline int
+policy_roles_next(const struct policy_roles *roles, size_t index)
+{
+	while (index < POLICY_ROLES_MAX) {
+		uint64_t bits = roles->bits[index / 64] >> index % 64;
+
+		if (bits != 0)
+			return (int)index + __builtin_ctzll(bits);
+		index = (index / 64 + 1) * 64;
+	}
+	return -1;
+}
 
 /* `text` fits `pattern`: * is any run of characters, %i the identity. */
 bool policy_pattern_fits(

@@ -17,19 +17,6 @@ policy_has_role(const struct policy *policy, struct span role)
 	return policy_role_index(policy, role) >= 0;
 }
 
-int
-policy_roles_next(const struct policy_roles *roles, size_t index)
-{
-	while (index < POLICY_ROLES_MAX) {
-		uint64_t bits = roles->bits[index / 64] >> index % 64;
-
-		if (bits != 0)
-			return (int)index + __builtin_ctzll(bits);
-		index = (index / 64 + 1) * 64;
-	}
-	return -1;
-}
-
 /* ---- patterns ---- */
 
 /* Take what one element of the pattern, no *, stands for off `text`. */

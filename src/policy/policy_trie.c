@@ -38,7 +38,7 @@ policy_trie_look(const struct policy_trie *trie, struct span topic,
 			return;
 		}
 		look->levels[look->count++] = (struct policy_level){cut.level,
-		    policy_trie_word(trie, cut.level, POLICY_TRIE_LITERAL)};
+		    policy_trie_word(trie, &cut, POLICY_TRIE_LITERAL)};
 	}
 }
 
@@ -64,11 +64,11 @@ policy_trie_look_filter(const struct policy_trie *trie, struct span filter,
 		if (span_is(cut.level, "+"))
 			level->word = POLICY_WORD_ANY;
 		else if (names == NULL && policy_is_template(cut.level))
-			level->word = policy_trie_word(
-			    trie, cut.level, POLICY_TRIE_TEMPLATES);
+			level->word =
+			    policy_trie_word(trie, &cut, POLICY_TRIE_TEMPLATES);
 		else
-			level->word = policy_trie_word(
-			    trie, cut.level, POLICY_TRIE_LITERAL);
+			level->word =
+			    policy_trie_word(trie, &cut, POLICY_TRIE_LITERAL);
 		level++;
 		look->count++;
 	}
@@ -85,8 +85,15 @@ take(struct span *text, struct span part)
 	return true;
 }
 
+/* What stands for nothing fits nothing. */
 static bool
-template_fits(
+name_fits(struct span name, struct span level)
+{
+	return name.len > 0 && span_equal(name, level);
+}
+
+static bool
+mixed_fits(
     struct span template, struct span level, const struct policy_names *names)
 {
 	while (template.len > 0) {
@@ -114,55 +121,93 @@ counts(const struct policy_look *look, uint32_t rule)
 	       (look->skipped == NULL || !look->skipped[rule]);
 }
 
-static uint32_t walk(const struct policy_trie *trie,
-    const struct policy_look *look, uint32_t at, size_t depth);
+static bool
+template_fits(const struct policy_trie_template *template, struct span level,
+    const struct policy_names *names)
+{
+	switch (template->whole) {
+	case POLICY_TRIE_IDENTITY:
+		return name_fits(names->identity, level);
+	case POLICY_TRIE_CLIENT_ID:
+		return name_fits(names->client_id, level);
+	case POLICY_TRIE_MIXED:
+		break;
+	}
+	return mixed_fits(template->text, level, names);
+}
 
-static uint32_t
-walk_templates(const struct policy_trie *trie, const struct policy_look *look,
-    uint32_t number, size_t depth)
+static uint32_t walk(const struct policy_trie *trie, struct policy_look *look,
+    uint32_t at, size_t depth);
+
+/*
+ * There is one more way on, to the node `to`: walk the one before, where there
+ * is one, and keep this for later.  The last way thus needs no call.
+ */
+static inline uint32_t
+one_more_way(const struct policy_trie *trie, struct policy_look *look,
+    uint32_t *way, uint32_t to, size_t depth)
 {
 	uint32_t rule = POLICY_NO_RULE;
 
-	while (number != 0 && rule == POLICY_NO_RULE) {
-		const struct policy_trie_template *template =
-		    &trie->templates[number - 1];
-
-		if (template_fits(
-			template->text, look->levels[depth].text, look->names))
-			rule = walk(trie, look, template->child, depth + 1);
-		number = template->next;
-	}
+	if (to == 0)
+		return POLICY_NO_RULE;
+	if (*way != 0)
+		rule = walk(trie, look, *way, depth);
+	*way = to;
 	return rule;
+}
+
+/* All ways on but the last, which is left in `*way`. */
+static uint32_t
+walk_most(const struct policy_trie *trie, struct policy_look *look,
+    uint32_t *way, uint32_t at, size_t depth)
+{
+	const struct policy_trie_node *node = &trie->nodes[at];
+	const struct policy_level *level = &look->levels[depth];
+	const struct policy_trie_template *template;
+	uint32_t number = 0, rule;
+
+	*way = 0;
+	if (level->word < POLICY_WORD_ANY)
+		*way = policy_trie_child(trie, at, level->word);
+	if (look->names != NULL && level->word != POLICY_WORD_ANY)
+		number = node->templates;
+	for (; number != 0; number = template->next) {
+		template = &trie->templates[number - 1];
+		if (!template_fits(template, level->text, look->names))
+			continue;
+		rule =
+		    one_more_way(trie, look, way, template->child, depth + 1);
+		if (rule != POLICY_NO_RULE)
+			return rule;
+	}
+	/* MQTT-4.7.2-1: a wildcard does not reach over a $ in front. */
+	if (depth == 0 && look->is_system)
+		return POLICY_NO_RULE;
+	return one_more_way(trie, look, way, node->any, depth + 1);
 }
 
 /* As deep as the deepest filter at most. */
 static uint32_t
-walk(const struct policy_trie *trie, const struct policy_look *look,
-    uint32_t at, size_t depth)
+walk(const struct policy_trie *trie, struct policy_look *look, uint32_t at,
+    size_t depth)
 {
-	const struct policy_trie_node *node = &trie->nodes[at];
-	/* MQTT-4.7.2-1: a wildcard does not reach over a $ in front. */
-	bool is_hidden = depth == 0 && look->is_system;
-	uint32_t word, child, rule = POLICY_NO_RULE;
+	for (;; depth++) {
+		const struct policy_trie_node *node = &trie->nodes[at];
+		uint32_t rule;
 
-	if (counts(look, node->tail) && !is_hidden)
-		return node->tail;
-	if (depth == look->count)
-		return !look->is_cut && counts(look, node->end)
-			   ? node->end
-			   : POLICY_NO_RULE;
-	word = look->levels[depth].word;
-	if (word < POLICY_WORD_ANY) {
-		child = policy_trie_child(trie, at, word);
-		if (child != 0)
-			rule = walk(trie, look, child, depth + 1);
+		look->is_by_tail = counts(look, node->tail) &&
+				   !(depth == 0 && look->is_system);
+		if (look->is_by_tail)
+			return node->tail;
+		if (depth == look->count)
+			return !look->is_cut && counts(look, node->end)
+				   ? node->end
+				   : POLICY_NO_RULE;
+		rule = walk_most(trie, look, &at, at, depth);
+		if (rule != POLICY_NO_RULE || at == 0)
+			return rule;
 	}
-	if (rule == POLICY_NO_RULE && look->names != NULL &&
-	    word != POLICY_WORD_ANY)
-		rule = walk_templates(trie, look, node->templates, depth);
-	if (rule == POLICY_NO_RULE && node->any != 0 && !is_hidden)
-		rule = walk(trie, look, node->any, depth + 1);
-	return rule;
 }
 
 uint32_t
@@ -174,7 +219,7 @@ policy_trie_match(
 
 static uint32_t
 walk_all(const struct policy_trie *trie, const uint32_t *roots, size_t count,
-    const struct policy_look *look)
+    struct policy_look *look)
 {
 	uint32_t rule = POLICY_NO_RULE;
 
@@ -206,7 +251,8 @@ policy_trie_covers(const struct policy_trie *trie, const uint32_t *roots,
 		    (struct policy_level){.word = POLICY_WORD_ANY};
 	for (; look->count <= trie->depth + 1; look->count++) {
 		rule = walk_all(trie, roots, count, look);
-		if (rule == POLICY_NO_RULE)
+		/* What # matches here it matches with more levels, too. */
+		if (rule == POLICY_NO_RULE || look->is_by_tail)
 			break;
 		look->levels[look->count] =
 		    (struct policy_level){.word = POLICY_WORD_ANY};

@@ -47,6 +47,7 @@ struct policy_look {
 	bool is_cut; /* it has more levels than any filter */
 	bool is_system; /* begins with $ */
 	bool has_tail; /* of a filter: /# follows */
+	bool is_by_tail; /* what was found ends in #: it holds for more, too */
 	struct policy_level levels[POLICY_LEVELS_MAX + 2];
 };
 
@@ -60,13 +61,13 @@ struct policy_trie {
 	struct policy_trie_node *nodes;
 	uint32_t node_count, node_cap;
 	struct policy_trie_edge *edges; /* a hash table */
-	uint32_t edge_count, edge_cap;
+	uint32_t edge_count;
+	uint32_t edge_mask, edge_shift; /* places less one; 64 less its bits */
 	struct policy_trie_template *templates;
 	uint32_t template_count, template_cap;
-	struct policy_trie_word *words;
-	uint32_t word_count, word_cap;
-	uint32_t *word_places; /* a hash table of words, counted from 1 */
-	uint32_t word_place_cap;
+	struct policy_trie_word *words; /* a hash table */
+	uint32_t word_count;
+	uint32_t word_mask, word_shift; /* the same */
 	uint32_t depth; /* levels of the deepest filter, # included */
 };
 

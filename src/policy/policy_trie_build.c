@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { FIRST_CAP = 64 };
+enum { FIRST_CAP_BITS = 6, FIRST_CAP = 1 << FIRST_CAP_BITS };
 
 void
 policy_trie_fini(struct policy_trie *trie)
@@ -13,7 +13,6 @@ policy_trie_fini(struct policy_trie *trie)
 	free(trie->edges);
 	free(trie->templates);
 	free(trie->words);
-	free(trie->word_places);
 	*trie = (struct policy_trie){.nodes = NULL};
 }
 
@@ -34,109 +33,123 @@ grown(void *items, uint32_t *cap, uint32_t count, size_t size)
 
 /* ---- words ---- */
 
-static uint32_t
-hash_of(struct span text)
+static uint64_t
+hash_of(const struct policy_trie_word *word)
 {
-	uint64_t hash = 0xcbf29ce484222325u ^ text.len, piece;
+	uint64_t hash = policy_key_hash(word->key, word->shape);
+	struct span text = span_of(word->text, policy_shape_len(word->shape));
 
-	while (text.len >= sizeof piece) {
-		memcpy(&piece, text.data, sizeof piece);
-		hash = (hash ^ piece) * 0x9e3779b97f4a7c15u;
-		hash ^= hash >> 32;
-		text =
-		    span_of(text.data + sizeof piece, text.len - sizeof piece);
-	}
-	piece = 0;
-	for (size_t i = 0; i < text.len; i++)
-		piece = piece << 8 | text.data[i];
-	hash = (hash ^ piece) * 0x9e3779b97f4a7c15u;
-	return (uint32_t)(hash >> 32);
+	for (size_t at = POLICY_KEY_BYTES; at < text.len; at += LANES)
+		hash = (hash ^ hash >> 32 ^ lanes_at(text, at)) * POLICY_MIX_1;
+	return hash;
+}
+
+static struct policy_trie_word
+word_of(struct span level, enum policy_trie_kind kind)
+{
+	struct policy_trie_word word = {
+	    .text = level.data, .shape = policy_shape(level.len, kind)};
+
+	if (level.len > 0)
+		word.key.first = lanes_at(level, 0);
+	if (level.len > LANES)
+		word.key.second = lanes_at(level, LANES);
+	return word;
 }
 
 uint32_t
-policy_trie_word(const struct policy_trie *trie, struct span text,
+policy_trie_long_word(const struct policy_trie *trie, struct span level,
     enum policy_trie_kind kind)
 {
-	uint32_t hash = hash_of(text), mask = trie->word_place_cap - 1;
+	const struct policy_trie_word wanted = word_of(level, kind);
+	size_t at = hash_of(&wanted) >> trie->word_shift;
+	const struct policy_trie_word *word;
 
-	if (trie->word_place_cap == 0)
-		return POLICY_WORD_STRANGE;
-	for (uint32_t at = hash & mask; trie->word_places[at] != 0;
-	     at = (at + 1) & mask) {
-		const struct policy_trie_word *word =
-		    &trie->words[trie->word_places[at] - 1];
-
-		if (word->hash == hash && word->kind == kind &&
-		    span_equal(word->text, text))
-			return trie->word_places[at] - 1;
+	for (;; at = (at + 1) & trie->word_mask) {
+		word = &trie->words[at];
+		if (word->shape == wanted.shape &&
+		    memcmp(word->text, level.data, level.len) == 0)
+			return word->number;
+		if (word->shape == 0)
+			return POLICY_WORD_STRANGE;
 	}
-	return POLICY_WORD_STRANGE;
 }
 
 static void
-place_word(uint32_t *places, uint32_t cap, uint32_t hash, uint32_t number)
+place_word(struct policy_trie *trie, const struct policy_trie_word *word)
 {
-	uint32_t at = hash & (cap - 1);
+	size_t at = hash_of(word) >> trie->word_shift;
 
-	while (places[at] != 0)
-		at = (at + 1) & (cap - 1);
-	places[at] = number;
+	while (trie->words[at].shape != 0)
+		at = (at + 1) & trie->word_mask;
+	trie->words[at] = *word;
 }
 
 /* At most half of the places are taken. */
 static bool
 has_word_places(struct policy_trie *trie)
 {
-	uint32_t cap =
-	    trie->word_place_cap == 0 ? FIRST_CAP : trie->word_place_cap * 2;
-	uint32_t *places;
+	struct policy_trie_word *old = trie->words, *words;
+	const uint32_t places = trie->word_mask + 1;
 
-	if ((trie->word_count + 1) * 2 <= trie->word_place_cap)
+	if ((trie->word_count + 1) * 2 <= places)
 		return true;
-	places = calloc(cap, sizeof *places);
-	if (places == NULL)
+	words = calloc(2 * (size_t)places, sizeof *words);
+	if (words == NULL)
 		return false;
-	for (uint32_t i = 0; i < trie->word_count; i++)
-		place_word(places, cap, trie->words[i].hash, i + 1);
-	free(trie->word_places);
-	trie->word_places = places;
-	trie->word_place_cap = cap;
+	trie->words = words;
+	trie->word_mask = 2 * places - 1;
+	trie->word_shift--;
+	for (uint32_t i = 0; i < places; i++)
+		if (old[i].shape != 0)
+			place_word(trie, &old[i]);
+	free(old);
 	return true;
 }
 
 /* POLICY_WORD_STRANGE: no memory. */
 static uint32_t
-intern(struct policy_trie *trie, struct span text, enum policy_trie_kind kind)
+intern(struct policy_trie *trie, const struct policy_cut *cut,
+    enum policy_trie_kind kind)
 {
-	uint32_t number = policy_trie_word(trie, text, kind);
-	void *words;
+	uint32_t number = policy_trie_word(trie, cut, kind);
+	struct policy_trie_word word = word_of(cut->level, kind);
 
 	if (number != POLICY_WORD_STRANGE)
 		return number;
-	words = grown(trie->words, &trie->word_cap, trie->word_count,
-	    sizeof *trie->words);
-	if (words != NULL)
-		trie->words = words;
-	if (words == NULL || !has_word_places(trie))
+	if (!has_word_places(trie))
 		return POLICY_WORD_STRANGE;
-	number = trie->word_count++;
-	trie->words[number] =
-	    (struct policy_trie_word){text, hash_of(text), kind};
-	place_word(trie->word_places, trie->word_place_cap,
-	    trie->words[number].hash, number + 1);
-	return number;
+	word.number = trie->word_count++;
+	place_word(trie, &word);
+	return word.number;
 }
 
 /* ---- nodes and edges ---- */
 
+/* So that there is always an empty place to end at. */
+static bool
+has_tables(struct policy_trie *trie)
+{
+	if (trie->words == NULL)
+		trie->words = calloc(FIRST_CAP, sizeof *trie->words);
+	if (trie->edges == NULL)
+		trie->edges = calloc(FIRST_CAP, sizeof *trie->edges);
+	trie->word_mask = trie->edge_mask = FIRST_CAP - 1;
+	trie->word_shift = trie->edge_shift = 64 - FIRST_CAP_BITS;
+	return trie->words != NULL && trie->edges != NULL;
+}
+
 uint32_t
 policy_trie_root(struct policy_trie *trie)
 {
-	void *nodes = grown(trie->nodes, &trie->node_cap, trie->node_count + 1,
-	    sizeof *trie->nodes);
 	const struct policy_trie_node empty = {
 	    .end = POLICY_NO_RULE, .tail = POLICY_NO_RULE};
+	void *nodes;
 
+	if (trie->node_count == 0 && !has_tables(trie))
+		return 0;
+	nodes = grown(trie->nodes, &trie->node_cap, trie->node_count + 1,
+	    sizeof *trie->nodes);
 	if (nodes == NULL)
 		return 0;
 	trie->nodes = nodes;
@@ -147,57 +160,36 @@ policy_trie_root(struct policy_trie *trie)
 	return trie->node_count++;
 }
 
-static uint32_t
-edge_place(uint32_t node, uint32_t word, uint32_t cap)
-{
-	uint64_t key = (uint64_t)node << 32 | word;
-
-	return (uint32_t)(key * 0x9e3779b97f4a7c15u >> 32) & (cap - 1);
-}
-
-uint32_t
-policy_trie_child(const struct policy_trie *trie, uint32_t node, uint32_t word)
-{
-	uint32_t mask = trie->edge_cap - 1;
-
-	if (trie->edge_cap == 0)
-		return 0;
-	for (uint32_t at = edge_place(node, word, trie->edge_cap);
-	     trie->edges[at].node != 0; at = (at + 1) & mask)
-		if (trie->edges[at].node == node &&
-		    trie->edges[at].word == word)
-			return trie->edges[at].child;
-	return 0;
-}
-
 static void
-place_edge(struct policy_trie_edge *edges, uint32_t cap,
-    const struct policy_trie_edge *edge)
+place_edge(struct policy_trie *trie, const struct policy_trie_edge *edge)
 {
-	uint32_t at = edge_place(edge->node, edge->word, cap);
+	size_t at =
+	    policy_edge_hash(edge->node, edge->word) >> trie->edge_shift;
 
-	while (edges[at].node != 0)
-		at = (at + 1) & (cap - 1);
-	edges[at] = *edge;
+	while (trie->edges[at].node != 0)
+		at = (at + 1) & trie->edge_mask;
+	trie->edges[at] = *edge;
 }
 
+/* At most half of the places are taken. */
 static bool
 has_edge_places(struct policy_trie *trie)
 {
-	uint32_t cap = trie->edge_cap == 0 ? FIRST_CAP : trie->edge_cap * 2;
-	struct policy_trie_edge *edges;
+	struct policy_trie_edge *old = trie->edges, *edges;
+	const uint32_t places = trie->edge_mask + 1;
 
-	if ((trie->edge_count + 1) * 2 <= trie->edge_cap)
+	if ((trie->edge_count + 1) * 2 <= places)
 		return true;
-	edges = calloc(cap, sizeof *edges);
+	edges = calloc(2 * (size_t)places, sizeof *edges);
 	if (edges == NULL)
 		return false;
-	for (uint32_t i = 0; i < trie->edge_cap; i++)
-		if (trie->edges[i].node != 0)
-			place_edge(edges, cap, &trie->edges[i]);
-	free(trie->edges);
 	trie->edges = edges;
-	trie->edge_cap = cap;
+	trie->edge_mask = 2 * places - 1;
+	trie->edge_shift--;
+	for (uint32_t i = 0; i < places; i++)
+		if (old[i].node != 0)
+			place_edge(trie, &old[i]);
+	free(old);
 	return true;
 }
 
@@ -213,17 +205,23 @@ add_template(
 	if (templates == NULL)
 		return false;
 	trie->templates = templates;
-	trie->templates[trie->template_count++] = (struct policy_trie_template){
-	    text, child, trie->nodes[node].templates};
+	trie->templates[trie->template_count++] =
+	    (struct policy_trie_template){.text = text,
+		.child = child,
+		.next = trie->nodes[node].templates,
+		.whole = span_is(text, "%i")   ? POLICY_TRIE_IDENTITY
+			 : span_is(text, "%c") ? POLICY_TRIE_CLIENT_ID
+					       : POLICY_TRIE_MIXED};
 	trie->nodes[node].templates = trie->template_count;
 	return true;
 }
 
 /* The node that `level` leads to, made where it is missing; 0: no memory. */
 static uint32_t
-step(struct policy_trie *trie, uint32_t node, struct span level,
+step(struct policy_trie *trie, uint32_t node, const struct policy_cut *cut,
     enum policy_trie_kind kind)
 {
+	struct span level = cut->level;
 	struct policy_trie_edge edge = {.node = node};
 	enum policy_trie_kind word_kind =
 	    kind == POLICY_TRIE_TEMPLATES && policy_is_template(level)
@@ -237,7 +235,7 @@ step(struct policy_trie *trie, uint32_t node, struct span level,
 		}
 		return trie->nodes[node].any;
 	}
-	edge.word = intern(trie, level, word_kind);
+	edge.word = intern(trie, cut, word_kind);
 	if (edge.word == POLICY_WORD_STRANGE)
 		return 0;
 	edge.child = policy_trie_child(trie, node, edge.word);
@@ -250,7 +248,7 @@ step(struct policy_trie *trie, uint32_t node, struct span level,
 	    (word_kind == POLICY_TRIE_TEMPLATES &&
 		!add_template(trie, node, level, edge.child)))
 		return 0;
-	place_edge(trie->edges, trie->edge_cap, &edge);
+	place_edge(trie, &edge);
 	trie->edge_count++;
 	return edge.child;
 }
@@ -268,7 +266,7 @@ policy_trie_add(struct policy_trie *trie, uint32_t root,
 			rule = &trie->nodes[node].tail;
 			break;
 		}
-		node = step(trie, node, cut.level, filter->kind);
+		node = step(trie, node, &cut, filter->kind);
 		if (node == 0)
 			return POLICY_TRIE_NO_MEMORY;
 	}

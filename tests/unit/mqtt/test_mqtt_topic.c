@@ -82,6 +82,55 @@ test_filters_are_judged(void **state)
 	}
 }
 
+/* 5.0 section 4.7.1, word by word: the first level that breaks a rule. */
+static enum mqtt_rule
+wildcard_rule(const char *filter)
+{
+	for (const char *level = filter;; level++) {
+		size_t len = strcspn(level, "/");
+		bool is_last = level[len] == '\0';
+		bool has_hash = memchr(level, '#', len) != NULL;
+
+		if (has_hash && (len > 1 || !is_last))
+			return MQTT_RULE_FILTER_HASH;
+		if (memchr(level, '+', len) != NULL && len > 1)
+			return MQTT_RULE_FILTER_PLUS;
+		if (is_last)
+			return MQTT_RULE_NONE;
+		level += len;
+	}
+}
+
+/* Behind beginnings of several lengths, since eight bytes are seen at once. */
+static void
+test_wildcards_stand_where_the_standard_lets_them(void **state)
+{
+	static const char *const beginnings[] = {
+	    "", "12/", "123456", "123456/", "1234567/", "12345678901/"};
+	static const char letters[] = "a/+#";
+	unsigned right = 0;
+
+	for (unsigned b = 0; b < 6; b++) {
+		for (unsigned code = 1; code < 1u << 14; code++) {
+			char filter[32];
+			size_t len = strlen(strcpy(filter, beginnings[b]));
+			enum mqtt_rule rule;
+
+			for (unsigned left = code; left > 1; left >>= 2)
+				filter[len++] = letters[left & 3];
+			filter[len] = '\0';
+			if (len == 0)
+				continue;
+			rule = mqtt_topic_check_filter(
+			    S(filter), 5, MQTT_RULE_SUBSCRIBE_TEXT);
+			if (rule != wildcard_rule(filter))
+				fail_msg("%s: %d", filter, (int)rule);
+			right += rule == MQTT_RULE_NONE;
+		}
+	}
+	assert_in_range(right, 1000, 6u << 14);
+}
+
 static void
 test_matching_as_the_standard_shows_it(void **state)
 {
@@ -339,6 +388,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_names_are_judged),
 	    cmocka_unit_test(test_filters_are_judged),
+	    cmocka_unit_test(test_wildcards_stand_where_the_standard_lets_them),
 	    cmocka_unit_test(test_matching_as_the_standard_shows_it),
 	    cmocka_unit_test(test_covering_in_words),
 	    cmocka_unit_test(test_shares_are_taken_apart),

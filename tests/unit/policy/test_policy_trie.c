@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "mqtt_topic.h"
@@ -310,6 +311,101 @@ test_filters_of_the_most_levels_are_matched(void **state)
 	policy_trie_fini(&trie);
 }
 
+/* The words of many lengths, each in a filter: a, aa, aaa ... */
+enum { WORD_MAX = 40 };
+
+static void
+make_words(struct policy_trie *trie, uint32_t root, char (*texts)[WORD_MAX + 4])
+{
+	for (uint32_t len = 1; len <= WORD_MAX; len++) {
+		struct policy_trie_filter filter = {.rule = len};
+		uint32_t other;
+
+		snprintf(texts[len], sizeof texts[len], "%.*s/#", (int)len,
+		    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+		filter.text = S(texts[len]);
+		assert_int_equal(policy_trie_add(trie, root, &filter, &other),
+		    POLICY_TRIE_ADDED);
+	}
+}
+
+static uint32_t
+match_text(
+    const struct policy_trie *trie, uint32_t root, const char *text, size_t len)
+{
+	static struct policy_look look;
+	/* Nothing behind it may be read. */
+	uint8_t *copy = malloc(len);
+	uint32_t rule;
+
+	memcpy(copy, text, len);
+	policy_trie_look(trie, span_of(copy, len), &nobody, &look);
+	rule = policy_trie_match(trie, root, &look);
+	free(copy);
+	return rule;
+}
+
+static void
+test_each_byte_of_a_word_counts_whatever_its_length(void **state)
+{
+	static char texts[WORD_MAX + 1][WORD_MAX + 4];
+	struct policy_trie trie = {.nodes = NULL};
+	uint32_t root = policy_trie_root(&trie);
+
+	make_words(&trie, root, texts);
+	for (uint32_t len = 1; len <= WORD_MAX; len++) {
+		/* At the end of the topic, and with a short and a long rest. */
+		static const char *const rests[] = {"", "/", "/x", "/12345678"};
+
+		for (size_t r = 0; r < 4; r++) {
+			char topic[WORD_MAX + 16];
+			size_t all = (size_t)snprintf(topic, sizeof topic,
+			    "%.*s%s", (int)len, texts[len], rests[r]);
+
+			assert_int_equal(
+			    match_text(&trie, root, topic, all), len);
+			for (size_t at = 0; at < len; at++) {
+				for (char c = 'b'; c <= 'z'; c++) {
+					topic[at] = c;
+					assert_int_equal(
+					    match_text(&trie, root, topic, all),
+					    POLICY_NO_RULE);
+				}
+				topic[at] = 'a';
+			}
+		}
+	}
+	assert_int_equal(match_text(&trie, root, "/", 1), POLICY_NO_RULE);
+	policy_trie_fini(&trie);
+}
+
+static void
+test_words_of_a_large_policy_are_told_apart(void **state)
+{
+	enum { COUNT = 5000 };
+	static char texts[COUNT][48];
+	struct policy_trie trie = {.nodes = NULL};
+	uint32_t root = policy_trie_root(&trie), other;
+
+	/* They differ before, behind and within the bytes of a key. */
+	for (uint32_t i = 0; i < COUNT; i++) {
+		struct policy_trie_filter filter = {.rule = i};
+
+		snprintf(texts[i], sizeof texts[i],
+		    i % 3 == 0	 ? "%u"
+		    : i % 3 == 1 ? "site/%u-of-the-same-long-name"
+				 : "of-the-same-long-name-%u-device/x",
+		    i);
+		filter.text = S(texts[i]);
+		assert_int_equal(policy_trie_add(&trie, root, &filter, &other),
+		    POLICY_TRIE_ADDED);
+	}
+	for (uint32_t i = 0; i < COUNT; i++)
+		assert_int_equal(
+		    match_text(&trie, root, texts[i], strlen(texts[i])), i);
+	policy_trie_fini(&trie);
+}
+
 static void
 test_a_rule_that_does_not_count_is_passed_over(void **state)
 {
@@ -347,6 +443,9 @@ main(void)
 	    cmocka_unit_test(
 		test_a_topic_deeper_than_any_filter_is_matched_by_tails_alone),
 	    cmocka_unit_test(test_filters_of_the_most_levels_are_matched),
+	    cmocka_unit_test(
+		test_each_byte_of_a_word_counts_whatever_its_length),
+	    cmocka_unit_test(test_words_of_a_large_policy_are_told_apart),
 	    cmocka_unit_test(test_a_rule_that_does_not_count_is_passed_over),
 	};
 
