@@ -57,7 +57,6 @@ tell_permits(struct compare_side *side, struct span file, size_t wanted)
 static void
 read_file(struct compare_side *side, const char *path)
 {
-	static const struct netaddr nowhere = {0};
 	struct ssh_login *login = &side->login;
 	struct authorized_keys_line line;
 	struct server_line found;
@@ -71,7 +70,10 @@ read_file(struct compare_side *side, const char *path)
 	blob = find_blob(bytes, login->key.fingerprint, &line);
 	/* What sshd itself said goes before what we would have read. */
 	if (login->line == 0 && blob.len > 0) {
-		server_line_find(bytes, blob, &nowhere, clock_wall_s(), &found);
+		const struct server_line_asker asker = {
+		    .blob = blob, .now_s = clock_wall_s()};
+
+		server_line_find(bytes, &asker, &found);
 		if (found.fact == SERVER_LINE_ADMITS)
 			login->line = found.line;
 		snprintf(login->file, sizeof login->file, "%s", path);

@@ -1,5 +1,6 @@
 #include "doctor_offer.h"
 
+#include "doctor_certificate.h"
 #include "doctor_server_file.h"
 #include "str.h"
 
@@ -51,10 +52,10 @@ static const struct check_row rows[] = {
 	"AuthenticationMethods publickey\\n' >> /etc/ssh/sshd_config && "
 	"systemctl reload ssh"},
     {AUTH_KEY_LOOSE, FINDING_WARNING, ERR_NONE, "key-file-open",
-	"others may read {key} (mode {mode})",
-	"others than its owner may read the private key {key}: ssh does not "
-	"use it then",
-	"chmod 600 {key}"},
+	"others may read {key_file} (mode {mode})",
+	"others than its owner may read the private key {key_file}: ssh does "
+	"not use it then",
+	"chmod 600 {key_file}"},
     {AUTH_NO_KEYS, FINDING_FAULT, ERR_REFUSED, "no-key",
 	"there is no key to offer",
 	"this user has no key: none in an agent, no ~/.ssh/id_*",
@@ -69,15 +70,15 @@ static const struct check_row rows[] = {
 	"kaya enroll {dest}"},
     {AUTH_PASSPHRASE, FINDING_FAULT, ERR_REFUSED, "passphrase",
 	"{key} would be let in, and has a passphrase",
-	"{key} has a passphrase, and nobody is there to type it",
-	"for an unattended device take it off: ssh-keygen -p -N '' -f {key}; "
-	"or give it to an agent: ssh-add {key}"},
+	"{key_file} has a passphrase, and nobody is there to type it",
+	"for an unattended device take it off: ssh-keygen -p -N '' -f "
+	"{key_file}; or give it to an agent: ssh-add {key_file}"},
     {AUTH_OTHER_HALF, FINDING_FAULT, ERR_REFUSED, "other-half",
-	"{key} and {key}.pub are not of one pair",
-	"{key}.pub would be let in, but {key} is the private half of another "
-	"key",
-	"write the public half anew: ssh-keygen -y -f {key} > {key}.pub, and "
-	"have that one let in"},
+	"{key_file} and {shown} are not of one pair",
+	"{shown} would be let in, but {key_file} is the private half of "
+	"another key",
+	"write the public half anew: ssh-keygen -y -f {key_file} > "
+	"{key_file}.pub, and have that one let in"},
     {AUTH_NO_PUBLICKEY, FINDING_FAULT, ERR_REFUSED, "no-publickey",
 	"the server takes {methods} from {user}, no keys",
 	"the server lets nobody in by a key (PubkeyAuthentication no)",
@@ -126,6 +127,7 @@ static void
 tell(struct auth *auth, enum auth_fact fact, const struct identity *identity)
 {
 	char offered[400] = "", mode[8], place[24], tries[24];
+	char key_file[PATH_MAX] = "", shown[PATH_MAX] = "";
 	const struct doctor *doctor = auth->doctor;
 	size_t used = 0;
 
@@ -138,6 +140,11 @@ tell(struct auth *auth, enum auth_fact fact, const struct identity *identity)
 			    used > 0 ? ", " : "", one->name, one->type,
 			    one->fingerprint);
 	}
+	if (identity != NULL)
+		identity_key_file(identity, key_file, sizeof key_file);
+	if (identity != NULL)
+		snprintf(shown, sizeof shown, "%s%s", identity->name,
+		    identity->is_certificate ? "" : ".pub");
 	snprintf(
 	    mode, sizeof mode, "%04o", identity != NULL ? identity->mode : 0);
 	snprintf(place, sizeof place, "%zu", auth->offers.place);
@@ -147,6 +154,8 @@ tell(struct auth *auth, enum auth_fact fact, const struct identity *identity)
 	    {"dest", doctor->words},
 	    {"again", doctor->again},
 	    {"key", identity != NULL ? identity->name : ""},
+	    {"key_file", key_file},
+	    {"shown", shown},
 	    {"type", identity != NULL ? identity->type : ""},
 	    {"mode", mode},
 	    {"methods", auth->methods},
@@ -210,9 +219,14 @@ is_pair(const struct identity *identity, ssh_key private_key)
 	ssh_key offered = doctor_public_key(identity), own = NULL;
 	bool same = true;
 
-	if (offered != NULL &&
-	    ssh_pki_export_privkey_to_pubkey(private_key, &own) == SSH_OK)
+	if (identity->is_certificate)
+		same = doctor_certificate_is_of(identity, private_key);
+	else if (offered != NULL &&
+		 ssh_pki_export_privkey_to_pubkey(private_key, &own) == SSH_OK)
 		same = ssh_key_cmp(offered, own, SSH_KEY_CMP_PUBLIC) == 0;
+	if (same && offered != NULL && identity->is_certificate)
+		same = ssh_pki_copy_cert_to_privkey(offered, private_key) ==
+		       SSH_OK;
 	ssh_key_free(offered);
 	ssh_key_free(own);
 	return same;
@@ -223,6 +237,7 @@ log_in(ssh_session session, const struct identity *identity)
 {
 	ssh_key key = NULL;
 	int asked = 0, result;
+	char file[PATH_MAX];
 
 	if (identity->in_agent) {
 		result = ssh_userauth_agent(session, NULL);
@@ -231,7 +246,8 @@ log_in(ssh_session session, const struct identity *identity)
 						    : AUTH_REFUSED;
 	}
 	if (ssh_pki_import_privkey_file(
-		identity->name, NULL, on_passphrase, &asked, &key) != SSH_OK)
+		identity_key_file(identity, file, sizeof file), NULL,
+		on_passphrase, &asked, &key) != SSH_OK)
 		return asked ? AUTH_PASSPHRASE : AUTH_KEY_UNREADABLE;
 	if (!is_pair(identity, key)) {
 		ssh_key_free(key);
@@ -321,11 +337,24 @@ first_of(const struct auth *auth, enum identity_state state)
 	return NULL;
 }
 
+static const struct identity *
+refused_certificate(const struct auth *auth)
+{
+	for (size_t i = 0; i < auth->offers.identities.count; i++) {
+		const struct identity *one = &auth->offers.identities.items[i];
+
+		if (one->is_certificate && one->state == IDENTITY_REFUSED)
+			return one;
+	}
+	return NULL;
+}
+
 static void
 tell_refused(struct auth *auth)
 {
 	const struct identity *one = first_of(auth, IDENTITY_REFUSED);
 	const struct identity *withheld = first_of(auth, IDENTITY_NOT_OFFERED);
+	const struct identity *certificate = refused_certificate(auth);
 
 	if (auth->methods[0] != '\0' &&
 	    strstr(auth->methods, "publickey") == NULL) {
@@ -342,14 +371,21 @@ tell_refused(struct auth *auth)
 		tell(auth, AUTH_SHA1, withheld);
 		return;
 	}
+	if (certificate != NULL &&
+	    doctor_judge_certificate(auth->doctor, certificate, auth->findings))
+		return;
 	if (one != NULL && doctor_judge_server_file(auth->doctor,
 			       &auth->offers.identities, auth->findings))
 		return;
+	if (certificate != NULL) {
+		doctor_tell_certificate(
+		    auth->doctor, certificate, auth->findings);
+		return;
+	}
 	if (one != NULL)
 		tell(auth,
-		    strstr(auth->doctor->software, "kaya_") != NULL
-			? AUTH_REFUSED_BY_KAYAD
-			: AUTH_REFUSED,
+		    doctor_is_gateway(auth->doctor) ? AUTH_REFUSED_BY_KAYAD
+						    : AUTH_REFUSED,
 		    one);
 	else if (withheld != NULL)
 		tell(auth, AUTH_ALGORITHM, withheld);

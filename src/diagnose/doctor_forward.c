@@ -1,3 +1,4 @@
+#include "doctor_certificate.h"
 #include "doctor_server_file.h"
 
 #include "str.h"
@@ -8,6 +9,7 @@ enum forward_fact {
 	FORWARD_OPEN,
 	FORWARD_OTHER_SPELLING,
 	FORWARD_PROHIBITED,
+	FORWARD_PROHIBITED_BY_KAYAD,
 	FORWARD_NO_BROKER,
 	FORWARD_BROKER_ELSEWHERE,
 	FORWARD_LOST
@@ -33,7 +35,12 @@ static const struct check_row rows[] = {
 	"says AllowTcpForwarding no",
 	AT_ITS_LINE ", with restrict,port-forwarding before it; and for the "
 		    "whole server see: sshd -T -C user={user} | grep -i "
-		    "-e forwarding -e permitopen"},
+		    "-e forwarding -e permitopen{file_here}"},
+    {FORWARD_PROHIBITED_BY_KAYAD, FINDING_FAULT, ERR_REFUSED, "prohibited",
+	"{broker}: {why}",
+	"the gateway does not let this key go to {broker}: {kayad_why}",
+	AT_ITS_LINE ", with restrict,port-forwarding before it; and in "
+		    "kayad.conf, among brokers, {broker}{file_here}"},
     {FORWARD_NO_BROKER, FINDING_FAULT, ERR_UNREACHABLE, "no-broker",
 	"{broker}: the server cannot connect there",
 	"nothing listens on {broker} at the server",
@@ -48,6 +55,11 @@ static const struct check_row rows[] = {
 	"see the server's log: journalctl -u ssh -n 20"},
 };
 
+/* Which line it is can be known, too. */
+#define FILE_HERE                                                              \
+	"; here, with a copy of the key's file: kaya doctor --server-file "    \
+	"FILE {again}"
+
 enum opening { OPENED, PROHIBITED, FAILED, LOST };
 
 /* RFC 4254 section 5.1's reason, out of libssh's sentence. */
@@ -59,6 +71,16 @@ reason_of(const char *why)
 	if (at == NULL)
 		return LOST;
 	return at[7] == '1' ? PROHIBITED : FAILED;
+}
+
+/* What kayad says, behind libssh's "... error (1) ". */
+static const char *
+kayad_why_of(const char *why)
+{
+	const char *at = strstr(why, "error (");
+	const char *end = at != NULL ? strstr(at, ") ") : NULL;
+
+	return end != NULL ? end + 2 : why;
 }
 
 static enum opening
@@ -116,7 +138,7 @@ enum check_next
 doctor_forwarding(void *arg, struct findings *findings)
 {
 	struct doctor *doctor = arg;
-	char other[80] = "", why[200];
+	char other[80] = "", why[400], file_here[2 * DOCTOR_COMMAND + 100] = "";
 	const char *spelling = NULL;
 	enum forward_fact fact = FORWARD_OPEN;
 	enum opening opening =
@@ -135,18 +157,25 @@ doctor_forwarding(void *arg, struct findings *findings)
 		    spelling);
 	}
 	if (opening == PROHIBITED)
-		fact = spelling != NULL ? FORWARD_OTHER_SPELLING
-					: FORWARD_PROHIBITED;
+		fact = spelling != NULL		   ? FORWARD_OTHER_SPELLING
+		       : doctor_is_gateway(doctor) ? FORWARD_PROHIBITED_BY_KAYAD
+						   : FORWARD_PROHIBITED;
 	else if (opening == FAILED)
 		fact = spelling != NULL ? FORWARD_BROKER_ELSEWHERE
 					: FORWARD_NO_BROKER;
 	else if (opening == LOST)
 		fact = FORWARD_LOST;
-	/* kayad's files and policy say more than such a line. */
-	if (fact == FORWARD_PROHIBITED &&
-	    strstr(doctor->software, "kaya_") == NULL &&
-	    doctor_judge_line(doctor, findings))
+	if ((fact == FORWARD_PROHIBITED ||
+		fact == FORWARD_PROHIBITED_BY_KAYAD) &&
+	    (doctor_judge_certificate_forwards(doctor, findings) ||
+		doctor_judge_line(doctor, findings)))
 		return CHECK_STOP;
+	if (doctor->options->server_file == NULL) {
+		const struct check_word again[] = {
+		    {"again", doctor->again}, {0}};
+
+		check_fill(FILE_HERE, again, file_here, sizeof file_here);
+	}
 	const struct check_word words[] = {
 	    {"broker", doctor->broker},
 	    {"other", other},
@@ -154,6 +183,8 @@ doctor_forwarding(void *arg, struct findings *findings)
 	    {"dest", doctor->words},
 	    {"again", doctor->again},
 	    {"why", why},
+	    {"kayad_why", kayad_why_of(why)},
+	    {"file_here", file_here},
 	    {0},
 	};
 	doctor_tell(

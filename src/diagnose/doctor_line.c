@@ -1,9 +1,8 @@
 #include "doctor_server_file.h"
 
-#include "clock.h"
+#include "doctor_certificate.h"
 #include "keys_file.h"
 #include "line_lacks.h"
-#include "server_line.h"
 #include "shell_words.h"
 #include "str.h"
 
@@ -117,14 +116,17 @@ static bool
 find_line(const struct doctor *doctor, struct span file,
     struct authorized_keys_line *line, struct server_line *found)
 {
-	struct netaddr client = {0};
+	struct server_line_certificate names;
+	struct doctor_certificate certificate;
+	struct server_line_asker asker;
 	size_t at = 0, number = 0;
 	struct span text;
 
-	netaddr_parse(span_of_str(doctor->client), &client);
-	server_line_find(file,
-	    span_of(doctor->identity.blob, doctor->identity.blob_len), &client,
-	    clock_wall_s(), found);
+	doctor_certificate_read(doctor, &doctor->identity, &certificate);
+	doctor_certificate_ask(
+	    doctor, &doctor->identity, &certificate, &names, &asker);
+	server_line_find(file, &asker, found);
+	doctor_certificate_fini(&certificate);
 	if (found->fact != SERVER_LINE_ADMITS)
 		return false;
 	while (authorized_keys_next_line(file, &at, &number, &text))
@@ -175,6 +177,9 @@ doctor_judge_line(struct doctor *doctor, struct findings *findings)
 		    doctor, files.items[0].bytes, path, &found, &taker, remedy);
 		keys_files_close(&files);
 	}
+	/* Then it is the gateway's own business, and it has said why. */
+	if (fact == LINE_PERMITS && doctor_is_gateway(doctor))
+		return false;
 	snprintf(number, sizeof number, "%zu", found.line);
 	const struct check_word words[] = {
 	    {"broker", doctor->broker},

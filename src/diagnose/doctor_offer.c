@@ -12,8 +12,12 @@ doctor_public_key(const struct identity *identity)
 	ssh_key key = NULL;
 
 	str_base64_encode(span_of(identity->blob, identity->blob_len), base64);
-	if (ssh_pki_import_pubkey_base64(
-		base64, ssh_key_type_from_name(identity->type), &key) != SSH_OK)
+	enum ssh_keytypes_e type = ssh_key_type_from_name(identity->type);
+
+	if ((identity->is_certificate
+		    ? ssh_pki_import_cert_base64(base64, type, &key)
+		    : ssh_pki_import_pubkey_base64(base64, type, &key)) !=
+	    SSH_OK)
 		return NULL;
 	return key;
 }

@@ -62,6 +62,9 @@ enum doctor_repeat { DOCTOR_REPEAT_LINK, DOCTOR_REPEAT_ALL };
 void doctor_repeat(const struct doctor *doctor, enum doctor_repeat what,
     const char *without, char *bytes, size_t size);
 
+/* Whether it is a kayad, by its banner. */
+bool doctor_is_gateway(const struct doctor *doctor);
+
 /* A connection to the address that answered: the descriptor, or -1. */
 int doctor_connect(struct doctor *doctor);
 

@@ -1,8 +1,8 @@
 #include "doctor_server_file.h"
 
 #include "clock.h"
+#include "doctor_certificate.h"
 #include "keys_file.h"
-#include "server_line.h"
 #include "ssh_says.h"
 #include "str.h"
 
@@ -18,10 +18,15 @@ enum file_fact {
 	FILE_ABSENT = SERVER_LINE_ABSENT,
 	FILE_VOID = SERVER_LINE_VOID,
 	FILE_AUTHORITY = SERVER_LINE_AUTHORITY,
+	FILE_PLAIN = SERVER_LINE_PLAIN,
+	FILE_PRINCIPALS = SERVER_LINE_PRINCIPALS,
+	FILE_USER = SERVER_LINE_USER,
 	FILE_EXPIRED = SERVER_LINE_EXPIRED,
 	FILE_FROM = SERVER_LINE_FROM,
 	FILE_ADMITS = SERVER_LINE_ADMITS,
 	FILE_VOID_UNMENDABLE,
+	FILE_NO_AUTHORITY,
+	FILE_ADMITS_AT_GATEWAY,
 	FILE_OTHERS_WRITE,
 	FILE_OTHER_OWNER,
 	FILE_UNREADABLE
@@ -32,17 +37,37 @@ static const struct check_row rows[] = {
 	"{file} does not have {key} ({fingerprint})",
 	"no line of {file} has the key {key}",
 	"at the server: kaya keys add --name NAME {file} {key}.pub"},
+    {FILE_NO_AUTHORITY, FINDING_FAULT, ERR_REFUSED, "authority-not-in-file",
+	"{file} does not have the authority {authority} of {key}",
+	"no line of {file} has the authority {authority}, which has signed "
+	"{key}, as cert-authority",
+	"at the server: echo {authority_line} >> {file}"},
+    {FILE_PLAIN, FINDING_FAULT, ERR_REFUSED, "line-not-authority",
+	"{file}:{line}: the authority of {key} stands there as a key",
+	"line {line} of {file} has the authority {authority} of {key} without "
+	"cert-authority: it lets in that very key, and nothing that it signs",
+	"at the server: sed -i '{line}s/^[ \\t]*/cert-authority{between}/' "
+	"{file}"},
+    {FILE_PRINCIPALS, FINDING_FAULT, ERR_REFUSED, "line-principals",
+	"{file}:{line}: principals=\"...\" has none of {names}",
+	"line {line} of {file} lets in what the authority of {key} signs for "
+	"others: its principals=\"...\" names none of {names}",
+	"at the server: sed -i "
+	"'{line}s/principals=\"[^\"]*\"/principals=\"{names_alone}\"/I' "
+	"{file}"},
+    {FILE_USER, FINDING_FAULT, ERR_REFUSED, "certificate-user",
+	"{key} is for {names}, not for {user}", CERTIFICATE_USER_CAUSE,
+	CERTIFICATE_USER_REMEDY},
     {FILE_VOID, FINDING_FAULT, ERR_REFUSED, "line-void",
 	"{file}:{line}:{column}: {cause}",
-	"sshd passes over line {line} of {file}, on which the key {key} "
+	"sshd passes over line {line} of {file}, on which {what} "
 	"stands: {cause}",
 	"at the server: kaya keys lint --fix {file}; mv {file}.fixed {file}"},
     {FILE_VOID_UNMENDABLE, FINDING_FAULT, ERR_REFUSED, "line-void",
 	"{file}:{line}:{column}: {cause}",
-	"sshd passes over line {line} of {file}, on which the key {key} "
+	"sshd passes over line {line} of {file}, on which {what} "
 	"stands: {cause}",
-	"at the server, write that line anew: sed -i {line}d {file}; kaya keys "
-	"add --name NAME {file} {key}.pub"},
+	"at the server, write that line anew: sed -i {line}d {file}; {anew}"},
     {FILE_AUTHORITY, FINDING_FAULT, ERR_REFUSED, "line-authority",
 	"{file}:{line}: {key} stands there as a certificate authority",
 	"line {line} of {file} has the key {key} as cert-authority: it lets in "
@@ -50,12 +75,12 @@ static const struct check_row rows[] = {
 	"at the server: sed -i '{line}s/cert-authority,*//' {file}"},
     {FILE_EXPIRED, FINDING_FAULT, ERR_REFUSED, "line-expired",
 	"{file}:{line}: its expiry-time is over",
-	"line {line} of {file}, on which the key {key} stands, has expired",
+	"line {line} of {file}, on which {what} stands, has expired",
 	"at the server, for one year more: sed -i "
 	"'{line}s/expiry-time=\"[^\"]*\"/expiry-time=\"{year}\"/I' {file}"},
     {FILE_FROM, FINDING_FAULT, ERR_REFUSED, "line-from",
 	"{file}:{line}: its from list does not let {client} in",
-	"line {line} of {file}, on which the key {key} stands, does not let in "
+	"line {line} of {file}, on which {what} stands, does not let in "
 	"who comes from {client} (behind NAT the server sees another address)",
 	"at the server: sed -i '{line}s|from=\"[^\"]*\"|from=\"{client}\"|I' "
 	"{file}"},
@@ -65,6 +90,13 @@ static const struct check_row rows[] = {
 	"no user {user}, or forbids {user} to log in or this type of key",
 	"at the server: getent passwd {user}; sshd -T -C user={user} | grep -i "
 	"-e authorizedkeys -e allow -e deny -e permitroot -e pubkeyaccepted"},
+    {FILE_ADMITS_AT_GATEWAY, FINDING_FAULT, ERR_REFUSED, "other-file",
+	"{file}:{line} would let {key} in",
+	"{file} would let {key} in, so the gateway reads another file, or a "
+	"rule of its own is against it (a name, an RSA key below 2,048 bits, "
+	"revoked_keys)",
+	"at the gateway, its log tells which: journalctl -u kayad | grep "
+	"event=refuse | tail -n 3; and of its files: kayad -t"},
     {FILE_OTHERS_WRITE, FINDING_FAULT, ERR_REFUSED, "others-may-write",
 	"others may write {file}",
 	"others than its owner may write {file}, so sshd does not read the "
@@ -83,6 +115,7 @@ struct case_file {
 	struct doctor *doctor;
 	struct findings *findings;
 	const struct identity *identity;
+	struct doctor_certificate certificate; /* where it is one */
 	const char *path;
 	bool told; /* a risk of StrictModes */
 };
@@ -141,7 +174,10 @@ static void
 tell(struct case_file *c, enum file_fact fact, const struct server_line *line,
     const char *file, const char *owner)
 {
+	const struct doctor_certificate *certificate = &c->certificate;
 	char number[24], column[24], year[24] = "";
+	char what[sizeof c->identity->name + 32];
+	char anew[FINDING_TEXT], by_name[2 * DOCTOR_COMMAND];
 	time_t next = (time_t)clock_wall_s() + 365 * 86400;
 	struct tm tm;
 
@@ -149,8 +185,29 @@ tell(struct case_file *c, enum file_fact fact, const struct server_line *line,
 		strftime(year, sizeof year, "%Y%m%dZ", &tm);
 	snprintf(number, sizeof number, "%zu", line->line);
 	snprintf(column, sizeof column, "%zu", line->column);
+	snprintf(what, sizeof what,
+	    c->identity->is_certificate ? "the authority of %s" : "the key %s",
+	    c->identity->name);
+	if (c->identity->is_certificate)
+		snprintf(anew, sizeof anew, "echo %s >> %.200s",
+		    certificate->authority_line, file);
+	else
+		snprintf(anew, sizeof anew,
+		    "kaya keys add --name NAME %.200s %s.pub", file,
+		    c->identity->name);
+	doctor_repeat(
+	    c->doctor, DOCTOR_REPEAT_ALL, "-l", by_name, sizeof by_name);
 	const struct check_word words[] = {
 	    {"file", file},
+	    {"what", what},
+	    {"by_name", by_name},
+	    {"anew", anew},
+	    {"names", certificate->names},
+	    {"names_alone", certificate->names_alone},
+	    {"authority", certificate->authority},
+	    {"authority_line", certificate->authority_line},
+	    {"sign", certificate->sign},
+	    {"between", line->has_options ? "," : " "},
 	    {"line", number},
 	    {"column", column},
 	    {"cause", line->cause},
@@ -199,17 +256,32 @@ check_owner(struct case_file *c, const struct keys_file *file)
 }
 
 static void
+find(const struct doctor *doctor, const struct identity *identity,
+    const struct doctor_certificate *certificate, struct span file,
+    struct server_line *found)
+{
+	struct server_line_certificate names;
+	struct server_line_asker asker;
+
+	doctor_certificate_ask(doctor, identity, certificate, &names, &asker);
+	server_line_find(file, &asker, found);
+}
+
+static void
 judge(struct case_file *c, const struct keys_file *file)
 {
-	struct netaddr client = {0};
 	struct server_line found;
 	enum file_fact fact;
 
-	netaddr_parse(span_of_str(c->doctor->client), &client);
-	server_line_find(file->bytes,
-	    span_of(c->identity->blob, c->identity->blob_len), &client,
-	    clock_wall_s(), &found);
+	find(c->doctor, c->identity, &c->certificate, file->bytes, &found);
 	fact = (enum file_fact)found.fact;
+	if (fact == FILE_ABSENT && c->identity->is_certificate)
+		fact = FILE_NO_AUTHORITY;
+	/* Whose names no sed takes is signed for anew. */
+	if (fact == FILE_PRINCIPALS && c->certificate.names_alone[0] == '\0')
+		fact = FILE_USER;
+	if (fact == FILE_ADMITS && doctor_is_gateway(c->doctor))
+		fact = FILE_ADMITS_AT_GATEWAY;
 	if (fact == FILE_VOID && !found.can_be_mended)
 		fact = FILE_VOID_UNMENDABLE;
 	/* Where a line would let it in, the file itself may be distrusted. */
@@ -223,21 +295,23 @@ judge(struct case_file *c, const struct keys_file *file)
 
 /* The refused key that the file knows best: one of its lines, if any. */
 static const struct identity *
-choose(const struct identities *identities, const struct keys_file *file)
+choose(const struct doctor *doctor, const struct identities *identities,
+    const struct keys_file *file)
 {
-	static const struct netaddr nowhere = {0};
 	const struct identity *first = NULL;
 	struct server_line found;
 
 	for (size_t i = 0; i < identities->count; i++) {
 		const struct identity *one = &identities->items[i];
+		struct doctor_certificate certificate;
 
 		if (one->state != IDENTITY_REFUSED)
 			continue;
 		if (first == NULL)
 			first = one;
-		server_line_find(file->bytes, span_of(one->blob, one->blob_len),
-		    &nowhere, 0, &found);
+		doctor_certificate_read(doctor, one, &certificate);
+		find(doctor, one, &certificate, file->bytes, &found);
+		doctor_certificate_fini(&certificate);
 		if (found.fact != SERVER_LINE_ABSENT)
 			return one;
 	}
@@ -265,9 +339,12 @@ doctor_judge_server_file(struct doctor *doctor,
 		tell(&c, FILE_UNREADABLE, &why, path, NULL);
 		return false;
 	}
-	c.identity = choose(identities, &files.items[0]);
-	if (c.identity != NULL)
+	c.identity = choose(doctor, identities, &files.items[0]);
+	if (c.identity != NULL) {
+		doctor_certificate_read(doctor, c.identity, &c.certificate);
 		judge(&c, &files.items[0]);
+		doctor_certificate_fini(&c.certificate);
+	}
 	keys_files_close(&files);
 	return c.identity != NULL;
 }

@@ -69,6 +69,12 @@ put_broker(
 	put_option(text, "--server-file", given->server_file, without);
 }
 
+bool
+doctor_is_gateway(const struct doctor *doctor)
+{
+	return strstr(doctor->software, "kaya_") != NULL;
+}
+
 void
 doctor_repeat(const struct doctor *doctor, enum doctor_repeat what,
     const char *without, char *bytes, size_t size)

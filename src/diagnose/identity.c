@@ -1,5 +1,6 @@
 #include "identity.h"
 
+#include "ssh_certificate.h"
 #include "ssh_says.h"
 #include "str.h"
 #include "wire.h"
@@ -13,6 +14,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define CERTIFICATE_TAIL "-cert.pub"
 
 enum {
 	AGENT_REQUEST_IDENTITIES = 11,
@@ -32,7 +35,7 @@ static void
 set_blob(struct identity *identity, struct span blob)
 {
 	uint8_t digest[PUBKEY_DIGEST_BYTES];
-	struct span in = blob, type;
+	struct span in = blob, type = {0};
 
 	if (blob.len > sizeof identity->blob)
 		return;
@@ -40,6 +43,10 @@ set_blob(struct identity *identity, struct span blob)
 	identity->blob_len = blob.len;
 	if (wire_take_string32(&in, &type))
 		str_escape(type, identity->type, sizeof identity->type);
+	/* Every algorithm's name but RSA's is its type's, too. */
+	identity->is_certificate =
+	    ssh_certificate_is(type) ||
+	    span_is(type, "ssh-rsa-cert-v01@openssh.com");
 	pubkey_digest(blob, digest);
 	pubkey_fingerprint(digest, identity->fingerprint);
 }
@@ -147,23 +154,56 @@ take_blob(struct identity *identity, ssh_key key)
 	ssh_string_free_char(base64);
 }
 
+/* The certificate beside a key, where kaya tunnel and ssh look for it, too. */
+static void
+add_certificate(struct identities *identities, const char *path, unsigned mode)
+{
+	struct identity *identity;
+	ssh_key certificate = NULL;
+	char name[PATH_MAX];
+
+	snprintf(name, sizeof name, "%s" CERTIFICATE_TAIL, path);
+	if (ssh_pki_import_cert_file(name, &certificate) != SSH_OK)
+		return;
+	identity = add(identities);
+	if (identity != NULL) {
+		snprintf(identity->name, sizeof identity->name, "%.511s", name);
+		identity->mode = mode;
+		take_blob(identity, certificate);
+	}
+	ssh_key_free(certificate);
+}
+
+const char *
+identity_key_file(const struct identity *identity, char *path, size_t size)
+{
+	size_t len = strlen(identity->name);
+	const size_t tail = sizeof CERTIFICATE_TAIL - 1;
+
+	if (!identity->in_agent && identity->is_certificate && len > tail)
+		len -= tail;
+	snprintf(path, size, "%.*s", (int)len, identity->name);
+	return path;
+}
+
 enum wanted { WANTED_BY_NAME, WANTED_IF_THERE };
 
 static void
 add_file(struct identities *identities, const char *path, enum wanted wanted)
 {
 	struct identity *identity;
-	struct stat st;
+	struct stat st = {0};
 	ssh_key key;
 
 	if (wanted == WANTED_IF_THERE && access(path, F_OK) != 0)
 		return;
+	if (stat(path, &st) == 0)
+		add_certificate(identities, path, st.st_mode & 07777);
 	identity = add(identities);
 	if (identity == NULL)
 		return;
 	snprintf(identity->name, sizeof identity->name, "%s", path);
-	if (stat(path, &st) == 0)
-		identity->mode = st.st_mode & 07777;
+	identity->mode = st.st_mode & 07777;
 	if (access(path, R_OK) != 0) {
 		identity->state = IDENTITY_MISSING;
 		return;

@@ -23,12 +23,13 @@ enum identity_state {
 struct identity {
 	enum identity_state state;
 	bool in_agent;
+	bool is_certificate; /* shown in place of the key that it certifies */
 	char name[512]; /* the file, or the agent's comment */
 	uint8_t blob[PUBKEY_MAX_BYTES];
 	size_t blob_len;
 	char type[64]; /* "ssh-ed25519" */
 	char fingerprint[PUBKEY_FINGERPRINT_SIZE];
-	unsigned mode; /* of the file; 0 for the agent's */
+	unsigned mode; /* of the private key's file; 0 for the agent's */
 };
 
 struct identities {
@@ -37,12 +38,17 @@ struct identities {
 };
 
 /*
- * Gather them for `options` (whose keys, if there are any, are all).  -1 and
- * `err` where memory fails.
+ * Gather them for `options` (whose keys, if there are any, are all); a file's
+ * certificate, FILE-cert.pub, goes before the file.  -1 and `err` where memory
+ * fails.
  */
 int identities_gather(struct identities *identities,
     const struct link_options *options, struct err *err);
 void identities_fini(struct identities *identities);
+
+/* The file of the private key: of FILE-cert.pub it is FILE.  Returns `path`. */
+const char *identity_key_file(
+    const struct identity *identity, char *path, size_t size);
 
 /*
  * Read an agent's answer to SSH_AGENTC_REQUEST_IDENTITIES (the message without

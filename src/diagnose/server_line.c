@@ -1,5 +1,6 @@
 #include "server_line.h"
 
+#include "kexinit.h"
 #include "str.h"
 #include "wire.h"
 
@@ -13,9 +14,6 @@ enum {
 };
 
 struct search {
-	struct span blob;
-	const struct netaddr *client;
-	int64_t now_s;
 	char base64[BASE64_SIZE];
 	size_t own_from; /* keys of one type are alike before it */
 };
@@ -45,16 +43,60 @@ mentions(const struct search *search, struct span text)
 	return false;
 }
 
-static enum server_line_fact
-judge_key(const struct search *search, const struct authorized_keys_line *line)
+/* Letter by letter, as sshd compares them. */
+static bool
+is_listed(struct span list, struct span wanted)
 {
-	if (line->is_authority)
+	struct span name;
+
+	while (kexinit_next(&list, &name))
+		if (span_equal(name, wanted))
+			return true;
+	return false;
+}
+
+static enum server_line_fact
+judge_names(const struct server_line_certificate *certificate,
+    const struct authorized_keys_line *line)
+{
+	struct span in = certificate->principals, name;
+	const bool listed = line->principals.data != NULL;
+	size_t count = 0;
+	bool is_user = false;
+
+	while (wire_take_string32(&in, &name)) {
+		if (listed && !is_listed(line->principals, name))
+			continue;
+		count++;
+		is_user = is_user || span_equal(name, certificate->user);
+	}
+	if (listed && count == 0)
+		return SERVER_LINE_PRINCIPALS;
+	/* Which sshd takes for everybody's. */
+	if (certificate->names == SERVER_LINE_SSHD &&
+	    certificate->principals.len == 0)
+		return SERVER_LINE_ADMITS;
+	if (is_user ||
+	    (certificate->names == SERVER_LINE_KAYAD ? count == 1 : listed))
+		return SERVER_LINE_ADMITS;
+	return SERVER_LINE_USER;
+}
+
+static enum server_line_fact
+judge_key(const struct server_line_asker *asker,
+    const struct authorized_keys_line *line)
+{
+	if (asker->certificate == NULL && line->is_authority)
 		return SERVER_LINE_AUTHORITY;
-	if (line->expires_s != 0 && line->expires_s < search->now_s)
+	if (asker->certificate != NULL && !line->is_authority)
+		return SERVER_LINE_PLAIN;
+	if (line->expires_s != 0 && line->expires_s < asker->now_s)
 		return SERVER_LINE_EXPIRED;
-	if (line->from.data != NULL && search->client->family != 0 &&
-	    netaddr_match_list(search->client, line->from) != NETADDR_MATCH)
+	if (line->from.data != NULL && asker->client.family != 0 &&
+	    netaddr_match_list(&asker->client, line->from) != NETADDR_MATCH)
 		return SERVER_LINE_FROM;
+	if (asker->certificate != NULL)
+		return judge_names(asker->certificate, line);
 	return SERVER_LINE_ADMITS;
 }
 
@@ -73,10 +115,11 @@ explain(const struct authorized_keys_line *line, struct server_line *found)
 }
 
 void
-server_line_find(struct span file, struct span blob,
-    const struct netaddr *client, int64_t now_s, struct server_line *found)
+server_line_find(struct span file, const struct server_line_asker *asker,
+    struct server_line *found)
 {
-	struct search search = {.blob = blob, .client = client, .now_s = now_s};
+	const struct span blob = asker->blob;
+	struct search search;
 	struct authorized_keys_line line;
 	size_t at = 0, number = 0;
 	struct span text;
@@ -93,7 +136,7 @@ server_line_find(struct span file, struct span blob,
 
 		if (result == AUTHORIZED_KEYS_KEY &&
 		    span_equal(span_of(line.blob, line.blob_len), blob))
-			fact = judge_key(&search, &line);
+			fact = judge_key(asker, &line);
 		else if (result == AUTHORIZED_KEYS_VOID &&
 			 mentions(&search, text))
 			fact = SERVER_LINE_VOID;
@@ -105,6 +148,7 @@ server_line_find(struct span file, struct span blob,
 		found->fact = fact;
 		found->line = number;
 		found->column = 1;
+		found->has_options = line.options.len > 0;
 		if (fact == SERVER_LINE_VOID)
 			explain(&line, found);
 		if (fact == SERVER_LINE_ADMITS)

@@ -2,7 +2,8 @@
 #define KAYA_SERVER_LINE_H
 
 /*
- * server_line: why the server's authorized_keys does not let a key in.
+ * server_line: why the server's authorized_keys does not let a key, or a
+ * certificate of an authority, in.
  */
 
 #include "keys_explain.h"
@@ -13,6 +14,9 @@ enum server_line_fact {
 	SERVER_LINE_ABSENT, /* no line has this key */
 	SERVER_LINE_VOID, /* it stands on a line that sshd passes over */
 	SERVER_LINE_AUTHORITY, /* only as cert-authority */
+	SERVER_LINE_PLAIN, /* an authority, and not as cert-authority */
+	SERVER_LINE_PRINCIPALS, /* its principals="..." names none of them */
+	SERVER_LINE_USER, /* of the principals none is the user */
 	SERVER_LINE_EXPIRED,
 	SERVER_LINE_FROM, /* not from this address */
 	SERVER_LINE_ADMITS /* nothing in this file is in its way */
@@ -23,15 +27,34 @@ struct server_line {
 	size_t line; /* from 1; 0 where absent */
 	size_t column; /* from 1; VOID: where the fault is */
 	char cause[KEYS_SENTENCE_SIZE]; /* VOID: what is wrong there */
+	bool has_options;
 	bool can_be_mended; /* VOID: keys_repair knows the line meant */
 };
 
+/* Whose name a certificate has to have, where its line does not say so. */
+enum server_line_names {
+	SERVER_LINE_SSHD, /* the user's */
+	SERVER_LINE_KAYAD /* the only one it has, or else the user's */
+};
+
+struct server_line_certificate {
+	struct span principals; /* SSH strings, for wire_take_string32 */
+	struct span user;
+	enum server_line_names names;
+};
+
+struct server_line_asker {
+	struct span blob; /* the key, or the certificate's authority */
+	struct netaddr client; /* family 0: not known, from does not count */
+	int64_t now_s;
+	const struct server_line_certificate *certificate; /* NULL: the key */
+};
+
 /*
- * What `file` says about the key `blob` from `client` (family 0: not known,
- * from lists do not count) at `now_s`.  The first line that admits decides, as
- * in sshd; else the first that is in the way.
+ * What `file` says about who asks.  The first line that admits decides, as in
+ * sshd; else the first that is in the way.
  */
-void server_line_find(struct span file, struct span blob,
-    const struct netaddr *client, int64_t now_s, struct server_line *found);
+void server_line_find(struct span file, const struct server_line_asker *asker,
+    struct server_line *found);
 
 #endif
