@@ -2,7 +2,7 @@
 
 enum { FINISH_TURNS = 2000 }; /* more than there can be answers */
 
-/* Only hostile scripts come near these: see test_access_hold. */
+/* What needs consent; $kaya/ is the gateway's own. */
 #define MORE                                                                   \
 	"  - {name: more, publish: [\"held/#\", $kaya/approve, $kaya/deny], "  \
 	"subscribe: [$kaya/pending, $kaya/result/+]}\n"
@@ -38,6 +38,10 @@ const struct topic topics[] = {
     {"hidden/x", true, 0, 2, true, 1000},
     {"flop/y", true, 2, 2, true, 1000},
     {"calm/z", true, 3, 2, true, 1000},
+    {"held/p", false, 3, 2, false, 1000},
+    {"held/x", false, 3, 2, false, 1000, ASKS_AND_WAITS},
+    {"held/y", false, 3, 2, false, 1000, ASKS_TO_GO},
+    {"$kaya/approve", false, 3, 2, false, 1000, ASKS_ALONE},
 };
 const size_t topic_count = sizeof topics / sizeof topics[0];
 
@@ -48,6 +52,7 @@ const struct filter filters[] = {
     {"flop/+", 2, 2},
     {"calm/+", 3, 1},
     {"$share/g/in/a", 3, 2},
+    {"$kaya/pending", 3, 0, true},
 };
 const size_t filter_count = sizeof filters / sizeof filters[0];
 
@@ -197,96 +202,6 @@ on_refused(void *arg, const struct access_refusal *refusal)
 	MUST(refusal->topic.len > 0 || world->is_hostile);
 }
 
-static bool
-on_ask(void *arg, const struct access_question *question)
-{
-	struct world *world = arg;
-
-	MUST(world->is_hostile && question->number != 0);
-	MUST(world->asked_count < ACCESS_QUESTIONS_MAX);
-	if (question->qos == 2 && question->payload.len == 13)
-		return false;
-	world->asked[world->asked_count++] = question->number;
-	return true;
-}
-
-static void
-forget(struct world *world, uint32_t number)
-{
-	unsigned i = 0;
-
-	while (i < world->asked_count && world->asked[i] != number)
-		i++;
-	MUST(i < world->asked_count); /* what was asked, and once */
-	world->asked[i] = world->asked[--world->asked_count];
-}
-
-static bool
-on_is_clear(void *arg)
-{
-	const struct world *world = arg;
-
-	return world->script.len % 4 != 0;
-}
-
-static enum approval_cause
-on_let_go(void *arg, uint32_t number)
-{
-	struct world *world = arg;
-
-	forget(world, number);
-	return world->script.len % 3 == 0 ? APPROVAL_OVERTAKEN : APPROVAL_NONE;
-}
-
-static void
-on_lost(void *arg, uint32_t number)
-{
-	forget(arg, number);
-}
-
-static void
-on_stopped(void *arg, struct span topic)
-{
-	(void)arg;
-	MUST(span_is(topic, "held/x"));
-}
-
-static void
-on_permit(
-    void *arg, const struct policy_approval *rule, enum access_permit permit)
-{
-	(void)arg;
-	(void)permit;
-	MUST(rule->mode == POLICY_PERMISSIVE);
-}
-
-/* Somebody decides about one of those that wait; and everybody is told. */
-static bool
-decide(struct world *world)
-{
-	const struct access_answer answers[] = {
-	    {0, span_of_str("")}, {0x87, span_of_str("because")}};
-	unsigned how = world_choose(world, 4);
-	uint32_t number = world->asked_count == 0
-			      ? 0
-			      : world->asked[how % world->asked_count];
-
-	if (how < 2) {
-		if (number != 0)
-			forget(world, number);
-		MUST(access_answer(world->access, number, &answers[how]) ==
-		     ACCESS_DONE);
-	} else if (how == 2) {
-		access_let_go(world->access, number);
-	} else {
-		access_tell(world->access, ACCESS_OWN_PENDING, span_of_str("a"),
-		    span_of_str("{}"));
-		access_tell(world->access, ACCESS_OWN_RESULT, (struct span){0},
-		    span_of_str("{}"));
-	}
-	return access_settle(world->access, &world->up, &world->down);
-}
-
 /* ---- before it ---- */
 
 static bool
@@ -418,21 +333,16 @@ flip(struct world *world)
 static void
 init(struct world *world, struct span script)
 {
-	const struct access_options options = {
+	struct access_options options = {
 	    .policy = policies[0],
 	    .identity = span_of_str("dan"),
 	    .events = {.to_broker = to_broker,
 		.to_client = to_client,
 		.refused = on_refused,
-		.ask = on_ask,
-		.is_clear = on_is_clear,
-		.let_go = on_let_go,
-		.lost = on_lost,
-		.stopped = on_stopped,
-		.permit = on_permit,
 		.arg = world},
 	};
 
+	world_hold_events(&options.events);
 	world->script = script;
 	if (script.len > SCRIPT_MAX_BYTES)
 		world->script = span_of(script.data, SCRIPT_MAX_BYTES);
@@ -490,14 +400,15 @@ static void (*const steps[])(struct world *) = {client_publish, client_publish,
     client_publish, client_send_again, client_subscribe, client_unsubscribe,
     client_ping, client_answer, client_release, broker_connack, broker_publish,
     broker_publish, broker_answer, broker_answer, broker_release, feed_up,
-    feed_down, feed_up, feed_down, flip};
+    feed_down, feed_up, feed_down, somebody_decides, somebody_decides, flip};
 
 static bool
 is_silent(const struct world *world)
 {
-	bool is_done =
-	    world->client.wire_len == 0 && world->broker.wire_len == 0 &&
-	    world->client.owes.count == 0 && world->broker.owes.count == 0;
+	bool is_done = world->client.wire_len == 0 &&
+		       world->broker.wire_len == 0 &&
+		       world->client.owes.count == 0 &&
+		       world->broker.owes.count == 0 && world->asked_count == 0;
 
 	for (size_t id = 1; id <= IDS; id++)
 		is_done = is_done && world->client.ids[id].state == ID_FREE &&
@@ -509,15 +420,18 @@ is_silent(const struct world *world)
 static void
 finish(struct world *world)
 {
+	world->is_finishing = true;
 	broker_connack(world);
 	for (unsigned i = 0; i < FINISH_TURNS && !is_silent(world); i++) {
 		feed_all(world);
+		everything_is_decided(world);
 		client_answer(world);
 		client_release(world);
 		broker_answer(world);
 		broker_release(world);
 	}
 	MUST(world->refusals == 0 && world->acks.count == 0);
+	MUST(world->asked_count == 0 && world->told == 0);
 	MUST(world->client.owes.count == 0 && world->broker.owes.count == 0);
 	MUST(world->client.expected.first == NULL);
 	MUST(world->broker.expected.first == NULL);
@@ -565,7 +479,7 @@ access_world_run_hostile(struct span script)
 		size_t len = head >> 1;
 		struct span bytes;
 
-		if (len == 0 && !decide(world))
+		if (len == 0 && !world_decide(world))
 			break;
 		if (len > world->script.len)
 			len = world->script.len;

@@ -9,7 +9,8 @@
  *	       <-------- mqtt_walk <-- access <-- mqtt_walk <--wire--
  *
  * A script, any bytes, says what happens next: who sends what, how many bytes
- * of a wire arrive, when the policy is another one.  It is held to
+ * of a wire arrive, when the policy is another one, what becomes of a publish
+ * that needs consent.  It is held to
  *
  *	what goes out is what came in, in order, minus what was refused
  *	each PUBLISH, PUBREL and SUBSCRIBE is answered once, acknowledgements in
@@ -25,6 +26,7 @@
 /* What happened, for tests that want to know that something did. */
 struct access_world_count {
 	unsigned passed, refused; /* PUBLISH of the client's */
+	unsigned asked, let_go, told; /* those that wait, and go after all */
 	unsigned delivered, withheld; /* of the broker's */
 	unsigned subscribed, merged; /* SUBACKs; of these with codes of ours */
 	unsigned flips; /* of the policy */

@@ -81,7 +81,7 @@ answer_subscribe(struct world *world, const struct debt *debt)
 	size_t count = 0;
 
 	for (uint16_t i = 0; i < s->count; i++) {
-		if (s->is_refused[i])
+		if (s->is_refused[i] || s->is_own[i])
 			continue;
 		s->codes[i] = s->asked[i];
 		if (world_choose(world, 4) == 1)

@@ -19,6 +19,19 @@ queue_put(struct queue *queue, const struct packet *packet)
 	queue->last = &copy->next;
 }
 
+void
+queue_put_first(struct queue *queue, const struct packet *packet)
+{
+	struct queue rest = *queue;
+
+	queue_init(queue);
+	queue_put(queue, packet);
+	if (rest.first == NULL)
+		return;
+	queue->first->next = rest.first;
+	queue->last = rest.last;
+}
+
 struct packet *
 queue_take(struct queue *queue)
 {
@@ -151,5 +164,23 @@ debts_take(struct debts *debts)
 	MUST(debts->count > 0);
 	debts->first = (debts->first + 1) % DEBTS_MAX;
 	debts->count--;
+	return debt;
+}
+
+struct debt
+debts_take_id(struct debts *debts, uint16_t id)
+{
+	unsigned at = 0;
+	struct debt debt;
+
+	while (at < debts->count &&
+	       debts->list[(debts->first + at) % DEBTS_MAX].id != id)
+		at++;
+	MUST(at < debts->count);
+	debt = debts->list[(debts->first + at) % DEBTS_MAX];
+	for (; at > 0; at--)
+		debts->list[(debts->first + at) % DEBTS_MAX] =
+		    debts->list[(debts->first + at - 1) % DEBTS_MAX];
+	(void)debts_take(debts);
 	return debt;
 }

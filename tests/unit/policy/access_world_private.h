@@ -7,6 +7,7 @@
  *	access_world         the access, the walks, the script
  *	access_world_client  what the client sends, and is to be given
  *	access_world_broker  the same of the broker
+ *	access_world_hold    what waits for a decision, and who decides
  *	access_world_packet  packets, and queues of them
  */
 
@@ -43,6 +44,7 @@ struct queue {
 
 void queue_init(struct queue *queue);
 void queue_put(struct queue *queue, const struct packet *packet);
+void queue_put_first(struct queue *queue, const struct packet *packet);
 struct packet *queue_take(struct queue *queue); /* the caller's to free */
 void queue_fini(struct queue *queue);
 
@@ -79,6 +81,7 @@ struct id {
 	uint8_t qos;
 	bool is_refused; /* of the client's: by the access; of the broker's:
 			    withheld */
+	bool is_held; /* it is not decided which */
 	unsigned acks; /* still to come */
 	struct sent_publish sent;
 	uint8_t topic;
@@ -88,7 +91,7 @@ struct id {
 struct debt {
 	uint8_t type;
 	uint16_t id;
-	bool is_refused;
+	bool is_refused, is_held;
 	uint8_t code;
 };
 
@@ -98,10 +101,11 @@ struct debts {
 };
 void debts_put(struct debts *debts, const struct debt *debt);
 struct debt debts_take(struct debts *debts);
+struct debt debts_take_id(struct debts *debts, uint16_t id); /* its first */
 
 struct subscription {
 	bool is_open;
-	bool is_refused[FILTERS_MAX];
+	bool is_refused[FILTERS_MAX], is_own[FILTERS_MAX];
 	uint16_t count, granted;
 	uint8_t filters[FILTERS_MAX], asked[FILTERS_MAX];
 	uint8_t codes[FILTERS_MAX]; /* that the client is to be given */
@@ -114,6 +118,13 @@ struct side {
 	struct queue expected; /* what it is to be given, in order */
 	uint8_t wire[WIRE_MAX]; /* what it sent, and did not arrive */
 	size_t wire_len;
+};
+
+/* A PUBLISH that the access has asked about. */
+struct asked {
+	uint32_t number;
+	bool waits; /* there is one such at most */
+	struct packet packet;
 };
 
 struct world {
@@ -129,10 +140,13 @@ struct world {
 	struct subscription subscriptions[IDS + 1];
 	struct access_world_count *count;
 	unsigned refusals; /* that are to be told */
-	bool has_connack;
+	bool has_connack, is_let_in; /* it was sent; it arrived */
 	bool is_hostile;
-	uint32_t asked[ACCESS_QUESTIONS_MAX]; /* that wait for a decision */
+	bool is_finishing;
+	struct asked asked[ACCESS_QUESTIONS_MAX]; /* wait for a decision */
 	unsigned asked_count;
+	const struct packet *sending; /* that is to be asked about now */
+	unsigned told; /* on topics of the gateway's own, not given yet */
 };
 
 unsigned world_choose(struct world *world, unsigned below);
@@ -142,6 +156,13 @@ void feed_from_client(struct world *world);
 
 /* ---- what may be said: known here by itself ---- */
 
+enum asks {
+	ASKS_NOTHING,
+	ASKS_AND_WAITS, /* for a person: held */
+	ASKS_TO_GO, /* held until it is known whether there is a permit */
+	ASKS_ALONE /* the gateway's own: goes nowhere */
+};
+
 struct topic {
 	const char *name;
 	bool is_read; /* else it is published */
@@ -149,6 +170,7 @@ struct topic {
 	uint8_t qos_max;
 	bool may_retain;
 	size_t size_max;
+	enum asks asks;
 };
 extern const struct topic topics[];
 extern const size_t topic_count;
@@ -156,6 +178,7 @@ extern const size_t topic_count;
 struct filter {
 	const char *text;
 	uint8_t policies, qos_max;
+	bool is_own; /* the gateway's: no broker sees it */
 };
 extern const struct filter filters[];
 extern const size_t filter_count;
@@ -173,6 +196,19 @@ void broker_connack(struct world *world);
 void broker_publish(struct world *world);
 void broker_answer(struct world *world);
 void broker_release(struct world *world);
+void somebody_decides(struct world *world);
+
+/* ---- what waits for a decision ---- */
+
+void world_hold_events(struct access_events *events);
+/* What the access does with a publish of a topic that asks. */
+enum fate { FATE_PASSES, FATE_REFUSED, FATE_ASKED };
+enum fate world_fate(const struct world *world,
+    const struct sent_publish *publish, const struct topic *topic,
+    const struct packet *packet, uint8_t *code);
+void everything_is_decided(struct world *world);
+/* The same of hostile scripts.  False: no memory. */
+bool world_decide(struct world *world);
 
 /* Something arrived behind the access. */
 void client_get(struct world *world, const struct mqtt_walk_item *item);

@@ -44,6 +44,8 @@ test_what_goes_out_is_what_came_in_minus_what_was_refused(void **state)
 	assert_true(count.delivered > 5000 && count.withheld > 5000);
 	assert_true(count.subscribed > 5000 && count.merged > 1000);
 	assert_true(count.flips > 1000);
+	assert_true(count.asked > 5000 && count.let_go > 1000);
+	assert_true(count.told > 100);
 }
 
 static void
