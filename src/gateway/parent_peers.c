@@ -5,6 +5,7 @@
 #include "peer_client.h"
 #include "proxy_header.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -111,7 +112,13 @@ static int
 put_start(const struct settings *settings, struct buf *payload, struct err *err)
 {
 	const struct settings_gateway *gateway = &settings->gateway;
-	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+	/*
+	 * Ourselves.  "Unspecified" would be truer, but HAProxy 2.6 takes the
+	 * names that follow such an address for malformed.
+	 */
+	const struct sockaddr_in here = {.sin_family = AF_INET,
+	    .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+	const struct sockaddr *us = (const void *)&here;
 	enum settings_identity identity = settings_identity_of(settings, 0);
 	const char *user = gateway->name, *file = NULL;
 	char client_id[STR_NAME_MAX + 16], topic[PEER_TOPIC_SIZE];
@@ -128,7 +135,7 @@ put_start(const struct settings *settings, struct buf *payload, struct err *err)
 	} else if (identity == SETTINGS_PROXY_V2) {
 		user = "";
 		proxy_header_put(
-		    &(struct proxy_header){&nowhere, &nowhere, gateway->name},
+		    &(struct proxy_header){us, us, gateway->name},
 		    &before);
 	}
 	if (file != NULL)

@@ -4,6 +4,7 @@ the other; stock clients in front, a real mosquitto behind."""
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -14,7 +15,7 @@ import peers
 from approvals import ME, Listener, publish
 from mqttclients import LEVELS, Client
 from peers import wait_until
-from twins import Twins
+from twins import Twins, Witness
 
 VALVE = "plant/1/valve"
 
@@ -393,6 +394,152 @@ def test_without_the_broker_nothing_is_moved_and_all_goes_on_after_it(
         south.shows(command_id)
         assert south.ask("approve " + command_id)["outcome"] == "released"
         both.witness.saw((VALVE, "open"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_broker_that_is_started_again_brings_them_together_again(both, how):
+    north, south = both["north"], both["south"]
+    _, first = hold(north)
+    _, second = hold(south, "abe")
+    south.shows(first)
+    north.shows(second)
+    both.broker.signal(how)
+    both.broker.wait()
+    for name in ("north", "south"):
+        wait_until(lambda n=name: both[n].state()["connected"] is False,
+                   f"{name} has noticed")
+        # What it held itself went with its publisher's connection.
+        wait_until(lambda n=name: both[n].pending() == [], "all is lost")
+    assert "error" in south.ask("approve " + first)
+    broker = both.stack.enter_context(
+        peers.Mosquitto(both.folder / "broker", port=both.broker.port))
+    both.wait_until_they_know_each_other()
+    witness = both.stack.enter_context(Witness(broker.port))
+    assert "error" in south.ask("approve " + first)
+    raw, command_id = hold(north)
+    south.shows(command_id)
+    assert south.ask("approve " + command_id)["outcome"] == "released"
+    assert raw.read_ack()[:2] == (0x40, 1)
+    witness.saw((VALVE, "open"))
+    witness.saw_nothing_else(south.client("abe"))
+
+
+# ---- who they are for the broker
+
+
+def passwords(folder, name="secret", word="s3cret"):
+    secret = folder / name
+    secret.write_text(word + "\n")
+    secret.chmod(0o600)
+    peers.give_away(secret)
+    return secret
+
+
+def agree_at_the_other(both):
+    raw, command_id = hold(both["north"])
+    both["south"].shows(command_id)
+    answer = both["south"].ask("approve " + command_id)
+    assert answer["outcome"] == "released", answer
+    assert raw.read_ack()[:2] == (0x40, 1)
+    both.witness.saw((VALVE, "open"))
+
+
+def test_the_gateways_are_known_by_name_and_secret_as_devices_are(tmp_path):
+    peers.let_through(tmp_path)
+    secret = passwords(tmp_path)
+    users = {name: "s3cret" for name in ("north", "south", "ann")}
+    with contextlib.ExitStack() as stack:
+        broker = stack.enter_context(peers.Mosquitto(
+            tmp_path / "broker", users,
+            extra="log_type all\nallow_anonymous true"))
+        both = Twins(tmp_path, stack, broker=broker,
+                     identity=", identity: username-with-secret, "
+                              f"secret_file: {secret}")
+        agree_at_the_other(both)
+        for name in ("north", "south"):
+            broker.wait_for_log(rf"as kaya-gateway-{name} .*u'{name}'")
+        assert "s3cret" not in both["north"].kayad.log()
+
+
+def test_the_gateways_have_a_user_of_their_own_where_all_passes_through(
+        tmp_path):
+    peers.let_through(tmp_path)
+    secret = passwords(tmp_path)
+    with contextlib.ExitStack() as stack:
+        broker = stack.enter_context(peers.Mosquitto(
+            tmp_path / "broker", {"gateways": "s3cret"},
+            extra="log_type all\nallow_anonymous true"))
+        both = Twins(tmp_path, stack, broker=broker,
+                     own=f"  username: gateways\n  secret_file: {secret}\n")
+        agree_at_the_other(both)
+        broker.wait_for_log("as kaya-gateway-north .*u'gateways'")
+        # Another password, and it says what is wrong.
+        passwords(tmp_path, word="wrong")
+        north = both["north"]
+        config = north.kayad.config.read_text()
+        north.kayad.config.write_text(
+            config.replace("  name: north", "  name: north # again"))
+        north.kayad.signal(signal.SIGHUP)
+        both.broker.stop()
+        both.stack.enter_context(peers.Mosquitto(
+            tmp_path / "broker", {"gateways": "other"}, port=broker.port,
+            extra="allow_anonymous true"))
+        north.kayad.wait_for_log("peers event=.*does not let the gateway in")
+
+
+HAPROXY = """\
+defaults
+    mode tcp
+    timeout connect 20s
+    timeout client 1m
+    timeout server 1m
+frontend gateways
+    bind 127.0.0.1:{port} accept-proxy
+    default_backend brokers
+backend brokers
+    server one 127.0.0.1:{broker}
+"""
+
+
+def test_the_gateways_connect_through_what_wants_a_proxy_header(tmp_path):
+    with contextlib.ExitStack() as stack:
+        def via(broker):
+            port = peers.free_port()
+            config = tmp_path / "haproxy.cfg"
+            config.write_text(HAPROXY.format(port=port, broker=broker))
+            stack.enter_context(peers.Process(
+                [peers.find("haproxy"), "-db", "-f", config]))
+            wait_until(lambda: peers.is_listening(port), "haproxy listens")
+            return port
+
+        both = Twins(tmp_path, stack, via=via,
+                     identity=", identity: proxy-v2")
+        agree_at_the_other(both)
+
+
+def test_the_proxy_header_of_a_gateway_names_it(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        port = listener.getsockname()[1]
+        key = " ".join(peers.make_key(tmp_path / "other").split()[:2])
+        with peers.Kayad(tmp_path, config=f"""
+brokers: [{{address: "127.0.0.1:{port}", identity: proxy-v2}}]
+gateway:
+  name: north
+  peers: [{{name: south, host_key: "{key}"}}]
+"""):
+            came = b""
+            while b"kaya-gateway-north" not in came:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.settimeout(20)
+                    came = connection.recv(4096)
+    assert came.startswith(b"\r\n\r\n\0\r\nQUIT\n\x21\x11")
+    length = int.from_bytes(came[14:16], "big")
+    assert came[16:16 + length].endswith(b"\x22\0\x05north")
+    # Behind it CONNECT, without a user: the header says who it is.
+    connect = came[16 + length:]
+    assert connect[0] == 0x10 and connect[9] & 0xc0 == 0, connect
 
 
 def test_a_gateway_that_nobody_named_is_not_believed(tmp_path):

@@ -284,11 +284,11 @@ def give_away(path):
 class Mosquitto(Process):
     """A broker on a port of loopback; with users, it asks for passwords."""
 
-    def __init__(self, folder, users=None, extra=""):
+    def __init__(self, folder, users=None, extra="", port=None):
         folder = pathlib.Path(folder)
         folder.mkdir(exist_ok=True)
         let_through(folder)
-        self.port = free_port()
+        self.port = port or free_port()
         config = f"listener {self.port} 127.0.0.1\nlog_dest stderr\n{extra}\n"
         if users:
             passwords = folder / "passwords"

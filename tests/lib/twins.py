@@ -57,10 +57,13 @@ class Twin(approvals.Plant):
 
 class Twins:
     """Both, a broker, and a witness behind them. `via`: what the gateways
-    reach the broker through, by its port."""
+    reach the broker through, by its port. `identity`: how it learns who they
+    are."""
 
-    def __init__(self, folder, stack, via=None, broker=None):
+    def __init__(self, folder, stack, via=None, broker=None, identity="",
+                 own=""):
         self.folder, self.stack = folder, stack
+        self.identity, self.own = identity, own
         self.broker = broker or stack.enter_context(
             peers.Mosquitto(folder / "broker"))
         self.port = via(self.broker.port) if via else self.broker.port
@@ -81,8 +84,8 @@ class Twins:
         other = self.other(name)
         return (f"host_keys: {self.folder / name / 'host_key'}\n"
                 f"brokers: [{{address: \"127.0.0.1:{self.port}\", "
-                "health_interval: 500ms}]\n"
-                f"gateway:\n  name: {name}\n  peers:\n"
+                f"health_interval: 500ms{self.identity}}}]\n"
+                f"gateway:\n  name: {name}\n{self.own}  peers:\n"
                 f"    - {{name: {other}, host_key: \"{self.keys[other]}\"}}\n")
 
     def start(self, name):
