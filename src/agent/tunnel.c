@@ -462,6 +462,7 @@ prepare(struct tunnel *tunnel, struct err *err)
 	if (tunnel->loop == NULL)
 		return -1;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* of a guard's audit log: a full disk */
 	tunnel->terminate =
 	    loop_signal_new(tunnel->loop, SIGTERM, on_signal, tunnel);
 	tunnel->interrupt =

@@ -2,7 +2,6 @@
 
 #include "log.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -56,12 +55,16 @@ write_durable(struct audit *audit, struct span fields, struct err *err)
 static int
 reserve(const struct audit *audit, struct err *err)
 {
+	struct err own = ERR_INIT;
+
 	if (fallocate(audit->file.fd, FALLOC_FL_KEEP_SIZE,
-		(off_t)audit->file.end, ROOM_BYTES) != 0 &&
-	    (errno == ENOSPC || errno == EDQUOT))
-		return err_set_errno(
-		    err, ERR_FAILED, "no room for the audit log");
-	return 0;
+		(off_t)audit->file.end, ROOM_BYTES) == 0)
+		return 0;
+	err_set_errno(&own, ERR_FAILED, "no room for the audit log");
+	if (!audit_is_full(&own))
+		return 0; /* a file system that cannot reserve */
+	*err = own;
+	return -1;
 }
 
 /* Where lines were lost, a line that says so comes before any other. */

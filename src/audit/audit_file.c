@@ -50,6 +50,13 @@ audit_file_write(struct audit_file *file, struct span fields, struct err *err)
 	return 0;
 }
 
+bool
+audit_is_full(const struct err *err)
+{
+	return err->os_errno == ENOSPC || err->os_errno == EDQUOT ||
+	       err->os_errno == EFBIG;
+}
+
 int
 audit_file_sync(const struct audit_file *file, struct err *err)
 {

@@ -188,19 +188,13 @@ tell_torn(struct audit *audit, const struct found *found)
 		    "what was torn cannot be cut off %s", audit->path);
 }
 
-static bool
-is_full_disk(const struct err *err)
-{
-	return err->os_errno == ENOSPC || err->os_errno == EDQUOT;
-}
-
 /* Begin a file; a full disk puts it off. */
 static int
 begin(struct audit *audit, const char *from, const char *why, struct err *err)
 {
 	if (audit_begin_file(audit, from, why, err) == 0)
 		return 0;
-	if (!is_full_disk(err)) {
+	if (!audit_is_full(err)) {
 		err->code = ERR_CONFIG;
 		return -1;
 	}

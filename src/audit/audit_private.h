@@ -58,6 +58,9 @@ enum { AUDIT_NAME_SIZE = NAME_MAX + 1, AUDIT_BASE_MAX = NAME_MAX - 48 };
 int audit_file_write(
     struct audit_file *file, struct span fields, struct err *err);
 
+/* Whether it failed for want of room: it can be tried again later. */
+bool audit_is_full(const struct err *err);
+
 int audit_file_sync(const struct audit_file *file, struct err *err);
 
 /*

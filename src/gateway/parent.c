@@ -235,6 +235,8 @@ start_loop(struct parent *parent, struct err *err)
 	if (parent->loop == NULL)
 		return -1;
 	signal(SIGPIPE, SIG_IGN);
+	/* A file that may not grow (setrlimit(2)) is a full disk, no death. */
+	signal(SIGXFSZ, SIG_IGN);
 	for (size_t i = 0; i < PARENT_SIGNALS; i++)
 		parent->signals[i] = loop_signal_new(
 		    parent->loop, numbers[i], on_signal, parent);

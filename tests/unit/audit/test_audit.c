@@ -17,6 +17,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -615,6 +617,29 @@ test_a_full_disk_refuses_and_goes_on_by_itself(void **state)
 	assert_true(file_has(path, "\"bob\""));
 }
 
+/* The system's own limit, and what it really does. */
+static void
+test_a_file_that_may_not_grow_is_a_full_disk(void **state)
+{
+	struct audit *audit = open_it();
+	struct rlimit before, small;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	/* In the middle of the next line. */
+	small.rlim_cur = size_of(path) + 100;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_int_equal(say(audit, "approve", "ann", AUDIT_DURABLE), -1);
+	assert_false(audit_is_writable(audit));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(say(audit, "approve", "bob", AUDIT_DURABLE), 0);
+	audit_close(audit);
+	assert_whole();
+	assert_true(file_has(path, "\"event\":\"log-resumed\",\"lost\":1,"));
+	assert_false(file_has(path, "\"ann\""));
+}
+
 static void
 test_it_goes_on_though_nobody_asks(void **state)
 {
@@ -768,6 +793,7 @@ main(void)
 	    TEST(a_file_that_was_moved_away_is_followed_by_another),
 	    TEST(a_file_of_somebody_else_is_not_overwritten),
 	    TEST(a_full_disk_refuses_and_goes_on_by_itself),
+	    TEST(a_file_that_may_not_grow_is_a_full_disk),
 	    TEST(it_goes_on_though_nobody_asks),
 	    TEST(a_disk_that_is_full_from_the_start_is_no_failure),
 	    TEST(a_disk_that_fails_once_at_any_call),
