@@ -18,6 +18,7 @@ enum {
 	OPTION_FILE,
 	OPTION_BETWEEN,
 	FILTERS_MAX = 32,
+	WAITING_MAX = 64, /* a guard has 16 at most */
 	LOOK_MS = 1000 /* a condition that does not hold is tried again */
 };
 
@@ -78,6 +79,7 @@ take(struct permit *permit, json_t *command)
 
 	if (guard_offer_take(command, NULL, NULL, &offer) &&
 	    is_ours(permit, &offer) &&
+	    json_object_size(permit->waiting) < WAITING_MAX &&
 	    json_object_get(permit->waiting, offer.id) == NULL) {
 		json_object_set_new(command, "until",
 		    json_integer(

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_ACTUATOR = CMD_OWN, GRACE_MS = 5000 };
+enum { OPTION_ACTUATOR = CMD_OWN, GRACE_MS = 5000, TEXT_SIZE = 600 };
 
 static const struct cmd_option options[] = {
     {'t', "topic", "TOPIC", "the command's topic"},
@@ -35,25 +35,35 @@ struct request {
 	bool json;
 };
 
-static int
-print_outcome(const struct request *request, const json_t *result)
+/* A peer's word, for a terminal. */
+static const char *
+signer_of(const json_t *result, size_t i, char text[TEXT_SIZE])
 {
-	char *text;
+	const json_t *by = json_array_get(json_object_get(result, "by"), i);
+
+	if (!json_is_string(by))
+		return "-";
+	return str_escape(
+	    span_of(json_string_value(by), json_string_length(by)), text,
+	    TEXT_SIZE);
+}
+
+static void
+print_outcome(const struct request *request, const struct guard_offer *offer,
+    const json_t *result)
+{
+	char first[TEXT_SIZE], second[TEXT_SIZE], *text;
+	char topic[4 * GUARD_TOPIC_MAX + 8];
 
 	if (!request->json) {
-		printf("done: %s on %s, signed by %s and %s\n",
-		    guard_talk_text(result, "id"),
-		    guard_talk_text(result, "topic"),
-		    json_string_value(
-			json_array_get(json_object_get(result, "by"), 0)),
-		    json_string_value(
-			json_array_get(json_object_get(result, "by"), 1)));
-		return 0;
+		printf("done: %s on %s, signed by %s and %s\n", offer->id,
+		    str_escape(offer->topic, topic, sizeof topic),
+		    signer_of(result, 0, first), signer_of(result, 1, second));
+		return;
 	}
 	text = json_dumps(result, JSON_COMPACT | JSON_PRESERVE_ORDER);
 	puts(text != NULL ? text : "{}");
 	free(text);
-	return 0;
 }
 
 /* What became of the command of that id. */
@@ -84,7 +94,7 @@ await_result(struct request *request, const struct guard_offer *offer,
 	}
 	if (request->json ||
 	    strcmp(guard_talk_text(result, "outcome"), "done") == 0)
-		print_outcome(request, result);
+		print_outcome(request, offer, result);
 	if (strcmp(guard_talk_text(result, "outcome"), "done") == 0)
 		status = 0;
 	else
@@ -123,6 +133,29 @@ sign_and_wait(
 	return result;
 }
 
+/* A challenge for what was asked for, and for no other actuator. */
+static bool
+is_ours(const struct request *request, const json_t *answer,
+    struct guard_offer *offer, struct err *err)
+{
+	bool is_offer = guard_offer_take(
+	    answer, &request->topic, &request->payload, offer);
+
+	if (is_offer && strcmp(offer->actuator, request->actuator) == 0)
+		return true;
+	if (is_offer) {
+		err_set(err, ERR_PROTOCOL,
+		    "what answers for %s would have a command for %s signed",
+		    request->actuator, offer->actuator);
+		err_hint(err, "somebody may stand between: nothing is signed");
+	} else {
+		err_set(err, ERR_PROTOCOL,
+		    "what answers for %s is no guard of this version",
+		    request->actuator);
+	}
+	return false;
+}
+
 static int
 ask_guard(struct request *request, struct err *err)
 {
@@ -137,13 +170,8 @@ ask_guard(struct request *request, struct err *err)
 		&request->talk, &request->options, request->actuator, err) == 0)
 		answer = guard_talk_do(&request->talk, &ask, err);
 	if (answer != NULL) {
-		if (guard_offer_take(
-			answer, &request->topic, &request->payload, &offer))
+		if (is_ours(request, answer, &offer, err))
 			result = sign_and_wait(request, &offer, err);
-		else
-			err_set(err, ERR_PROTOCOL,
-			    "what answers for %s is no guard of this version",
-			    request->actuator);
 		guard_offer_fini(&offer);
 	}
 	json_decref(answer);

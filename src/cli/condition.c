@@ -1,6 +1,7 @@
 #include "condition.h"
 
 #include "clock.h"
+#include "guard_statement.h"
 #include "str.h"
 
 #include <limits.h>
@@ -13,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { COMMAND_MS = 5000, VALUE_MAX = 256, DAY_MIN = 24 * 60 };
+enum { COMMAND_MS = 5000, VALUE_MAX = 256, DAY_MIN = 24 * 60, CANNOT = 127 };
 
 /* ---- reading them ---- */
 
@@ -69,22 +70,22 @@ condition_add(struct conditions *conditions, enum condition_kind kind,
 static void
 become_command(const char *command, const struct condition_about *about)
 {
-	char payload[VALUE_MAX], topic[VALUE_MAX];
+	char payload[GUARD_PAYLOAD_MAX + 1], topic[GUARD_TOPIC_MAX + 1];
 
 	setpgid(0, 0);
-	setenv("KAYA_ID", about->id, 1);
-	if (span_to_str(about->topic, topic, sizeof topic))
-		setenv("KAYA_TOPIC", topic, 1);
-	else
-		unsetenv("KAYA_TOPIC");
-	if (span_to_str(about->payload, payload, sizeof payload))
-		setenv("KAYA_PAYLOAD", payload, 1);
-	else
-		unsetenv("KAYA_PAYLOAD");
+	/* Half of it, or none, might be what it agrees to. */
+	if (!span_to_str(about->topic, topic, sizeof topic) ||
+	    !span_to_str(about->payload, payload, sizeof payload) ||
+	    setenv("KAYA_ID", about->id, 1) != 0 ||
+	    setenv("KAYA_TOPIC", topic, 1) != 0 ||
+	    setenv("KAYA_PAYLOAD", payload, 1) != 0)
+		_exit(CANNOT);
+	/* As a shell has it; we ignore it. */
+	signal(SIGPIPE, SIG_DFL);
 	/* Its words are no answer, and must not get into ours. */
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-	_exit(127);
+	_exit(CANNOT);
 }
 
 static bool
@@ -119,6 +120,7 @@ file_holds(const char *text)
 	const char *equals = strrchr(text, '=');
 	const char *wanted = equals != NULL ? equals + 1 : "1";
 	char path[PATH_MAX], value[VALUE_MAX];
+	bool is_whole;
 	size_t len;
 	FILE *file;
 
@@ -128,8 +130,12 @@ file_holds(const char *text)
 	if (file == NULL)
 		return false;
 	len = fread(value, 1, sizeof value, file);
+	/* A folder, a device that fails, or more than anybody asks for. */
+	is_whole = ferror(file) == 0 && len < sizeof value;
 	fclose(file);
-	while (len > 0 && strchr(" \t\r\n", value[len - 1]) != NULL)
+	if (!is_whole)
+		return false;
+	while (len > 0 && memchr(" \t\r\n", value[len - 1], 4) != NULL)
 		len--;
 	return span_is(span_of(value, len), wanted);
 }

@@ -12,7 +12,7 @@ enum { CONDITION_MAX = 16 };
 
 enum condition_kind {
 	CONDITION_COMMAND, /* it ends with status 0, within 5 s */
-	CONDITION_FILE, /* it holds this value, white space at its end apart */
+	CONDITION_FILE, /* all it holds is this, white space at its end apart */
 	CONDITION_TIME /* of day, by this machine's clock and time zone */
 };
 
@@ -32,7 +32,11 @@ struct conditions {
 int condition_add(struct conditions *conditions, enum condition_kind kind,
     const char *text, struct err *err);
 
-/* What a command may want to know: KAYA_ID, KAYA_TOPIC, KAYA_PAYLOAD. */
+/*
+ * What a command may want to know: KAYA_ID, KAYA_TOPIC, KAYA_PAYLOAD.  No
+ * condition of a command holds for what it cannot be told: a payload with a
+ * zero in it.
+ */
 struct condition_about {
 	const char *id;
 	struct span topic, payload;

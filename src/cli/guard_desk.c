@@ -182,8 +182,12 @@ fetch(struct guard_talk *talk, const char *id, struct guard_offer *offer,
 static void
 show(const struct guard_offer *offer, enum guard_do what)
 {
+	char by[4 * sizeof offer->by + 8];
+
 	fprintf(stderr, "kaya: %s has signed; %s:\n%.*s",
-	    offer->by[0] != '\0' ? offer->by : "nobody",
+	    offer->by[0] != '\0'
+		? str_escape(span_of_str(offer->by), by, sizeof by)
+		: "nobody",
 	    what == GUARD_DO_SIGN ? "you sign the same"
 				  : "you sign that it is denied",
 	    (int)buf_len(&offer->statement),

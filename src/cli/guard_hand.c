@@ -4,7 +4,6 @@
 #include "signer.h"
 #include "ssh_sig.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -67,6 +66,26 @@ read_signature(const char *path, struct buf *text)
 	return is_whole;
 }
 
+/* One that lies there is of another statement; anything else is left alone. */
+static int
+clear_signature(
+    const struct guard_hand *hand, struct buf *text, struct err *err)
+{
+	bool is_signature = read_signature(hand->signature, text);
+
+	buf_fini(text);
+	if (!is_signature && access(hand->signature, F_OK) == 0) {
+		err_set(err, ERR_USAGE, "%s is there, and is no signature",
+		    hand->signature);
+		return err_hint(err, "name the file that the signature will "
+				     "be written to: --signature FILE.sig");
+	}
+	if (is_signature && unlink(hand->signature) != 0)
+		return err_set_errno(
+		    err, ERR_FAILED, "cannot remove %s", hand->signature);
+	return 0;
+}
+
 /* Somebody else signs the file, with ssh-keygen for example. */
 static int
 wait_for_signature(const struct guard_hand *hand, const char *namespace,
@@ -106,11 +125,8 @@ guard_hand_sign(const struct guard_hand *hand,
 	const char *key = key_of(hand, options);
 	char path[4096];
 
-	/* One that lies there is of another statement. */
-	if (hand->signature != NULL && unlink(hand->signature) != 0 &&
-	    errno != ENOENT)
-		return err_set_errno(
-		    err, ERR_FAILED, "cannot remove %s", hand->signature);
+	if (hand->signature != NULL && clear_signature(hand, text, err) != 0)
+		return -1;
 	if (hand->statement != NULL &&
 	    write_file(hand->statement, statement, err) != 0)
 		return -1;

@@ -15,11 +15,14 @@ text_of(const json_t *message, const char *name)
 }
 
 static uint64_t
-number_of(const json_t *message, const char *name)
+left_of(const json_t *message, const char *name)
 {
 	json_int_t number = json_integer_value(json_object_get(message, name));
 
-	return number > 0 ? (uint64_t)number : 0;
+	if (number < 0)
+		return 0;
+	return number < GUARD_LEFT_MAX_MS ? (uint64_t)number
+					  : GUARD_LEFT_MAX_MS;
 }
 
 static bool
@@ -57,7 +60,7 @@ guard_offer_take(const json_t *message, const struct span *topic,
 	span_to_str(actuator, offer->actuator, sizeof offer->actuator);
 	span_to_str(text_of(message, "by"), offer->by, sizeof offer->by);
 	offer->left_ms =
-	    number_of(message, topic != NULL ? "expires_in_ms" : "left_ms");
+	    left_of(message, topic != NULL ? "expires_in_ms" : "left_ms");
 	offer->topic = topic != NULL ? *topic : text_of(message, "topic");
 	if (payload != NULL)
 		offer->payload = *payload;

@@ -11,13 +11,15 @@
 
 #include <jansson.h>
 
+enum { GUARD_LEFT_MAX_MS = 3600 * 1000 }; /* no rule gives more */
+
 struct guard_offer {
 	char id[GUARD_ID_SIZE];
 	char actuator[STR_NAME_MAX + 1];
 	struct buf statement; /* what is to be signed */
 	struct span topic, payload; /* good while the JSON is */
 	char by[129]; /* who has signed already; "" */
-	uint64_t left_ms;
+	uint64_t left_ms; /* at most GUARD_LEFT_MAX_MS, whatever is said */
 	uint8_t *bytes; /* of a payload in base64 */
 };
 

@@ -360,6 +360,26 @@ def spoofed(world):
         assert request.wait() == 0  # it is lied to; nothing has moved
 
 
+@attack("who requests is given another actuator's challenge to sign")
+def misled(world):
+    other = statement_of("valve-2", TOPIC, "open", "5a" * 32)
+
+    def judge(topic, payload):
+        said = json.loads(payload)
+        if "challenge" not in said or "answer" not in topic:
+            return True
+        said.update(id=id_of(other), challenge="5a" * 32)
+        world.broker.say(topic, json.dumps(said), qos=1)
+        return False
+
+    world.broker.judge = judge
+    with world.request(payload="open") as request:
+        assert request.wait() == 1
+        assert request.logged("a command for valve-2")
+    assert not any(b"SIGNATURE" in payload
+                   for _, payload in world.broker.heard)
+
+
 @attack("a payload holds lines of a statement")
 def injected_lines(world):
     inner = statement_of("valve-1", TOPIC, "close", "00" * 32)
@@ -723,6 +743,25 @@ def test_the_actuator_does_not_move_and_a_stop_gets_through(world, request):
     world.stop_gets_through()
     expected = [each if " " in each else f"{TOPIC} {each}" for each in moved]
     assert world.moved() == expected + [f"{TOPIC} close"]
+
+
+@pytest.mark.parametrize("world", ["nonsense"], indirect=True)
+def test_a_device_that_permits_considers_so_many_commands(world):
+    """A broker may show any number, and each asks for a program's run."""
+    asked = world.folder / "asked"
+    with devices.Kaya(*world.words("permit", "pump-7"), "--actuator",
+                      world.name, "-t", "#", "--while-command",
+                      f"echo $KAYA_ID >>{asked}; false") as device:
+        device.wait_for_log("event=ready")
+        for i in range(200):
+            statement = statement_of(world.name, TOPIC, "open", f"{i:064x}")
+            world.broker.say(f"kaya/guard/{world.name}/pending", json.dumps(
+                {"id": id_of(statement), "topic": TOPIC, "payload": "open",
+                 "challenge": f"{i:064x}", "by": "ann", "rule": "valve",
+                 "left_ms": 10**12}), qos=1)
+        wait_until(lambda: asked.exists() and
+                   len(asked.read_text().split()) > 300, "some rounds")
+        assert len(set(asked.read_text().split())) <= 64
 
 
 def test_the_list_of_attacks_is_the_manuals():
