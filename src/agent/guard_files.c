@@ -54,7 +54,7 @@ read_signers(
 {
 	struct keys_files opened;
 	struct err err = ERR_INIT;
-	size_t passed_over;
+	size_t lone_line;
 	int result;
 
 	if (open_file(&opened, rules->signers_file, &files->signers_st, &err) !=
@@ -63,13 +63,14 @@ read_signers(
 		return -1;
 	}
 	result = guard_rules_take_signers(rules, rules->signers_file,
-	    opened.items[0].bytes, on_signers_fault, faults, &passed_over);
+	    opened.items[0].bytes, on_signers_fault, faults, &lone_line);
 	keys_files_close(&opened);
-	if (result == 0 && passed_over > 0)
+	if (result == 0 && lone_line > 0)
 		log_event(LOG_LEVEL_WARN, "guard", "signers",
-		    "%zu lines with cert-authority: certificates are not taken "
-		    "here, list the keys themselves",
-		    passed_over);
+		    "%s:%zu: who has this authority's key can make both who "
+		    "sign: give each part an authority of its own, or list "
+		    "keys for one",
+		    rules->signers_file, lone_line);
 	return result;
 }
 

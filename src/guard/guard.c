@@ -1,7 +1,6 @@
 #include "guard.h"
 
 #include "mqtt_topic.h"
-#include "ssh_sig.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -257,45 +256,24 @@ find(struct guard *guard, struct span id, uint64_t now_ms)
 static bool
 verify(const struct guard *guard, const struct guard_command *command,
     const char *namespace, struct span text, int64_t now_s,
-    struct guard_outcome *outcome)
+    struct guard_signer *signer, struct guard_outcome *outcome)
 {
-	const struct allowed_signer *signer;
-	enum allowed_signers_result result;
-	struct ssh_key_presence presence;
-	enum ssh_sig_verdict verdict;
-	struct ssh_sig sig;
-	struct buf blob;
-	bool is_good = false;
+	const char *why = "";
 
-	buf_init(&blob, SSH_SIG_BLOB_MAX);
-	verdict = ssh_sig_parse_file(text, &blob, &sig);
-	if (verdict == SSH_SIG_GOOD)
-		verdict = ssh_sig_verify(
-		    &sig, namespace, buf_span(&command->statement), &presence);
-	if (verdict != SSH_SIG_GOOD) {
-		note(outcome, GUARD_BAD_SIGNATURE,
-		    ssh_sig_verdict_text(verdict));
-		goto out;
+	switch (guard_signer_judge(&guard->rules->signers, namespace,
+	    buf_span(&command->statement), text, now_s, signer, &why)) {
+	case GUARD_SIGNER_GOOD:
+		memcpy(outcome->principal, signer->principal,
+		    sizeof outcome->principal);
+		return true;
+	case GUARD_SIGNER_BAD:
+		note(outcome, GUARD_BAD_SIGNATURE, why);
+		return false;
+	case GUARD_SIGNER_UNKNOWN:
+		break;
 	}
-	if (presence.is_token && !presence.touched) {
-		note(outcome, GUARD_BAD_SIGNATURE,
-		    "the token signed without being touched");
-		goto out;
-	}
-	result = allowed_signers_find(
-	    &guard->rules->signers, sig.key, namespace, now_s, &signer);
-	if (result != ALLOWED_SIGNERS_FOUND) {
-		note(outcome, GUARD_NO_ACCESS,
-		    allowed_signers_result_text(result));
-		goto out;
-	}
-	is_good = span_to_str(
-	    signer->principals, outcome->principal, sizeof outcome->principal);
-	if (!is_good)
-		note(outcome, GUARD_NO_ACCESS, "the principal's name is long");
-out:
-	buf_fini(&blob);
-	return is_good;
+	note(outcome, GUARD_NO_ACCESS, why);
+	return false;
 }
 
 static bool
@@ -314,9 +292,19 @@ may_second(const struct guard *guard, const struct guard_command *command,
 	       may(guard, command, GUARD_PERMIT, outcome);
 }
 
+/* One name, or one key that is certified under two of them. */
+static bool
+is_the_first(
+    const struct guard_command *command, const struct guard_signer *signer)
+{
+	return strcmp(command->by[0], signer->principal) == 0 ||
+	       memcmp(command->first_key, signer->key,
+		   sizeof command->first_key) == 0;
+}
+
 static enum guard_step
 agree(struct guard *guard, struct guard_command *command,
-    struct guard_outcome *outcome)
+    const struct guard_signer *signer, struct guard_outcome *outcome)
 {
 	bool is_first = command->state == GUARD_ISSUED;
 
@@ -325,7 +313,7 @@ agree(struct guard *guard, struct guard_command *command,
 		    "the first signature is of one who may request");
 		return GUARD_STEP_REFUSED;
 	}
-	if (!is_first && strcmp(command->by[0], outcome->principal) == 0) {
+	if (!is_first && is_the_first(command, signer)) {
 		note(outcome, GUARD_SAME_IDENTITY, "");
 		return GUARD_STEP_REFUSED;
 	}
@@ -334,8 +322,11 @@ agree(struct guard *guard, struct guard_command *command,
 		    "the second signature is of one who may approve or permit");
 		return GUARD_STEP_REFUSED;
 	}
-	memcpy(command->by[is_first ? 0 : 1], outcome->principal,
+	memcpy(command->by[is_first ? 0 : 1], signer->principal,
 	    sizeof command->by[0]);
+	if (is_first)
+		memcpy(command->first_key, signer->key,
+		    sizeof command->first_key);
 	set_state(command, is_first ? GUARD_SIGNED : GUARD_CONSUMED);
 	return is_first ? GUARD_STEP_FIRST : GUARD_STEP_BOTH;
 }
@@ -359,6 +350,8 @@ guard_sign(struct guard *guard, struct span id, enum guard_will will,
     struct span signature, uint64_t now_ms, int64_t now_s,
     struct guard_command **command, struct guard_outcome *outcome)
 {
+	struct guard_signer signer;
+
 	*outcome = (struct guard_outcome){.cause = GUARD_CAUSE_NONE};
 	*command = find(guard, id, now_ms);
 	if (*command == NULL) {
@@ -367,8 +360,9 @@ guard_sign(struct guard *guard, struct span id, enum guard_will will,
 	}
 	if (!verify(guard, *command,
 		will == GUARD_AGREES ? GUARD_SIGNS : GUARD_DENIES, signature,
-		now_s, outcome))
+		now_s, &signer, outcome))
 		return GUARD_STEP_REFUSED;
-	return will == GUARD_AGREES ? agree(guard, *command, outcome)
-				    : disagree(guard, *command, outcome);
+	return will == GUARD_AGREES
+		   ? agree(guard, *command, &signer, outcome)
+		   : disagree(guard, *command, outcome);
 }

@@ -25,6 +25,7 @@
  */
 
 #include "guard_rules.h"
+#include "guard_signer.h"
 #include "guard_statement.h"
 
 /* cause, its word, a sentence.  Where IEC 61850-7-3 (AddCause) has a name it
@@ -75,7 +76,7 @@ enum guard_state {
 	GUARD_CONSUMED /* both are: to be delivered, or not, and finished */
 };
 
-enum { GUARD_REQUEST_MAX = 64, GUARD_PRINCIPAL_MAX = 128 };
+enum { GUARD_REQUEST_MAX = 64 };
 
 struct guard_command {
 	enum guard_state state;
@@ -86,6 +87,7 @@ struct guard_command {
 	struct buf topic, payload, statement;
 	uint64_t expires_ms;
 	char by[2][GUARD_PRINCIPAL_MAX + 1]; /* who signed; "" */
+	uint8_t first_key[SHA256_BYTES]; /* of who signed first */
 };
 
 /* What became of a message, or of a command. */

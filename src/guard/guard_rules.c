@@ -1,5 +1,6 @@
 #include "guard_rules.h"
 
+#include "guard_signer.h"
 #include "guard_statement.h"
 #include "keys_pattern.h"
 #include "mqtt_frame.h"
@@ -193,23 +194,18 @@ tell(struct signers_check *check, size_t line, const char *hint,
 }
 
 static bool
-may_sign_commands(const struct allowed_signer *signer)
+is_for(const struct allowed_signer *signer, const char *namespace)
 {
-	return !signer->is_authority &&
-	       (signer->namespaces.data == NULL ||
-		   keys_pattern_list(span_of_str(GUARD_SIGNS),
-		       signer->namespaces) == KEYS_PATTERN_MATCH ||
-		   keys_pattern_list(span_of_str(GUARD_DENIES),
-		       signer->namespaces) == KEYS_PATTERN_MATCH);
+	return signer->namespaces.data == NULL ||
+	       keys_pattern_list(span_of_str(namespace), signer->namespaces) ==
+		   KEYS_PATTERN_MATCH;
 }
 
 static bool
-is_one_name(struct span principals)
+may_sign_commands(const struct allowed_signer *signer)
 {
-	for (size_t i = 0; i < principals.len; i++)
-		if (memchr(",*?!", principals.data[i], 4) != NULL)
-			return false;
-	return principals.len > 0;
+	return !signer->is_authority && (is_for(signer, GUARD_SIGNS) ||
+					    is_for(signer, GUARD_DENIES));
 }
 
 /* One key, one name: else one person could be two. */
@@ -221,7 +217,7 @@ check_signers(struct signers_check *check, const struct allowed_signers *all)
 
 		if (!may_sign_commands(signer))
 			continue;
-		if (!is_one_name(signer->principals))
+		if (!guard_signer_is_name(signer->principals))
 			tell(check, signer->line,
 			    "write one name, or namespaces=\"...\" without "
 			    "kaya-command where the line is for other purposes",
@@ -242,10 +238,61 @@ check_signers(struct signers_check *check, const struct allowed_signers *all)
 	}
 }
 
+/* ---- authorities ---- */
+
+/* May it certify one of the role?  Of a role's patterns: it is assumed. */
+static bool
+may_make(const struct allowed_signer *authority, const struct guard_role *role)
+{
+	for (size_t i = 0; role != NULL && i < role->principal_count; i++) {
+		struct span principal = span_of_str(role->principals[i]);
+
+		if (!guard_signer_is_name(principal) ||
+		    keys_pattern_list(principal, authority->principals) ==
+			KEYS_PATTERN_MATCH)
+			return true;
+	}
+	return false;
+}
+
+static bool
+may_make_part(const struct guard_rules *rules,
+    const struct allowed_signer *authority, const struct guard_rule *rule,
+    enum guard_part part)
+{
+	for (size_t i = 0; i < rule->role_counts[part]; i++)
+		if (may_make(authority, role_of(rules, rule->roles[part][i])))
+			return true;
+	return false;
+}
+
+/* The line of one that alone could make both who sign; 0: there is none. */
+static size_t
+find_lone_authority(
+    const struct guard_rules *rules, const struct allowed_signers *signers)
+{
+	for (size_t i = 0; i < signers->count; i++) {
+		const struct allowed_signer *each = &signers->list[i];
+
+		if (!each->is_authority || !is_for(each, GUARD_SIGNS))
+			continue;
+		for (size_t k = 0; k < rules->rule_count; k++) {
+			const struct guard_rule *rule = &rules->rules[k];
+
+			if (may_make_part(rules, each, rule, GUARD_REQUEST) &&
+			    (may_make_part(rules, each, rule, GUARD_APPROVE) ||
+				may_make_part(
+				    rules, each, rule, GUARD_PERMIT)))
+				return each->line;
+		}
+	}
+	return 0;
+}
+
 int
 guard_rules_take_signers(struct guard_rules *rules, const char *file,
     struct span bytes, allowed_signers_fault_fn *on_fault, void *arg,
-    size_t *passed_over)
+    size_t *lone_line)
 {
 	struct signers_check check = {
 	    .file = file, .on_fault = on_fault, .arg = arg};
@@ -258,9 +305,7 @@ guard_rules_take_signers(struct guard_rules *rules, const char *file,
 		allowed_signers_fini(&signers);
 		return -1;
 	}
-	*passed_over = 0;
-	for (size_t i = 0; i < signers.count; i++)
-		*passed_over += signers.list[i].is_authority;
+	*lone_line = find_lone_authority(rules, &signers);
 	allowed_signers_fini(&rules->signers);
 	rules->signers = signers;
 	return 0;

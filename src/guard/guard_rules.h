@@ -62,12 +62,12 @@ void guard_rules_free(struct guard_rules *rules); /* NULL is fine */
  * Take `bytes` as the signers from now on.  -1, and those of before kept,
  * where the file has a fault (told), or does not say who signs: a key that
  * may sign commands stands for exactly one principal, by name.
- * `passed_over` counts lines with cert-authority: their certificates are not
- * taken.
+ * `lone_line` is the first line with a cert-authority whose key alone could
+ * make both who sign for some rule; 0: there is none.
  */
 int guard_rules_take_signers(struct guard_rules *rules, const char *file,
     struct span bytes, allowed_signers_fault_fn *on_fault, void *arg,
-    size_t *passed_over);
+    size_t *lone_line);
 
 enum guard_judgement {
 	GUARD_OPEN, /* no rule protects the topic */

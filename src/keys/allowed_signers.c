@@ -269,9 +269,23 @@ judge(const struct allowed_signer *signer, const char *namespace, int64_t now_s)
 	return ALLOWED_SIGNERS_FOUND;
 }
 
-enum allowed_signers_result
-allowed_signers_find(const struct allowed_signers *signers, struct span key,
-    const char *namespace, int64_t now_s, const struct allowed_signer **signer)
+/* Is the line one for this key: a plain one, or an authority's? */
+static bool
+is_for(const struct allowed_signer *line, struct span key,
+    const struct span *certified)
+{
+	if (line->is_authority != (certified != NULL) ||
+	    !span_equal(line->key, key))
+		return false;
+	return certified == NULL ||
+	       keys_pattern_list(*certified, line->principals) ==
+		   KEYS_PATTERN_MATCH;
+}
+
+static enum allowed_signers_result
+find(const struct allowed_signers *signers, struct span key,
+    const struct span *certified, const char *namespace, int64_t now_s,
+    const struct allowed_signer **signer)
 {
 	enum allowed_signers_result result = ALLOWED_SIGNERS_UNKNOWN;
 
@@ -280,7 +294,7 @@ allowed_signers_find(const struct allowed_signers *signers, struct span key,
 		const struct allowed_signer *line = &signers->list[i];
 		enum allowed_signers_result here;
 
-		if (line->is_authority || !span_equal(line->key, key))
+		if (!is_for(line, key, certified))
 			continue;
 		here = judge(line, namespace, now_s);
 		if (here == ALLOWED_SIGNERS_FOUND) {
@@ -291,6 +305,21 @@ allowed_signers_find(const struct allowed_signers *signers, struct span key,
 			result = here;
 	}
 	return result;
+}
+
+enum allowed_signers_result
+allowed_signers_find(const struct allowed_signers *signers, struct span key,
+    const char *namespace, int64_t now_s, const struct allowed_signer **signer)
+{
+	return find(signers, key, NULL, namespace, now_s, signer);
+}
+
+enum allowed_signers_result
+allowed_signers_find_authority(const struct allowed_signers *signers,
+    struct span authority, struct span principal, const char *namespace,
+    int64_t now_s, const struct allowed_signer **signer)
+{
+	return find(signers, authority, &principal, namespace, now_s, signer);
 }
 
 const char *

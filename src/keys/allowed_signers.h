@@ -57,11 +57,22 @@ enum allowed_signers_result {
 /*
  * The first line by which the key may sign for `namespace` now, as ssh-keygen
  * -Y find-principals has it; `*signer` is NULL where there is none.  Lines
- * with cert-authority are not looked at: certificates are not taken.
+ * with cert-authority are not looked at.
  */
 enum allowed_signers_result allowed_signers_find(
     const struct allowed_signers *signers, struct span key,
     const char *namespace, int64_t now_s, const struct allowed_signer **signer);
+
+/*
+ * The same of a certificate that this authority has signed, for one of its
+ * principals, as ssh-keygen -Y verify -I PRINCIPAL has it: lines with
+ * cert-authority alone, whose patterns it fits.  Whether the certificate is
+ * good is the caller's to see.
+ */
+enum allowed_signers_result allowed_signers_find_authority(
+    const struct allowed_signers *signers, struct span authority,
+    struct span principal, const char *namespace, int64_t now_s,
+    const struct allowed_signer **signer);
 
 /* "nobody's that is listed" and the like, for a person. */
 const char *allowed_signers_result_text(enum allowed_signers_result result);

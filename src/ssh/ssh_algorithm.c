@@ -28,13 +28,13 @@ ssh_algorithm_certified(struct span name)
 	return NULL;
 }
 
-bool
-ssh_algorithm_is_certificate_type(struct span type)
+const struct ssh_algorithm *
+ssh_algorithm_of_certificate_type(struct span type)
 {
 	for (size_t i = 0; i < COUNT; i++)
 		if (span_is(type, algorithms[i].certificate_type))
-			return true;
-	return false;
+			return &algorithms[i];
+	return NULL;
 }
 
 const char *

@@ -58,8 +58,8 @@ struct ssh_algorithm {
 const struct ssh_algorithm *ssh_algorithm_find(struct span name);
 const struct ssh_algorithm *ssh_algorithm_certified(struct span name);
 
-/* Whether a key's type is one of a certificate. */
-bool ssh_algorithm_is_certificate_type(struct span type);
+/* The first row whose certificates say this type; NULL: none do. */
+const struct ssh_algorithm *ssh_algorithm_of_certificate_type(struct span type);
 
 /* All names, best first, comma separated (RFC 8308 section 3.1). */
 const char *ssh_algorithm_names(void);

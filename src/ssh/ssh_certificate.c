@@ -205,7 +205,7 @@ judge_authority(const struct ssh_certificate *c)
 	if (!wire_take_string32(&key, &type) ||
 	    !wire_take_string32(&signature, &name))
 		return SSH_CERTIFICATE_MALFORMED;
-	if (ssh_algorithm_is_certificate_type(type))
+	if (ssh_algorithm_of_certificate_type(type) != NULL)
 		return SSH_CERTIFICATE_NESTED;
 	return ssh_key_check(name, c->authority) == SSH_KEY_GOOD
 		   ? SSH_CERTIFICATE_GOOD
@@ -267,6 +267,34 @@ ssh_certificate_parse(struct span algorithm_name, struct span blob,
 	    verdict == SSH_CERTIFICATE_NO_MEMORY)
 		ssh_certificate_fini(certificate);
 	return verdict;
+}
+
+/* Of RSA's two names either will do. */
+static const struct ssh_algorithm *
+find_type(struct span blob)
+{
+	struct span type;
+
+	return wire_take_string32(&blob, &type)
+		   ? ssh_algorithm_of_certificate_type(type)
+		   : NULL;
+}
+
+bool
+ssh_certificate_is_blob(struct span blob)
+{
+	return find_type(blob) != NULL;
+}
+
+enum ssh_certificate_verdict
+ssh_certificate_parse_blob(
+    struct span blob, struct ssh_certificate *certificate)
+{
+	const struct ssh_algorithm *algorithm = find_type(blob);
+
+	return ssh_certificate_parse(
+	    span_of_str(algorithm != NULL ? algorithm->certificate : ""), blob,
+	    certificate);
 }
 
 void

@@ -93,6 +93,15 @@ bool ssh_certificate_is(struct span algorithm);
  */
 enum ssh_certificate_verdict ssh_certificate_parse(struct span algorithm,
     struct span blob, struct ssh_certificate *certificate);
+
+/*
+ * The same where no algorithm was named: whether a key's blob is one of these
+ * certificates, and by its own type.
+ */
+bool ssh_certificate_is_blob(struct span blob);
+enum ssh_certificate_verdict ssh_certificate_parse_blob(
+    struct span blob, struct ssh_certificate *certificate);
+
 void ssh_certificate_fini(struct ssh_certificate *certificate);
 
 /* GOOD, NOT_YET or EXPIRED at `now_s`, seconds since 1970. */

@@ -74,14 +74,14 @@ people_read(void)
 	struct guard_rules *rules = guard_rules_new(
 	    "guard.yaml", span_of_str(people_rules), people_fault, NULL);
 	struct buf lines;
-	size_t passed_over;
+	size_t lone_line;
 
 	assert_non_null(rules);
 	buf_init(&lines, 65536);
 	people_lines(&lines);
 	assert_int_equal(
 	    guard_rules_take_signers(rules, "signers", buf_span(&lines),
-		people_signers_fault, NULL, &passed_over),
+		people_signers_fault, NULL, &lone_line),
 	    0);
 	buf_fini(&lines);
 	return rules;

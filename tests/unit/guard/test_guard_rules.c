@@ -112,7 +112,7 @@ test_a_fault_is_told_with_its_place_and_a_remedy(void **state)
 }
 
 static int
-take(struct guard_rules *rules, const char *format, size_t *passed_over)
+take(struct guard_rules *rules, const char *format, size_t *lone_line)
 {
 	char text[2048], base64[2][256];
 
@@ -125,7 +125,7 @@ take(struct guard_rules *rules, const char *format, size_t *passed_over)
 	faults = 0;
 	err_clear(&last);
 	return guard_rules_take_signers(rules, "signers", span_of_str(text),
-	    note_signers, NULL, passed_over);
+	    note_signers, NULL, lone_line);
 }
 
 static void
@@ -143,10 +143,10 @@ test_a_key_that_signs_commands_is_one_persons(void **state)
 	    "eve ssh-ed25519\n%1$.0s%2$.0s",
 	};
 	struct guard_rules *rules = people_read();
-	size_t passed_over, before = rules->signers.count;
+	size_t lone_line, before = rules->signers.count;
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-		assert_int_equal(take(rules, bad[i], &passed_over), -1);
+		assert_int_equal(take(rules, bad[i], &lone_line), -1);
 		assert_true(faults > 0);
 		assert_non_null(strstr(last.where, "signers:"));
 		assert_string_not_equal(last.hint, "");
@@ -157,10 +157,42 @@ test_a_key_that_signs_commands_is_one_persons(void **state)
 			     "eve ssh-ed25519 %1$s\neve ssh-ed25519 %2$s\n"
 			     "* namespaces=\"git\" ssh-ed25519 %1$s\n"
 			     "*@x cert-authority ssh-ed25519 %1$s\n",
-			     &passed_over),
+			     &lone_line),
 	    0);
-	assert_int_equal(passed_over, 1);
+	assert_int_equal(lone_line, 0);
 	assert_int_equal(rules->signers.count, 4);
+	guard_rules_free(rules);
+}
+
+static void
+test_an_authority_that_could_make_both_is_told(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t line;
+	} rows[] = {
+	    {"* cert-authority ssh-ed25519 %1$s\n%2$.0s", 1},
+	    {"ann,bob cert-authority ssh-ed25519 %1$s\n%2$.0s", 1},
+	    {"dora cert-authority ssh-ed25519 %1$s\n%2$.0s", 1},
+	    {"x cert-authority ssh-ed25519 %1$s\n%2$.0s", 0},
+	    {"* cert-authority,namespaces=\"git\" ssh-ed25519 %1$s\n%2$.0s",
+		0},
+	    {"* ssh-ed25519 %2$s\n%1$.0s", SIZE_MAX},
+	};
+	struct guard_rules *rules = people_read();
+	size_t line = 0;
+
+	/* Only people: patterns of devices would be taken for anybody. */
+	rules->rules[0].role_counts[GUARD_PERMIT] = 0;
+	rules->rule_count = 1;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		int result = take(rules, rows[i].text, &line);
+
+		assert_int_equal(result, rows[i].line == SIZE_MAX ? -1 : 0);
+		if (result == 0)
+			assert_int_equal(line, rows[i].line);
+	}
+	rules->rule_count = 2;
 	guard_rules_free(rules);
 }
 
@@ -171,6 +203,7 @@ main(void)
 	    cmocka_unit_test(test_topics_and_payloads_are_judged),
 	    cmocka_unit_test(test_a_fault_is_told_with_its_place_and_a_remedy),
 	    cmocka_unit_test(test_a_key_that_signs_commands_is_one_persons),
+	    cmocka_unit_test(test_an_authority_that_could_make_both_is_told),
 	};
 
 	return cmocka_run_group_tests_name(
