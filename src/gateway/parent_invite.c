@@ -161,6 +161,35 @@ answer_invited(struct control_client *client, const struct parent *parent,
 	buf_fini(&json);
 }
 
+/*
+ * Through SSH nobody makes a second person of himself: who may agree, or ask
+ * the gateway for more, is invited by whoever has the gateway itself.
+ */
+static int
+check_rights(const struct parent *parent, const struct invitation *wish,
+    const struct control_client *client, struct err *err)
+{
+	struct policy_who who;
+	bool has_rights;
+
+	if (control_who(client) == NULL || parent->policy.policy == NULL)
+		return 0;
+	policy_who_init(&who, parent->policy.policy, span_of_str(wish->name),
+	    span_of_str(wish->role));
+	has_rights = policy_may_agree(&who);
+	for (enum policy_control right = POLICY_CONTROL_STATUS;
+	     right <= POLICY_CONTROL_REVOKE; right++)
+		has_rights = has_rights || policy_may_control(&who, right);
+	if (!has_rights)
+		return 0;
+	err_set(err, ERR_REFUSED,
+	    "%s may agree to commands, or ask the gateway for more: nobody "
+	    "lets such a one in through SSH",
+	    wish->name);
+	return err_hint(
+	    err, "make the invitation at the gateway itself, by kaya invite");
+}
+
 static int
 add(struct parent *parent, const struct invitation *wish, int *replaced,
     struct err *err)
@@ -224,7 +253,7 @@ parent_invite(
 		err_set(&err, ERR_USAGE, "that is no invitation");
 	else if (getrandom(secret, sizeof secret, 0) != sizeof secret)
 		err_set_errno(&err, ERR_SYSTEM, "no random bytes");
-	else {
+	else if (check_rights(parent, &wish, client, &err) == 0) {
 		invitation_hash(secret, wish.hash);
 		(void)add(parent, &wish, &replaced, &err);
 	}

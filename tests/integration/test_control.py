@@ -93,6 +93,30 @@ def test_a_role_may_what_its_words_say_and_no_more(gateway):
     assert gone["by"] == "ada"
 
 
+def test_nobody_invites_a_second_person_of_himself(tmp_path):
+    """By the name, by the role that the key's line would have, by a second key
+    of one who is in; at the gateway itself it is no matter."""
+    policy = TWO.replace("identities:", """\
+  - {name: porter, control: invite}
+identities:
+  - {names: pete, roles: porter}
+""")
+    with contextlib.ExitStack() as stack:
+        gateway = Gateway(tmp_path, stack, policy)
+        pete = Asker(gateway, "pete")
+        for wish in ("sam 60 - one", "sam 60 - more", "pete2 60 supervisor one",
+                     "pete3 60 porter one", "pete 60 - more"):
+            answer = pete.ask("invite " + wish)
+            assert answer["code"] == "refused", answer
+            assert "at the gateway itself" in answer["hint"]
+        assert pete.ask("invitations") == {"invitations": []}
+        assert pete.ask("invite paul 60 operator one")["name"] == "paul"
+        done = subprocess.run(
+            [KAYA, "invite", "sam", "--state", gateway.kayad.state],
+            capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+
+
 def test_a_key_is_taken_out_and_its_session_ends(gateway):
     ada, wendy = Asker(gateway, "ada"), Asker(gateway, "wendy")
     assert wendy.ask("revoke ada")["code"] == "refused"
