@@ -4,7 +4,8 @@
 
 /* Requests of people: pending, approve, deny. */
 
-enum { ANSWER_MAX_BYTES = 8 << 20 };
+/* A thousand here, a thousand elsewhere, in the longest words of JSON. */
+enum { ANSWER_MAX_BYTES = 32 << 20 };
 
 /* What is asked of whom, in an error. */
 static int

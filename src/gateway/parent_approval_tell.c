@@ -68,6 +68,22 @@ tell(struct approvals *approvals, enum access_own what,
 	buf_fini(&payload);
 }
 
+/*
+ * What is too long for a message, as a topic of control characters may be in
+ * JSON, is asked for by its id.  False: there is nothing more to leave out.
+ */
+static bool
+shorten(struct approval_command *shown)
+{
+	if (shown->text.data != NULL)
+		shown->text = (struct span){0};
+	else if (shown->topic.data != NULL)
+		shown->topic = (struct span){0};
+	else
+		return false;
+	return true;
+}
+
 void
 parent_approval_tell_held(struct approvals *approvals,
     const struct approval_command *command, const char *gateway)
@@ -75,18 +91,14 @@ parent_approval_tell_held(struct approvals *approvals,
 	struct approval_command shown = *command;
 	struct buf json;
 
-	/* Where it is too long for a message, it is asked for by its id. */
-	for (int i = 0; i < 2; i++) {
-		buf_init(&json, JSON_MAX_BYTES);
+	buf_init(&json, JSON_MAX_BYTES);
+	do {
+		buf_fini(&json);
 		buf_append_str(&json, "{\"outcome\":\"held\",");
 		parent_approval_put_command(&shown, &json);
 		json_put_member(&json, ",", "gateway", gateway);
 		buf_append_str(&json, "}");
-		if (!json.failed)
-			break;
-		buf_fini(&json);
-		shown.text = (struct span){0};
-	}
+	} while (json.failed && shorten(&shown));
 	if (!json.failed)
 		tell(approvals, ACCESS_OWN_PENDING,
 		    &(struct monitor_told){
@@ -100,18 +112,23 @@ static void
 put_outcome(struct buf *json, const struct approval_command *command,
     const char *gateway)
 {
-	json_put_member(json, "{", "id", command->id);
-	put_text(json, ",\"topic\":", command->topic);
-	json_put_member(
-	    json, ",", "outcome", approval_state_name(command->state));
-	json_put_member(
-	    json, ",", "cause", approval_cause_name(command->cause));
-	json_put_member(json, ",", "by", command->by);
-	json_put_member(json, ",", "reason", command->reason);
-	json_put_member(json, ",", "rule", command->rule_name);
-	json_put_member(json, ",", "publisher", command->publisher);
-	json_put_member(json, ",", "gateway", gateway);
-	buf_append_str(json, "}");
+	struct approval_command shown = *command;
+
+	do {
+		buf_fini(json);
+		json_put_member(json, "{", "id", shown.id);
+		put_text(json, ",\"topic\":", shown.topic);
+		json_put_member(
+		    json, ",", "outcome", approval_state_name(shown.state));
+		json_put_member(
+		    json, ",", "cause", approval_cause_name(shown.cause));
+		json_put_member(json, ",", "by", shown.by);
+		json_put_member(json, ",", "reason", shown.reason);
+		json_put_member(json, ",", "rule", shown.rule_name);
+		json_put_member(json, ",", "publisher", shown.publisher);
+		json_put_member(json, ",", "gateway", gateway);
+		buf_append_str(json, "}");
+	} while (json->failed && shorten(&shown));
 }
 
 void
@@ -148,18 +165,22 @@ void
 parent_approval_tell_refused(
     struct approvals *approvals, const struct approval_refused *refused)
 {
+	struct approval_command shown = {.topic = refused->topic};
 	struct buf json;
 
 	buf_init(&json, JSON_MAX_BYTES);
-	put_text(&json, "{\"id\":null,\"topic\":", refused->topic);
-	json_put_member(&json, ",", "outcome", "refused");
-	json_put_member(
-	    &json, ",", "cause", approval_cause_name(refused->cause));
-	put_text(&json, ",\"by\":null,\"reason\":",
-	    span_of_str(approval_cause_text(refused->cause)));
-	put_text(&json, ",\"rule\":", refused->rule);
-	put_text(&json, ",\"publisher\":", refused->identity);
-	buf_append_str(&json, "}");
+	do {
+		buf_fini(&json);
+		put_text(&json, "{\"id\":null,\"topic\":", shown.topic);
+		json_put_member(&json, ",", "outcome", "refused");
+		json_put_member(
+		    &json, ",", "cause", approval_cause_name(refused->cause));
+		put_text(&json, ",\"by\":null,\"reason\":",
+		    span_of_str(approval_cause_text(refused->cause)));
+		put_text(&json, ",\"rule\":", refused->rule);
+		put_text(&json, ",\"publisher\":", refused->identity);
+		buf_append_str(&json, "}");
+	} while (json.failed && shorten(&shown));
 	tell(approvals, ACCESS_OWN_RESULT,
 	    &(struct monitor_told){.identity = refused->identity,
 		.rule = refused->rule,

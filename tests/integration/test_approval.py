@@ -472,6 +472,24 @@ def test_a_stop_gets_through_a_rate_that_is_used_up(tmp_path):
         plant.witness.saw(("plant/other", "1"), (VALVE, "close"))
 
 
+def test_a_topic_that_is_too_long_in_json_is_left_out_of_it(plant):
+    """MQTT allows control characters: six letters each, in JSON."""
+    topic = "plant/" + "\1" * 900 + "/valve"
+    pending = listen(plant, "bob", "$kaya/pending")
+    result = listen(plant, "ann", "$kaya/result/ann")
+    raw = plant.raw("ann")
+    publish(raw, topic)
+    command_id, = plant.held()
+    pending.hears(outcome="held", id=command_id, topic=None, payload=None)
+    assert plant.pending()[0]["topic"] == topic
+    publish(raw, topic, packet_id=2)
+    result.hears(outcome="refused", id=None, topic=None,
+                 cause="1-of-n-control")
+    assert plant.ask("approve " + command_id)["outcome"] == "released"
+    result.hears(outcome="released", id=command_id, topic=None)
+    pending.hears(outcome="released", id=command_id, topic=None)
+
+
 # ---- who asks too often
 
 
