@@ -3,10 +3,12 @@
 #include "doctor_certificate.h"
 #include "keys_file.h"
 #include "line_lacks.h"
+#include "server_setting.h"
 #include "shell_words.h"
 #include "str.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* doctor_line: where the key's own line in the server's file lets it go. */
@@ -15,7 +17,8 @@ enum line_fact {
 	LINE_NO_FORWARDING = LINE_LACKS_FORWARDING,
 	LINE_OTHER_TARGET = LINE_LACKS_TARGET,
 	LINE_PERMITS = LINE_LACKS_NOTHING,
-	LINE_NOT_THERE = LINE_LACKS_TARGET + 1,
+	LINE_SETTING = LINE_LACKS_TARGET + 1, /* it permits, this does not */
+	LINE_NOT_THERE,
 	LINE_NOT_READ
 };
 
@@ -40,6 +43,11 @@ static const struct check_row rows[] = {
 	"forwarding -e permitopen; where it is AllowTcpForwarding: echo "
 	"'AllowTcpForwarding local' > "
 	"/etc/ssh/sshd_config.d/00-forwarding.conf && systemctl reload ssh"},
+    {LINE_SETTING, FINDING_FAULT, ERR_REFUSED, "server-prohibits",
+	"{broker}: administratively prohibited by sshd_config: {setting}",
+	"line {line} of {file}, which lets the key {key} in, would let it go "
+	"to {broker}: it is sshd_config that does not, for {user}: {setting}",
+	"{remedy}"},
     {LINE_NOT_THERE, FINDING_NOT_KNOWN, ERR_NONE, "server-file",
 	"no line of {file} lets {key} in, but the server did: it reads another "
 	"file",
@@ -159,6 +167,22 @@ judge(const struct doctor *doctor, struct span file, const char *path,
 	return (enum line_fact)lack;
 }
 
+/* ---- the server's settings, where it is this machine ---- */
+
+static bool
+find_setting(const struct doctor *doctor, struct server_setting *setting)
+{
+	const struct server_setting_asker asker = {
+	    .user = doctor->user,
+	    .client = doctor->client,
+	    .port = (uint16_t)strtoul(doctor->port, NULL, 10),
+	    .target = doctor->broker,
+	};
+
+	return doctor_is_at_server(doctor) && !doctor_is_gateway(doctor) &&
+	       server_setting_find(&asker, setting);
+}
+
 bool
 doctor_judge_line(struct doctor *doctor, struct findings *findings)
 {
@@ -167,6 +191,7 @@ doctor_judge_line(struct doctor *doctor, struct findings *findings)
 	struct server_line found = {0};
 	struct err err = ERR_INIT;
 	const char *taker = "";
+	struct server_setting setting = {0};
 	struct keys_files files;
 
 	if (doctor->identity.blob_len == 0 ||
@@ -176,6 +201,11 @@ doctor_judge_line(struct doctor *doctor, struct findings *findings)
 		fact = judge(
 		    doctor, files.items[0].bytes, path, &found, &taker, remedy);
 		keys_files_close(&files);
+	}
+	if (fact == LINE_PERMITS && find_setting(doctor, &setting)) {
+		fact = LINE_SETTING;
+		snprintf(remedy, sizeof remedy, "at the server: %.*s",
+		    REMEDY_SIZE - 32, setting.remedy);
 	}
 	/* Then it is the gateway's own business, and it has said why. */
 	if (fact == LINE_PERMITS && doctor_is_gateway(doctor))
@@ -188,6 +218,7 @@ doctor_judge_line(struct doctor *doctor, struct findings *findings)
 	    {"key", doctor->identity.name},
 	    {"taker", taker},
 	    {"user", doctor->user},
+	    {"setting", setting.says},
 	    {"remedy", remedy},
 	    {"cause", err.what},
 	    {0},

@@ -24,6 +24,7 @@ enum file_fact {
 	FILE_EXPIRED = SERVER_LINE_EXPIRED,
 	FILE_FROM = SERVER_LINE_FROM,
 	FILE_ADMITS = SERVER_LINE_ADMITS,
+	FILE_VOID_HERE = SERVER_LINE_VOID_HERE,
 	FILE_VOID_UNMENDABLE,
 	FILE_NO_AUTHORITY,
 	FILE_ADMITS_AT_GATEWAY,
@@ -90,13 +91,17 @@ static const struct check_row rows[] = {
 	"no user {user}, or forbids {user} to log in or this type of key",
 	"at the server: getent passwd {user}; sshd -T -C user={user} | grep -i "
 	"-e authorizedkeys -e allow -e deny -e permitroot -e pubkeyaccepted"},
+    {FILE_VOID_HERE, FINDING_FAULT, ERR_REFUSED, "line-void",
+	"{file}:{line}:{column}: {cause}",
+	"kayad passes over line {line} of {file}, on which {what} stands: "
+	"{cause}",
+	"at the gateway, on line {line} of {file}: {remedy}"},
     {FILE_ADMITS_AT_GATEWAY, FINDING_FAULT, ERR_REFUSED, "other-file",
 	"{file}:{line} would let {key} in",
-	"{file} would let {key} in, so the gateway reads another file, or a "
-	"rule of its own is against it (a name, an RSA key below 2,048 bits, "
-	"revoked_keys)",
+	"{file} would let {key} in, so the gateway reads another file, or has "
+	"not read it anew, or it is revoked (revoked_keys)",
 	"at the gateway, its log tells which: journalctl -u kayad | grep "
-	"event=refuse | tail -n 3; and of its files: kayad -t"},
+	"event=refuse | tail -n 3; what it reads: kayad -t"},
     {FILE_OTHERS_WRITE, FINDING_FAULT, ERR_REFUSED, "others-may-write",
 	"others may write {file}",
 	"others than its owner may write {file}, so sshd does not read the "
@@ -122,8 +127,8 @@ struct case_file {
 
 /* ---- which file ---- */
 
-static bool
-is_this_machine(const struct doctor *doctor)
+bool
+doctor_is_at_server(const struct doctor *doctor)
 {
 	const struct sockaddr *there;
 	struct sockaddr_storage here;
@@ -159,7 +164,7 @@ doctor_find_server_file(const struct doctor *doctor, char *path, size_t size)
 		snprintf(path, size, "%s", doctor->options->server_file);
 		return true;
 	}
-	if (strcmp(doctor->port, "22") != 0 || !is_this_machine(doctor))
+	if (strcmp(doctor->port, "22") != 0 || !doctor_is_at_server(doctor))
 		return false;
 	account = getpwnam(doctor->user);
 	if (account == NULL)
@@ -211,6 +216,7 @@ tell(struct case_file *c, enum file_fact fact, const struct server_line *line,
 	    {"line", number},
 	    {"column", column},
 	    {"cause", line->cause},
+	    {"remedy", line->remedy},
 	    {"key", c->identity->name},
 	    {"fingerprint", c->identity->fingerprint},
 	    {"client", c->doctor->client},
@@ -246,7 +252,7 @@ check_owner(struct case_file *c, const struct keys_file *file)
 	    .risk = KEYS_FILE_OTHER_OWNER, .path = file->target};
 	char digits[24];
 
-	if (account == NULL || !is_this_machine(c->doctor) ||
+	if (account == NULL || !doctor_is_at_server(c->doctor) ||
 	    file->st.st_uid == 0 || file->st.st_uid == account->pw_uid)
 		return;
 	snprintf(digits, sizeof digits, "%u", (unsigned)file->st.st_uid);
@@ -274,6 +280,8 @@ judge(struct case_file *c, const struct keys_file *file)
 	enum file_fact fact;
 
 	find(c->doctor, c->identity, &c->certificate, file->bytes, &found);
+	if (doctor_is_gateway(c->doctor))
+		server_line_judge_here(file->bytes, &found);
 	fact = (enum file_fact)found.fact;
 	if (fact == FILE_ABSENT && c->identity->is_certificate)
 		fact = FILE_NO_AUTHORITY;

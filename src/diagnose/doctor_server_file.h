@@ -23,6 +23,9 @@ bool doctor_judge_server_file(struct doctor *doctor,
  */
 bool doctor_judge_line(struct doctor *doctor, struct findings *findings);
 
+/* Whether the server is this very machine. */
+bool doctor_is_at_server(const struct doctor *doctor);
+
 /* Which file that is; false where there is none. */
 bool doctor_find_server_file(
     const struct doctor *doctor, char *path, size_t size);

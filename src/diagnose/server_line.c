@@ -1,9 +1,11 @@
 #include "server_line.h"
 
 #include "kexinit.h"
+#include "keyring.h"
 #include "str.h"
 #include "wire.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -154,4 +156,29 @@ server_line_find(struct span file, const struct server_line_asker *asker,
 		if (fact == SERVER_LINE_ADMITS)
 			return;
 	}
+}
+
+static void
+on_fault(void *arg, const struct keyring_fault *fault)
+{
+	struct server_line *found = arg;
+
+	if (fault->line != found->line)
+		return;
+	found->fact = SERVER_LINE_VOID_HERE;
+	found->column = fault->column;
+	snprintf(found->cause, sizeof found->cause, "%s", fault->cause);
+	snprintf(found->remedy, sizeof found->remedy, "%s", fault->remedy);
+}
+
+void
+server_line_judge_here(struct span file, struct server_line *found)
+{
+	const struct keyring_file files[] = {{.name = "", .text = file}};
+	const struct keyring_source source = {
+	    .files = files, .count = 1, .report = on_fault, .arg = found};
+	struct err err = ERR_INIT;
+
+	if (found->fact == SERVER_LINE_ADMITS)
+		keyring_unref(keyring_new(&source, &err));
 }

@@ -19,7 +19,8 @@ enum server_line_fact {
 	SERVER_LINE_USER, /* of the principals none is the user */
 	SERVER_LINE_EXPIRED,
 	SERVER_LINE_FROM, /* not from this address */
-	SERVER_LINE_ADMITS /* nothing in this file is in its way */
+	SERVER_LINE_ADMITS, /* nothing in this file is in its way */
+	SERVER_LINE_VOID_HERE /* sshd would take it, kayad does not */
 };
 
 struct server_line {
@@ -27,6 +28,7 @@ struct server_line {
 	size_t line; /* from 1; 0 where absent */
 	size_t column; /* from 1; VOID: where the fault is */
 	char cause[KEYS_SENTENCE_SIZE]; /* VOID: what is wrong there */
+	char remedy[KEYS_SENTENCE_SIZE]; /* VOID_HERE: what to write there */
 	bool has_options;
 	bool can_be_mended; /* VOID: keys_repair knows the line meant */
 };
@@ -56,5 +58,8 @@ struct server_line_asker {
  */
 void server_line_find(struct span file, const struct server_line_asker *asker,
     struct server_line *found);
+
+/* Where it ADMITS: whether kayad takes that line, as the one it reads. */
+void server_line_judge_here(struct span file, struct server_line *found);
 
 #endif

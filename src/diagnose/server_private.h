@@ -30,6 +30,8 @@ struct server {
 	bool is_root;
 	/* sshd, as it runs or would run */
 	char sshd_file[PATH_MAX]; /* its configuration; "": the usual one */
+	int sshd_pid; /* by the port that it was looked for at; 0: it was not */
+	const char *sshd_client; /* whom it is asked for; NULL: 127.0.0.1 */
 	struct ssh_settings sshd;
 	bool has_sshd; /* sshd -T has answered */
 	/* mosquitto */

@@ -158,8 +158,9 @@ server_ask_sshd(const struct server *server, const char *user,
     struct ssh_settings *settings, char *why, size_t size)
 {
 	const char *words[8] = {"sshd", "-T"};
+	const char *client = server->sshd_client;
 	struct program program;
-	char who[160];
+	char who[300];
 	size_t count = 2;
 	int result = -1;
 
@@ -169,8 +170,9 @@ server_ask_sshd(const struct server *server, const char *user,
 		words[count++] = server->sshd_file;
 	}
 	if (user != NULL) {
-		snprintf(who, sizeof who,
-		    "user=%s,host=localhost,addr=127.0.0.1", user);
+		snprintf(who, sizeof who, "user=%s,host=%s,addr=%s", user,
+		    client != NULL ? client : "localhost",
+		    client != NULL ? client : "127.0.0.1");
 		words[count++] = "-C";
 		words[count++] = who;
 	}

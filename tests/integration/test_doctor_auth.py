@@ -430,7 +430,8 @@ def test_a_line_that_lets_nothing_through(clinic, options):
     ("no-port-forwarding,no-pty", "line-no-forwarding", "no-port-forwarding",
      'no-pty,permitopen="{target}",permitlisten="localhost:1"'),
     ('port-forwarding,permitopen="{target}",pty,restrict,'
-     'command="true \\"x\\""', "line-no-forwarding", "restrict behind port-forwarding",
+     'command="true \\"x\\""', "line-no-forwarding",
+     "restrict behind port-forwarding",
      'permitopen="{target}",pty,restrict,port-forwarding,'
      'command="true \\"x\\"",permitlisten="localhost:1"'),
     ('restrict,port-forwarding,permitopen="127.0.0.1:1",command="echo it\'s"',

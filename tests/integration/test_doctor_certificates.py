@@ -1,74 +1,19 @@
 """kaya doctor, where it is a certificate that is to let the device in.
 
-Each test makes one thing wrong, by ssh-keygen and at a stock sshd (cert-authority
-in authorized_keys, TrustedUserCAKeys) or at kayad, takes the remedy that is
-printed, and finds that it mends.
+Each test makes one thing wrong, by ssh-keygen and at a stock sshd
+(cert-authority in authorized_keys, TrustedUserCAKeys) or at kayad, takes the
+remedy that is printed, and finds that it mends.
 """
-
-import re
 
 import pytest
 
 import peers
 from certificates import Authority
-from devices import Server, home  # noqa: F401
-from patients import Clinic, doctor  # noqa: F401
+from devices import home  # noqa: F401
+from patients import Gateway, Stock, doctor  # noqa: F401
 from peers import make_key
 from test_doctor import assert_well
 from test_doctor_auth import assert_refused
-
-
-class Stock(Clinic):
-    """A stock sshd."""
-
-    def admit(self, line):
-        with open(self.file, "a") as file:
-            file.write(line + "\n")
-
-    def mend(self, wrong, pattern, swap=None):
-        self.doctor.take(wrong, pattern, swap)
-
-
-class Gateway:
-    """kayad, with the same to be done to it."""
-
-    def __init__(self, tmp_path, home, doctor):
-        self.server = Server("kayad", tmp_path, home)
-        self.kayad = self.server.server
-        self.doctor = doctor
-        self.key, self.target = self.server.key, self.server.target
-        self.user, self.file = self.server.user, self.kayad.authorized_keys
-        self.dest = self.server.dest
-
-    def admit(self, line):
-        options, _, key = line.partition(" ssh-")
-        self.kayad.admit(f"ssh-{key}" if key else line,
-                         options=options if key else "")
-
-    def mend(self, wrong, pattern, swap=None):
-        """It reads its file anew by itself: wait for that."""
-        before = self.kayad.log().count("event=reloaded")
-        self.doctor.take(wrong, pattern, swap)
-        if str(self.file) in re.search(pattern, wrong.remedy).group(0):
-            peers.wait_until(
-                lambda: self.kayad.log().count("event=reloaded") > before,
-                "the keys are read")
-
-    def visit(self, *words):
-        return self.doctor("-i", self.key, "-b", self.target, *words,
-                           self.dest)
-
-    def with_file(self, *words):
-        return self.visit("--server-file", self.file, *words)
-
-    def __enter__(self):
-        # Its key itself, which Server lets in, is not to be let in.
-        self.kayad.authorized_keys.write_text("# nobody yet\n")
-        self.admit(make_key(self.key.with_name("somebody")))
-        return self
-
-    def __exit__(self, *unused):
-        self.server.__exit__(*unused)
 
 
 @pytest.fixture(params=["sshd", "kayad"])

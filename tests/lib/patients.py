@@ -12,6 +12,7 @@ import tempfile
 
 import pytest
 
+import devices
 import networks
 import peers
 from devices import home  # noqa: F401
@@ -155,6 +156,64 @@ class Clinic:
     def __exit__(self, *unused):
         self.sshd.stop()
         self.broker.stop()
+
+
+class Stock(Clinic):
+    """A stock sshd."""
+
+    def admit(self, line):
+        with open(self.file, "a") as file:
+            file.write(line + "\n")
+
+    def mend(self, wrong, pattern, swap=None):
+        self.doctor.take(wrong, pattern, swap)
+
+
+class Gateway:
+    """kayad, with the same to be done to it."""
+
+    def __init__(self, tmp_path, home, doctor):
+        self.server = devices.Server("kayad", tmp_path, home)
+        self.kayad = self.server.server
+        self.doctor = doctor
+        self.key, self.target = self.server.key, self.server.target
+        self.user, self.file = self.server.user, self.kayad.authorized_keys
+        self.dest = self.server.dest
+
+    def admit(self, line):
+        options, _, key = line.partition(" ssh-")
+        self.kayad.admit(f"ssh-{key}" if key else line,
+                         options=options if key else "")
+
+    def mend(self, wrong, pattern, swap=None):
+        """It reads its file anew by itself: wait for that."""
+        before = self.kayad.log().count("event=reloaded")
+        self.doctor.take(wrong, pattern, swap)
+        if str(self.file) in re.search(pattern, wrong.remedy).group(0):
+            self.wait_until_read(before)
+
+    def wait_until_read(self, before):
+        """More often than so often."""
+        peers.wait_until(
+            lambda: self.kayad.log().count("event=reloaded") > before,
+            "the keys are read")
+
+    def visit(self, *words):
+        return self.doctor("-i", self.key, "-b", self.target, *words,
+                           self.dest)
+
+    def with_file(self, *words):
+        return self.visit("--server-file", self.file, *words)
+
+    def __enter__(self):
+        # Its key itself, which Server lets in, is not to be let in.
+        self.kayad.authorized_keys.write_text("# nobody yet\n")
+        self.admit(peers.make_key(self.key.with_name("somebody")))
+        self.public = self.key.with_suffix(".pub").read_text().strip()
+        return self
+
+    def __exit__(self, *unused):
+        self.server.__exit__(*unused)
 
 
 @pytest.fixture

@@ -1,0 +1,32 @@
+#ifndef KAYA_SERVER_SETTING_H
+#define KAYA_SERVER_SETTING_H
+
+/*
+ * server_setting: which setting of this machine's own sshd keeps somebody from
+ * going to a target, where a key's line does not.
+ */
+
+#include "span.h"
+
+#include <limits.h>
+
+struct server_setting_asker {
+	const char *user;
+	const char *client; /* his address */
+	uint16_t port; /* at which he came in */
+	const char *target; /* "127.0.0.1:1883", as PermitOpen has it */
+};
+
+struct server_setting {
+	char says[400]; /* "AllowTcpForwarding no" */
+	char remedy[PATH_MAX + 1200]; /* the command that changes it */
+};
+
+/*
+ * Ask the sshd that listens on that port, by sshd -T for that very user and
+ * address.  False where it cannot be asked (root alone may), or lets him.
+ */
+bool server_setting_find(
+    const struct server_setting_asker *asker, struct server_setting *found);
+
+#endif
