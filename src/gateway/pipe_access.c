@@ -155,6 +155,19 @@ judge_client_id(struct pipe *pipe, struct span client_id, const char **text)
 	return MQTT_CLIENT_ID_NOT_VALID;
 }
 
+static const struct access_events access_events = {
+    .to_broker = to_broker,
+    .to_client = to_client,
+    .refused = on_refused,
+    .count = on_count,
+    .ask = pipe_approval_ask,
+    .is_clear = pipe_approval_is_clear,
+    .let_go = pipe_approval_let_go,
+    .lost = pipe_approval_lost,
+    .stopped = pipe_approval_stopped,
+    .permit = pipe_approval_permit,
+};
+
 uint8_t
 pipe_access_begin(
     struct pipe *pipe, const struct mqtt_connect *connect, const char **text)
@@ -172,17 +185,8 @@ pipe_access_begin(
 	    .policy = pipe->policy->policy,
 	    .identity = span_of_str(session->who.identity),
 	    .role = span_of_str(keyring_role(snapshot->ring, session->entry)),
-	    .events = {.to_broker = to_broker,
-		.to_client = to_client,
-		.refused = on_refused,
-		.count = on_count,
-		.ask = pipe_approval_ask,
-		.is_clear = pipe_approval_is_clear,
-		.let_go = pipe_approval_let_go,
-		.lost = pipe_approval_lost,
-		.stopped = pipe_approval_stopped,
-		.permit = pipe_approval_permit,
-		.arg = pipe},
+	    .events = &access_events,
+	    .arg = pipe,
 	};
 	pipe->access = access_new(&options);
 	if (pipe->access == NULL) {

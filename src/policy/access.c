@@ -6,8 +6,6 @@
 
 #include <stdlib.h>
 
-enum { OWN_MAX_BYTES = 1 << 20 };
-
 /* ---- life ---- */
 
 static struct span
@@ -31,16 +29,15 @@ access_new(const struct access_options *options)
 	if (access == NULL)
 		return NULL;
 	access->events = options->events;
-	access->identity_len = options->identity.len;
-	access->role_len = options->role.len;
+	access->arg = options->arg;
+	access->identity_len = (uint32_t)options->identity.len;
+	access->role_len = (uint32_t)options->role.len;
 	if (options->identity.len > 0)
 		memcpy(access->names, options->identity.data,
 		    options->identity.len);
 	if (options->role.len > 0)
 		memcpy(access->names + options->identity.len,
 		    options->role.data, options->role.len);
-	buf_init(&access->to_client, OWN_MAX_BYTES);
-	buf_init(&access->to_broker, OWN_MAX_BYTES);
 	policy_who_init(&access->who, options->policy, identity_of(access),
 	    role_of(access));
 	return access;
@@ -51,20 +48,7 @@ access_free(struct access *access)
 {
 	if (access == NULL)
 		return;
-	while (access->pending != NULL) {
-		struct access_pending *pending = access->pending;
-
-		access->pending = pending->next;
-		free(pending);
-	}
-	access_aliases_fini(&access->from_client);
-	access_aliases_fini(&access->from_broker);
-	access_acks_fini(&access->acks);
-	access_hold_fini(access);
-	access_ids_fini(&access->refused);
-	access_ids_fini(&access->withheld);
-	buf_fini(&access->to_client);
-	buf_fini(&access->to_broker);
+	access_end(access);
 	free(access->will);
 	free(access->client_id);
 	free(access);
@@ -83,7 +67,7 @@ keep_client_id(struct access *access, struct span client_id)
 		memcpy(copy, client_id.data, client_id.len);
 	free(access->client_id);
 	access->client_id = copy;
-	access->client_id_len = client_id.len;
+	access->client_id_len = (uint16_t)client_id.len;
 	return true;
 }
 
@@ -171,11 +155,12 @@ access_role(const struct access *access)
 uint16_t
 access_client_mask(const struct access *access)
 {
+	const struct access_busy *busy = access_see(access);
 	uint16_t mask = MQTT_MASK(MQTT_PUBLISH) | MQTT_MASK(MQTT_SUBSCRIBE);
 
-	if (access->refused.count > 0)
+	if (busy->refused.count > 0)
 		mask |= MQTT_MASK(MQTT_PUBREL);
-	if (access->held != NULL)
+	if (busy->held != NULL)
 		mask |= MQTT_MASK(MQTT_DISCONNECT);
 	if (access_hears(access))
 		mask |= MQTT_MASK(MQTT_UNSUBSCRIBE);
@@ -185,15 +170,16 @@ access_client_mask(const struct access *access)
 uint16_t
 access_broker_mask(const struct access *access)
 {
+	const struct access_busy *busy = access_see(access);
 	uint16_t mask = MQTT_MASK(MQTT_PUBLISH);
 
 	if (!access->has_connack)
 		mask |= MQTT_MASK(MQTT_CONNACK);
-	if (access->acks.count > 0)
+	if (busy->acks.count > 0)
 		mask |= MQTT_MASK(MQTT_PUBACK) | MQTT_MASK(MQTT_PUBREC);
-	if (access->pending != NULL)
+	if (busy->pending != NULL)
 		mask |= MQTT_MASK(MQTT_SUBACK);
-	if (access->withheld.count > 0)
+	if (busy->withheld.count > 0)
 		mask |= MQTT_MASK(MQTT_PUBREL);
 	return mask;
 }
@@ -227,6 +213,7 @@ access_code(const struct access_refusal *refusal)
 bool
 access_say_client(struct access *access, const struct mqtt_answer *answer)
 {
+	struct access_busy *busy = access_begin(access);
 	struct mqtt_answer full = *answer;
 
 	full.level = access->level;
@@ -234,27 +221,30 @@ access_say_client(struct access *access, const struct mqtt_answer *answer)
 	/* 3.1 has no failure here; its brokers say 3.1.1's. */
 	if (full.type == MQTT_SUBACK && full.level == MQTT_31)
 		full.level = MQTT_311;
-	return mqtt_encode_answer(&full, &access->to_client) != MQTT_NO_ROOM;
+	return busy != NULL &&
+	       mqtt_encode_answer(&full, &busy->to_client) != MQTT_NO_ROOM;
 }
 
 bool
 access_say_broker(struct access *access, const struct mqtt_answer *answer)
 {
+	struct access_busy *busy = access_begin(access);
 	struct mqtt_answer full = *answer;
 
 	full.level = access->level;
-	return mqtt_encode_answer(&full, &access->to_broker) != MQTT_NO_ROOM;
+	return busy != NULL &&
+	       mqtt_encode_answer(&full, &busy->to_broker) != MQTT_NO_ROOM;
 }
 
 static bool
-say_ready(struct access *access)
+say_ready(struct access_busy *busy)
 {
 	struct span bytes;
 
-	while (access_acks_next(&access->acks, &bytes)) {
-		if (!buf_append(&access->to_client, bytes.data, bytes.len))
+	while (access_acks_next(&busy->acks, &bytes)) {
+		if (!buf_append(&busy->to_client, bytes.data, bytes.len))
 			return false;
-		access_acks_pop(&access->acks);
+		access_acks_pop(&busy->acks);
 	}
 	return true;
 }
@@ -266,27 +256,31 @@ say_ready(struct access *access)
 static bool
 settle_client(struct access *access)
 {
-	if (!access->has_connack)
+	struct access_busy *busy = access->busy;
+
+	if (busy == NULL || !access->has_connack)
 		return true;
-	if (!say_ready(access))
+	if (!say_ready(busy))
 		return false;
-	if (buf_len(&access->to_client) == 0)
+	if (buf_len(&busy->to_client) == 0)
 		return true;
-	if (!access->events.to_client(
-		access->events.arg, buf_span(&access->to_client)))
+	if (!access->events->to_client(access->arg, buf_span(&busy->to_client)))
 		return false;
-	buf_fini(&access->to_client);
+	buf_fini(&busy->to_client);
 	return true;
 }
 
 static bool
 settle_broker(struct access *access)
 {
-	if (buf_len(&access->to_broker) > 0 &&
-	    !access->events.to_broker(
-		access->events.arg, buf_span(&access->to_broker)))
+	struct access_busy *busy = access->busy;
+
+	if (busy == NULL)
+		return true;
+	if (buf_len(&busy->to_broker) > 0 &&
+	    !access->events->to_broker(access->arg, buf_span(&busy->to_broker)))
 		return false;
-	buf_fini(&access->to_broker);
+	buf_fini(&busy->to_broker);
 	return access_hold_settle(access);
 }
 
@@ -297,15 +291,20 @@ access_settle(struct access *access, const struct mqtt_walk *from_client,
 	/* First what goes up: of what does not, the client is told. */
 	if (mqtt_walk_is_between(from_client) && !settle_broker(access))
 		return false;
-	return !mqtt_walk_is_between(from_broker) || settle_client(access);
+	if (mqtt_walk_is_between(from_broker) && !settle_client(access))
+		return false;
+	access_rest(access);
+	return true;
 }
 
 bool
 access_is_quiet(const struct access *access)
 {
-	return buf_len(&access->to_client) == 0 &&
-	       buf_len(&access->to_broker) == 0 && access->acks.count == 0 &&
-	       access->pending == NULL && access->held == NULL;
+	const struct access_busy *busy = access_see(access);
+
+	return buf_len(&busy->to_client) == 0 &&
+	       buf_len(&busy->to_broker) == 0 && busy->acks.count == 0 &&
+	       busy->pending == NULL && busy->held == NULL;
 }
 
 /* ---- packets ---- */
@@ -336,9 +335,9 @@ pubrel_from_client(struct access *access, const struct mqtt_walk_item *item)
 	struct mqtt_ack ack;
 
 	if (!read_ack(access, item, MQTT_FROM_CLIENT, &ack) ||
-	    !access_ids_take(&access->refused, ack.packet_id))
+	    !access_take_refused(access, ack.packet_id))
 		return pass(
-		    access->events.to_broker(access->events.arg, item->bytes));
+		    access->events->to_broker(access->arg, item->bytes));
 	return pass(access_say_client(
 	    access, &(struct mqtt_answer){
 			.type = MQTT_PUBCOMP, .packet_id = ack.packet_id}));
@@ -350,9 +349,9 @@ pubrel_from_broker(struct access *access, const struct mqtt_walk_item *item)
 	struct mqtt_ack ack;
 
 	if (!read_ack(access, item, MQTT_FROM_BROKER, &ack) ||
-	    !access_ids_take(&access->withheld, ack.packet_id))
+	    !access_take_withheld(access, ack.packet_id))
 		return pass(
-		    access->events.to_client(access->events.arg, item->bytes));
+		    access->events->to_client(access->arg, item->bytes));
 	return pass(access_say_broker(
 	    access, &(struct mqtt_answer){
 			.type = MQTT_PUBCOMP, .packet_id = ack.packet_id}));
@@ -364,13 +363,14 @@ ack_from_broker(struct access *access, const struct mqtt_walk_item *item)
 	enum access_turn turn = ACCESS_TURN_NOW;
 	struct mqtt_ack ack;
 
-	if (read_ack(access, item, MQTT_FROM_BROKER, &ack))
-		turn = access_acks_arrived(&access->acks, ack.packet_id,
+	if (access->busy != NULL &&
+	    read_ack(access, item, MQTT_FROM_BROKER, &ack))
+		turn = access_acks_arrived(&access->busy->acks, ack.packet_id,
 		    item->frame.type, item->bytes);
 	if (turn == ACCESS_TURN_LATER)
 		return ACCESS_DONE;
 	return pass(turn == ACCESS_TURN_NOW &&
-		    access->events.to_client(access->events.arg, item->bytes));
+		    access->events->to_client(access->arg, item->bytes));
 }
 
 /* It may bring the id that the broker made up (5.0 section 3.2.2.3.7). */
@@ -386,7 +386,7 @@ connack(struct access *access, const struct mqtt_walk_item *item)
 	if (mqtt_connack_decode(body, from, &connack) != MQTT_RULE_NONE ||
 	    connack.code != 0)
 		return pass(
-		    access->events.to_client(access->events.arg, item->bytes));
+		    access->events->to_client(access->arg, item->bytes));
 	access->has_connack = true;
 	if (access->level == MQTT_50 && access->client_id_len == 0 &&
 	    mqtt_property_find(
@@ -396,7 +396,7 @@ connack(struct access *access, const struct mqtt_walk_item *item)
 		/* Whatever comes of it: nobody else chose this id. */
 		judge_client_id(access, NULL);
 	}
-	return pass(access->events.to_client(access->events.arg, item->bytes));
+	return pass(access->events->to_client(access->arg, item->bytes));
 }
 
 enum access_result
@@ -422,7 +422,7 @@ access_from_client(struct access *access, enum mqtt_walk_result result,
 	default:
 		break;
 	}
-	return pass(access->events.to_broker(access->events.arg, item->bytes));
+	return pass(access->events->to_broker(access->arg, item->bytes));
 }
 
 enum access_result
@@ -445,6 +445,6 @@ access_from_broker(struct access *access, enum mqtt_walk_result result,
 		return connack(access, item);
 	default:
 		return pass(
-		    access->events.to_client(access->events.arg, item->bytes));
+		    access->events->to_client(access->arg, item->bytes));
 	}
 }

@@ -125,13 +125,13 @@ struct access_events {
 	/* The topic of a permit: given now, or taken back. */
 	void (*permit)(void *arg, const struct policy_approval *rule,
 	    enum access_permit permit);
-	void *arg;
 };
 
 struct access_options {
 	const struct policy *policy; /* has to outlive its use here */
 	struct span identity, role; /* copied */
-	struct access_events events;
+	const struct access_events *events; /* have to outlive it */
+	void *arg; /* theirs */
 };
 
 /* NULL where memory fails. */

@@ -13,20 +13,24 @@ ack_type(uint8_t qos)
 	return qos == 1 ? MQTT_PUBACK : MQTT_PUBREC;
 }
 
+/* In the list of what is held; NULL: it is not. */
 static struct access_held **
 find(struct access *access, uint32_t number)
 {
-	struct access_held **link = &access->held;
+	struct access_held **link;
 
+	if (access->busy == NULL)
+		return NULL;
+	link = &access->busy->held;
 	while (*link != NULL && (*link)->number != number)
 		link = &(*link)->next;
-	return link;
+	return *link == NULL ? NULL : link;
 }
 
 static struct access_held *
 find_id(const struct access *access, uint16_t packet_id)
 {
-	struct access_held *held = access->held;
+	struct access_held *held = access_see(access)->held;
 
 	while (held != NULL && (held->qos == 0 || held->packet_id != packet_id))
 		held = held->next;
@@ -134,12 +138,15 @@ done:
 static bool
 append(struct access *access, struct access_held *held)
 {
-	struct access_held **link = &access->held;
+	struct access_busy *busy = access_begin(access);
+	struct access_held **link;
 
-	if (held->qos > 0 && !access_acks_hold(&access->acks, held->packet_id,
-				 ack_type(held->qos)))
+	if (busy == NULL ||
+	    (held->qos > 0 && !access_acks_hold(&busy->acks, held->packet_id,
+				  ack_type(held->qos))))
 		return false;
 	held->number = next_number(access);
+	link = &busy->held;
 	while (*link != NULL)
 		link = &(*link)->next;
 	*link = held;
@@ -172,8 +179,8 @@ begin(struct access *access, const struct access_publishing *p,
 
 	/* One that the broker has still to answer has this id. */
 	if (question.qos > 0 &&
-	    access_acks_is_expected(&access->acks, p->item->publish.packet_id,
-		ack_type(question.qos))) {
+	    access_acks_is_expected(&access_see(access)->acks,
+		p->item->publish.packet_id, ack_type(question.qos))) {
 		free(held);
 		return ACCESS_BAD_PACKET_ID;
 	}
@@ -185,7 +192,7 @@ begin(struct access *access, const struct access_publishing *p,
 	question.number = held->number;
 	if (held->len > 0)
 		question.rule = p->refusal.why->approval;
-	if (!access->events.ask(access->events.arg, &question))
+	if (!access->events->ask(access->arg, &question))
 		return give_up(access, question.number);
 	return ACCESS_DONE;
 }
@@ -196,7 +203,7 @@ has_room(const struct access *access, size_t bytes)
 {
 	size_t count = 0;
 
-	for (const struct access_held *h = access->held; h != NULL;
+	for (const struct access_held *h = access_see(access)->held; h != NULL;
 	     h = h->next) {
 		count++;
 		bytes += h->len;
@@ -208,7 +215,8 @@ has_room(const struct access *access, size_t bytes)
 static bool
 one_waits(const struct access *access)
 {
-	for (const struct access_held *h = access->held; h != NULL; h = h->next)
+	for (const struct access_held *h = access_see(access)->held; h != NULL;
+	     h = h->next)
 		if (h->waits)
 			return true;
 	return false;
@@ -286,9 +294,9 @@ access_hold_again(struct access *access, const struct access_publishing *p)
 
 /* The broker learns of an alias what this packet says, not what is so now. */
 static void
-note_alias(struct access *access, const struct access_held *held)
+note_alias(struct access_busy *busy, const struct access_held *held)
 {
-	struct access_aliases *aliases = &access->from_client;
+	struct access_aliases *aliases = &busy->from_client;
 
 	for (uint16_t i = 0; held->alias != 0 && i < aliases->count; i++)
 		if (aliases->list[i].number == held->alias)
@@ -301,13 +309,15 @@ note_alias(struct access *access, const struct access_held *held)
 static bool
 let_on(struct access *access, const struct access_held *held)
 {
+	struct access_busy *busy = access->busy; /* it stands there */
+
 	if (held->qos > 0)
 		access_acks_let_go(
-		    &access->acks, held->packet_id, ack_type(held->qos));
+		    &busy->acks, held->packet_id, ack_type(held->qos));
 	if (held->qos == 2)
-		access_ids_take(&access->refused, held->packet_id);
-	note_alias(access, held);
-	return access->events.to_broker(access->events.arg, packet_of(held));
+		access_ids_take(&busy->refused, held->packet_id);
+	note_alias(busy, held);
+	return access->events->to_broker(access->arg, packet_of(held));
 }
 
 static bool
@@ -325,11 +335,11 @@ keep_back(struct access *access, const struct access_held *held,
 bool
 access_hold_settle(struct access *access)
 {
-	struct access_held **link = &access->held;
+	struct access_held **link = &access->busy->held;
 
 	/* Before the broker has let the client in nothing gets out. */
 	while (access->has_connack && *link != NULL &&
-	       access->events.is_clear(access->events.arg)) {
+	       access->events->is_clear(access->arg)) {
 		struct access_held *held = *link;
 		enum approval_cause cause;
 		bool done;
@@ -338,7 +348,7 @@ access_hold_settle(struct access *access)
 			link = &held->next;
 			continue;
 		}
-		cause = access->events.let_go(access->events.arg, held->number);
+		cause = access->events->let_go(access->arg, held->number);
 		done = cause == APPROVAL_NONE ? let_on(access, held)
 					      : keep_back(access, held, cause);
 		take_out(link);
@@ -351,10 +361,10 @@ access_hold_settle(struct access *access)
 void
 access_let_go(struct access *access, uint32_t number)
 {
-	struct access_held *held = *find(access, number);
+	struct access_held **link = find(access, number);
 
-	if (held != NULL)
-		held->may_go = held->len > 0;
+	if (link != NULL)
+		(*link)->may_go = (*link)->len > 0;
 }
 
 enum access_result
@@ -364,7 +374,7 @@ access_answer(
 	struct access_held **link = find(access, number);
 	bool done;
 
-	if (*link == NULL)
+	if (link == NULL)
 		return ACCESS_DONE;
 	done = access_acknowledge(
 	    access, (*link)->qos, (*link)->packet_id, answer);
@@ -375,15 +385,17 @@ access_answer(
 void
 access_hold_lose(struct access *access)
 {
-	while (access->held != NULL) {
-		access->events.lost(access->events.arg, access->held->number);
-		take_out(&access->held);
+	struct access_busy *busy = access->busy;
+
+	while (busy != NULL && busy->held != NULL) {
+		access->events->lost(access->arg, busy->held->number);
+		take_out(&busy->held);
 	}
 }
 
 void
-access_hold_fini(struct access *access)
+access_hold_fini(struct access_busy *busy)
 {
-	while (access->held != NULL)
-		take_out(&access->held);
+	while (busy->held != NULL)
+		take_out(&busy->held);
 }

@@ -103,6 +103,7 @@ access_own_subscribe(
 	struct access_refusal refusal = {
 	    .action = POLICY_SUBSCRIBE, .topic = filter};
 	struct span group, plain = filter;
+	struct access_busy *busy;
 	struct mqtt_property id;
 	enum access_own what;
 	uint8_t qos = 0;
@@ -114,13 +115,16 @@ access_own_subscribe(
 		refusal.verdict =
 		    policy_subscribe(&access->who, filter, &qos, &refusal.why);
 	if (refusal.verdict != POLICY_ALLOWED) {
-		access->events.refused(access->events.arg, &refusal);
+		access->events->refused(access->arg, &refusal);
 		return access_code(&refusal);
 	}
-	access->own[what] = (struct access_own_sub){.is_on = true};
+	busy = access_begin(access);
+	if (busy == NULL)
+		return MQTT_UNSPECIFIED_ERROR;
+	busy->own[what] = (struct access_own_sub){.is_on = true};
 	if (access->level == MQTT_50 &&
 	    mqtt_property_find(properties, MQTT_SUBSCRIPTION_IDENTIFIER, &id))
-		access->own[what].id = id.number;
+		busy->own[what].id = id.number;
 	return 0; /* granted, with QoS 0 */
 }
 
@@ -134,21 +138,22 @@ access_own_unsubscribe(struct access *access, const struct mqtt_walk_item *item)
 	enum access_own what;
 	uint8_t options;
 
-	if (mqtt_subscribe_decode(MQTT_UNSUBSCRIBE,
+	if (access->busy == NULL ||
+	    mqtt_subscribe_decode(MQTT_UNSUBSCRIBE,
 		mqtt_frame_body(&item->frame, item->bytes), from,
 		&packet) != MQTT_RULE_NONE)
 		return;
 	while (mqtt_subscribe_next(
 	    MQTT_UNSUBSCRIBE, &packet.filters, &filter, &options))
 		if (is_filter_of(access, filter, &what))
-			access->own[what].is_on = false;
+			access->busy->own[what].is_on = false;
 }
 
 bool
 access_hears(const struct access *access)
 {
 	for (int i = 0; i < ACCESS_OWN_COUNT; i++)
-		if (access->own[i].is_on)
+		if (access_see(access)->own[i].is_on)
 			return true;
 	return false;
 }
@@ -159,18 +164,19 @@ void
 access_tell(struct access *access, enum access_own what, struct span rule,
     struct span payload)
 {
+	struct access_busy *busy = access->busy;
 	const struct policy_approval *approval;
 	char text[OWN_TOPIC_SIZE];
 	struct mqtt_message message = {.level = access->level,
 	    .payload = payload,
-	    .subscription_id = access->own[what].id,
+	    .subscription_id = access_see(access)->own[what].id,
 	    .packet_max = access->client_packet_max};
 
 	message.topic = topic_of(access, what, text);
-	if (!access->own[what].is_on ||
+	if (busy == NULL || !busy->own[what].is_on ||
 	    policy_deliver(&access->who, message.topic, NULL) !=
 		POLICY_ALLOWED ||
-	    buf_len(&access->to_client) + payload.len > BACKLOG_MAX)
+	    buf_len(&busy->to_client) + payload.len > BACKLOG_MAX)
 		return;
 	if (what == ACCESS_OWN_PENDING) {
 		approval = policy_approval_named(access->who.policy, rule);
@@ -178,5 +184,5 @@ access_tell(struct access *access, enum access_own what, struct span rule,
 					    approval, POLICY_PART_BY))
 			return;
 	}
-	(void)mqtt_encode_message(&message, &access->to_client);
+	(void)mqtt_encode_message(&message, &busy->to_client);
 }

@@ -5,6 +5,7 @@
  * What the modules behind access.h share.  Nobody else includes it.
  *
  *	access            the connection: CONNECT, masks, our own packets
+ *	access_busy       what is under way, and its memory
  *	access_publish    PUBLISH, either way
  *	access_hold       PUBLISHes that wait for a decision
  *	access_own        the gateway's own topics
@@ -116,28 +117,58 @@ struct access_own_sub {
 	uint32_t id; /* 5.0: Subscription Identifier; 0: none */
 };
 
-struct access {
-	struct policy_who who;
-	struct access_events events;
+/*
+ * What is under way, and what was agreed on for the connection: most have none
+ * of it most of the time.
+ */
+struct access_busy {
 	struct access_aliases from_client, from_broker;
 	struct access_acks acks;
 	struct access_ids refused; /* before 5.0, at QoS 2: PUBREL will come */
 	struct access_ids withheld; /* of the broker's: the same */
 	struct access_pending *pending;
 	struct access_held *held; /* the oldest first */
-	uint32_t last_number;
 	struct access_own_sub own[ACCESS_OWN_COUNT];
 	struct buf to_client, to_broker; /* our own, that wait */
+};
+
+struct access {
+	struct policy_who who;
+	const struct access_events *events;
+	void *arg;
+	struct access_busy *busy; /* NULL: access_idle */
+	struct access_will *will; /* NULL: none */
+	char *client_id;
 	uint32_t client_packet_max;
+	uint32_t last_number;
+	uint32_t identity_len, role_len;
+	uint16_t client_id_len;
 	uint8_t level;
 	bool no_reasons; /* the client wants no reason strings */
 	bool has_connack; /* one that lets the client in */
-	struct access_will *will; /* NULL: none */
-	char *client_id;
-	size_t client_id_len;
-	size_t identity_len, role_len;
 	char names[]; /* identity and role */
 };
+
+/* Nothing is under way. */
+extern const struct access_busy access_idle;
+
+/* To look at. */
+static inline const struct access_busy *
+access_see(const struct access *access)
+{
+	return access->busy != NULL ? access->busy : &access_idle;
+}
+
+/* To change; NULL where memory fails. */
+struct access_busy *access_begin(struct access *access);
+
+/* Give it back: where nothing is under way any more, or whatever is. */
+void access_rest(struct access *access);
+void access_end(struct access *access);
+
+/* A set of packet ids, where there is one: see access_ids_take. */
+bool access_take_refused(struct access *access, uint16_t packet_id);
+bool access_take_withheld(struct access *access, uint16_t packet_id);
 
 /* A packet of our own; it goes out at the next place between two frames. */
 bool access_say_client(struct access *access, const struct mqtt_answer *answer);
@@ -195,7 +226,7 @@ bool access_hold_settle(struct access *access);
 
 /* The client leaves. */
 void access_hold_lose(struct access *access);
-void access_hold_fini(struct access *access);
+void access_hold_fini(struct access_busy *busy);
 
 /* ---- access_own ---- */
 

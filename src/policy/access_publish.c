@@ -13,6 +13,20 @@ access_payload(enum mqtt_walk_result result, const struct mqtt_walk_item *item)
 	    item->bytes.len - item->publish.head_len);
 }
 
+static struct access_alias *
+follow(struct access *access, const struct mqtt_publish *publish,
+    enum mqtt_side from, bool *no_memory)
+{
+	struct access_busy *busy = access_begin(access);
+
+	*no_memory = busy == NULL;
+	return busy == NULL ? NULL
+			    : access_alias_follow(from == MQTT_FROM_CLIENT
+						      ? &busy->from_client
+						      : &busy->from_broker,
+				  publish, no_memory);
+}
+
 /* ---- from the client ---- */
 
 bool
@@ -29,6 +43,7 @@ access_acknowledge(struct access *access, uint8_t qos, uint16_t packet_id,
 						       : (struct span){0},
 	    .packet_max = access->client_packet_max,
 	};
+	struct access_busy *busy;
 	struct buf bytes;
 	bool done;
 
@@ -36,16 +51,18 @@ access_acknowledge(struct access *access, uint8_t qos, uint16_t packet_id,
 		return true;
 	/* Sent again (3.1 section 4.2), it was allowed before: the broker
 	 * has it, and answers. */
-	if (access_acks_is_expected(&access->acks, packet_id, full.type))
+	if (access_acks_is_expected(
+		&access_see(access)->acks, packet_id, full.type))
 		return true;
+	busy = access_begin(access);
 	/* A refusal of 5.0 ends the exchange (section 4.3.3). */
-	if (qos == 2 && full.code < MQTT_UNSPECIFIED_ERROR &&
-	    !access_ids_add(&access->refused, packet_id))
+	if (busy == NULL || (qos == 2 && full.code < MQTT_UNSPECIFIED_ERROR &&
+				!access_ids_add(&busy->refused, packet_id)))
 		return false;
 	buf_init(&bytes, ANSWER_MAX_BYTES);
 	done = mqtt_encode_answer(&full, &bytes) == MQTT_ENCODED &&
 	       access_acks_answer(
-		   &access->acks, packet_id, full.type, buf_span(&bytes));
+		   &busy->acks, packet_id, full.type, buf_span(&bytes));
 	buf_fini(&bytes);
 	return done;
 }
@@ -69,7 +86,7 @@ access_refuse(struct access *access, enum mqtt_walk_result result,
 	    .text = span_of_str(text_of(refusal)),
 	};
 
-	access->events.refused(access->events.arg, refusal);
+	access->events->refused(access->arg, refusal);
 	if (!access_acknowledge(
 		access, publish->qos, publish->packet_id, &answer))
 		return ACCESS_NO_MEMORY;
@@ -79,17 +96,27 @@ access_refuse(struct access *access, enum mqtt_walk_result result,
 bool
 access_is_too_many(struct access *access, uint64_t now_ms)
 {
-	return access->who.rate != 0 && access->events.count != NULL &&
-	       !access->events.count(access->events.arg, ACCESS_USES_MESSAGE,
-		   &access->who, now_ms);
+	return access->who.rate != 0 && access->events->count != NULL &&
+	       !access->events->count(
+		   access->arg, ACCESS_USES_MESSAGE, &access->who, now_ms);
 }
 
 bool
 access_asks_too_often(struct access *access, uint64_t now_ms)
 {
-	return access->events.count != NULL &&
-	       !access->events.count(access->events.arg, ACCESS_USES_QUESTION,
-		   &access->who, now_ms);
+	return access->events->count != NULL &&
+	       !access->events->count(
+		   access->arg, ACCESS_USES_QUESTION, &access->who, now_ms);
+}
+
+static bool
+expect_answer(struct access *access, const struct mqtt_publish *publish)
+{
+	struct access_busy *busy = access_begin(access);
+
+	return busy != NULL &&
+	       access_acks_expect(&busy->acks, publish->packet_id,
+		   publish->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC);
 }
 
 /* Passed: the broker will answer what is not at QoS 0. */
@@ -101,13 +128,11 @@ let_on(struct access *access, const struct mqtt_walk_item *item,
 
 	/* Sent again, it is the broker's from now on. */
 	if (publish->qos == 2)
-		access_ids_take(&access->refused, publish->packet_id);
-	if (publish->qos > 0 &&
-	    !access_acks_expect(&access->acks, publish->packet_id,
-		publish->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC))
+		access_take_refused(access, publish->packet_id);
+	if (publish->qos > 0 && !expect_answer(access, publish))
 		return ACCESS_NO_MEMORY;
 	return access_alias_give(
-		   access->events.to_broker, access->events.arg, item, alias)
+		   access->events->to_broker, access->arg, item, alias)
 		   ? ACCESS_DONE
 		   : ACCESS_NO_MEMORY;
 }
@@ -129,7 +154,7 @@ tell_permit(struct access *access, const struct access_publishing *p)
 
 		if (is_given && p->item->publish.dup)
 			continue;
-		access->events.permit(access->events.arg, rule,
+		access->events->permit(access->arg, rule,
 		    is_given ? ACCESS_PERMIT_GIVEN : ACCESS_PERMIT_TAKEN);
 	}
 }
@@ -138,7 +163,7 @@ static enum access_result
 let_on_telling(struct access *access, const struct access_publishing *p)
 {
 	if (policy_is_safe_state(p->refusal.verdict, p->refusal.why))
-		access->events.stopped(access->events.arg, p->refusal.topic);
+		access->events->stopped(access->arg, p->refusal.topic);
 	else
 		tell_permit(access, p);
 	return let_on(access, p->item, p->alias);
@@ -198,8 +223,7 @@ access_publish(struct access *access, enum mqtt_walk_result result,
 	bool no_memory;
 
 	if (publish->topic_alias != 0) {
-		p.alias = access_alias_follow(
-		    &access->from_client, publish, &no_memory);
+		p.alias = follow(access, publish, MQTT_FROM_CLIENT, &no_memory);
 		if (p.alias == NULL)
 			return no_memory ? ACCESS_NO_MEMORY : ACCESS_BAD_ALIAS;
 		p.refusal.topic = span_of(p.alias->topic, p.alias->len);
@@ -222,9 +246,13 @@ withhold(struct access *access, enum mqtt_walk_result result,
 	    .packet_id = publish->packet_id,
 	};
 
-	if (publish->qos == 2 &&
-	    !access_ids_add(&access->withheld, publish->packet_id))
-		return ACCESS_NO_MEMORY;
+	if (publish->qos == 2) {
+		struct access_busy *busy = access_begin(access);
+
+		if (busy == NULL ||
+		    !access_ids_add(&busy->withheld, publish->packet_id))
+			return ACCESS_NO_MEMORY;
+	}
 	if (publish->qos > 0 && !access_say_broker(access, &answer))
 		return ACCESS_NO_MEMORY;
 	return result == MQTT_WALK_HEAD ? ACCESS_SKIP : ACCESS_DONE;
@@ -242,8 +270,7 @@ access_deliver(struct access *access, enum mqtt_walk_result result,
 	bool no_memory;
 
 	if (publish->topic_alias != 0) {
-		alias = access_alias_follow(
-		    &access->from_broker, publish, &no_memory);
+		alias = follow(access, publish, MQTT_FROM_BROKER, &no_memory);
 		if (alias == NULL)
 			return no_memory ? ACCESS_NO_MEMORY : ACCESS_BAD_ALIAS;
 		refusal.topic = span_of(alias->topic, alias->len);
@@ -253,12 +280,12 @@ access_deliver(struct access *access, enum mqtt_walk_result result,
 		refusal.verdict =
 		    policy_deliver(&access->who, refusal.topic, &refusal.why);
 	if (refusal.verdict == POLICY_ALLOWED) {
-		access_ids_take(&access->withheld, publish->packet_id);
-		return access_alias_give(access->events.to_client,
-			   access->events.arg, item, alias)
+		access_take_withheld(access, publish->packet_id);
+		return access_alias_give(
+			   access->events->to_client, access->arg, item, alias)
 			   ? ACCESS_DONE
 			   : ACCESS_NO_MEMORY;
 	}
-	access->events.refused(access->events.arg, &refusal);
+	access->events->refused(access->arg, &refusal);
 	return withhold(access, result, publish);
 }

@@ -35,7 +35,7 @@ judge_filter(struct access *access, struct request *request, uint16_t i,
 	refusal.verdict =
 	    policy_subscribe(&access->who, filter, &qos, &refusal.why);
 	if (refusal.verdict != POLICY_ALLOWED) {
-		access->events.refused(access->events.arg, &refusal);
+		access->events->refused(access->arg, &refusal);
 		request->verdicts->codes[i] = access_code(&refusal);
 		request->is_changed = true;
 		return true;
@@ -99,9 +99,23 @@ ask_for_rest(
 	}
 	wire_put_bytes(&out, buf_span(&request->filters));
 	done = !out.failed &&
-	       access->events.to_broker(access->events.arg, buf_span(&out));
+	       access->events->to_broker(access->arg, buf_span(&out));
 	buf_fini(&out);
 	return done;
+}
+
+/* Some were refused: their codes go into it. */
+static bool
+await_suback(struct access *access, struct request *request)
+{
+	struct access_busy *busy = access_begin(access);
+
+	if (busy == NULL)
+		return false;
+	request->verdicts->next = busy->pending;
+	busy->pending = request->verdicts;
+	request->verdicts = NULL;
+	return true;
 }
 
 static bool
@@ -111,18 +125,13 @@ settle(struct access *access, struct request *request,
 	if (!judge(access, request))
 		return false;
 	if (!request->is_changed)
-		return access->events.to_broker(
-		    access->events.arg, item->bytes);
+		return access->events->to_broker(access->arg, item->bytes);
 	if (request->granted == 0)
 		return refuse_all(access, request);
 	if (!ask_for_rest(access, request, item->frame.flags))
 		return false;
-	if (request->granted < request->packet.count) {
-		request->verdicts->next = access->pending;
-		access->pending = request->verdicts;
-		request->verdicts = NULL;
-	}
-	return true;
+	return request->granted == request->packet.count ||
+	       await_suback(access, request);
 }
 
 static size_t
@@ -130,8 +139,8 @@ count_pending(const struct access *access)
 {
 	size_t count = 0;
 
-	for (const struct access_pending *p = access->pending; p != NULL;
-	     p = p->next)
+	for (const struct access_pending *p = access_see(access)->pending;
+	     p != NULL; p = p->next)
 		count++;
 	return count;
 }
@@ -169,8 +178,11 @@ access_subscribe(struct access *access, const struct mqtt_walk_item *item)
 static struct access_pending *
 take_pending(struct access *access, uint16_t packet_id)
 {
-	struct access_pending **link = &access->pending, *found;
+	struct access_pending **link, *found;
 
+	if (access->busy == NULL)
+		return NULL;
+	link = &access->busy->pending;
 	while (*link != NULL && (*link)->packet_id != packet_id)
 		link = &(*link)->next;
 	found = *link;
@@ -220,7 +232,7 @@ merge(struct access *access, const struct mqtt_suback *suback,
 		wire_put_u8(&out, code);
 	}
 	done = !out.failed &&
-	       access->events.to_client(access->events.arg, buf_span(&out));
+	       access->events->to_client(access->arg, buf_span(&out));
 	buf_fini(&out);
 	return done;
 }
@@ -239,8 +251,7 @@ access_suback(struct access *access, const struct mqtt_walk_item *item)
 		&suback) == MQTT_RULE_NONE)
 		pending = take_pending(access, suback.packet_id);
 	if (pending == NULL)
-		done =
-		    access->events.to_client(access->events.arg, item->bytes);
+		done = access->events->to_client(access->arg, item->bytes);
 	else
 		done = merge(access, &suback, pending, item->frame.flags);
 	free(pending);

@@ -55,6 +55,6 @@ access_will_may_stay(struct access *access)
 		    policy_publish(&access->who, &message, &refusal.why);
 	if (refusal.verdict == POLICY_ALLOWED)
 		return true;
-	access->events.refused(access->events.arg, &refusal);
+	access->events->refused(access->arg, &refusal);
 	return false;
 }

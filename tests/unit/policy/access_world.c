@@ -333,16 +333,19 @@ flip(struct world *world)
 static void
 init(struct world *world, struct span script)
 {
-	struct access_options options = {
+	const struct access_options options = {
 	    .policy = policies[0],
 	    .identity = span_of_str("dan"),
-	    .events = {.to_broker = to_broker,
-		.to_client = to_client,
-		.refused = on_refused,
-		.arg = world},
+	    .events = &world->events,
+	    .arg = world,
 	};
 
-	world_hold_events(&options.events);
+	world->events = (struct access_events){
+	    .to_broker = to_broker,
+	    .to_client = to_client,
+	    .refused = on_refused,
+	};
+	world_hold_events(&world->events);
 	world->script = script;
 	if (script.len > SCRIPT_MAX_BYTES)
 		world->script = span_of(script.data, SCRIPT_MAX_BYTES);

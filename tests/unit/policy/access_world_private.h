@@ -131,6 +131,7 @@ struct world {
 	struct span script;
 	uint8_t level;
 	unsigned policy; /* 0 or 1 */
+	struct access_events events;
 	struct access *access;
 	struct mqtt_walk up, down; /* before the access */
 	struct mqtt_walk check_up, check_down; /* behind it */

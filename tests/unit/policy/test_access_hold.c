@@ -2,7 +2,7 @@
 
 #include "make.h"
 
-#include "access.h"
+#include "access_private.h"
 #include "mqtt_packet.h"
 
 #include <stdlib.h>
@@ -324,6 +324,9 @@ publish(struct desk *desk, struct publish p)
 
 /* ---- a connection ---- */
 
+static const struct access_events events = {to_broker, to_client, on_refused,
+    on_count, on_ask, on_is_clear, on_let_go, on_lost, on_stopped, on_permit};
+
 static void
 open_as(struct desk *desk, const char *identity, uint8_t level)
 {
@@ -333,8 +336,8 @@ open_as(struct desk *desk, const char *identity, uint8_t level)
 			  connack_50[] = "\x20\3\0\0\0";
 	const struct access_options options = {.policy = desk->policy,
 	    .identity = span_of_str(identity),
-	    .events = {to_broker, to_client, on_refused, on_count, on_ask,
-		on_is_clear, on_let_go, on_lost, on_stopped, on_permit, desk}};
+	    .events = &events,
+	    .arg = desk};
 	struct span bytes = level == MQTT_50
 				? span_of(connect_50, sizeof connect_50 - 1)
 				: span_of(connect_311, sizeof connect_311 - 1);
@@ -475,6 +478,35 @@ test_everything_else_goes_on_meanwhile(void **state)
 	expect(desk, "> PUBLISH q1 7 a0 'plant/valve' 'open'\n");
 	BROKER(desk, "\x40\2\0\x7");
 	expect(desk, "< PUBACK 7 00\n< PUBACK 8 00\n");
+}
+
+static void
+test_what_has_ended_takes_no_memory(void **state)
+{
+	struct desk *desk = *state;
+
+	open_as(desk, "ann", MQTT_311);
+	assert_null(desk->access->busy);
+	publish(desk, (struct publish){"free/x", "1", .qos = 0});
+	assert_null(desk->access->busy);
+	publish(desk, (struct publish){"free/x", "1", 3, 1});
+	assert_non_null(desk->access->busy);
+	BROKER(desk, "\x40\2\0\3");
+	assert_null(desk->access->busy);
+	/* A refusal at QoS 2 ends with PUBCOMP. */
+	publish(desk, (struct publish){"else/x", "1", 4, 2});
+	assert_non_null(desk->access->busy);
+	SEND(desk, "\x62\2\0\4");
+	assert_null(desk->access->busy);
+	publish(desk, (struct publish){"plant/valve", "open", .qos = 0});
+	assert_non_null(desk->access->busy);
+	let_go(desk);
+	assert_null(desk->access->busy);
+	/* What it hears of goes on, until it wants it no more. */
+	SEND(desk, "\x82\x15\0\5\0\x10$kaya/result/ann\0");
+	assert_non_null(desk->access->busy);
+	SEND(desk, "\xa2\x14\0\6\0\x10$kaya/result/ann");
+	assert_null(desk->access->busy);
 }
 
 static void
@@ -980,7 +1012,8 @@ test_a_will_approves_nothing(void **state)
 	struct desk *desk = *state;
 	const struct access_options options = {.policy = desk->policy,
 	    .identity = span_of_str("bob"),
-	    .events = {.refused = on_refused, .arg = desk}};
+	    .events = &events,
+	    .arg = desk};
 	const struct mqtt_connect connect = {.level = MQTT_50,
 	    .has_will = true,
 	    .will_topic = span_of_str("$kaya/approve"),
@@ -1098,6 +1131,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(test_a_publish_is_held_and_goes_on_as_it_came),
 	    TEST(test_everything_else_goes_on_meanwhile),
+	    TEST(test_what_has_ended_takes_no_memory),
 	    TEST(test_a_second_is_refused_while_one_waits),
 	    TEST(test_a_refusal_of_5_0_has_its_code_and_ends_the_exchange),
 	    TEST(test_a_refusal_before_5_0_is_an_acknowledgement),
