@@ -21,6 +21,7 @@ import tempfile
 import pytest
 
 import peers
+from certificates import Authority
 from devices import home  # noqa: F401
 from machines import TIGHT as TIGHT_LINE, machine  # noqa: F401
 from networks import ROUTER, SERVER, network  # noqa: F401
@@ -141,6 +142,8 @@ class Bed(Place):
                 ("by-dns.test", "broker"), ("broker.elsewhere", "broker"),
                 ("borker.test", "borker"),
                 ("broker.test", "broker"), ("device.test", "device"),
+                ("-n root", "-n dan"), ("the user root", "the user dan"),
+                ("for root:", "for dan:"),
                 ("root@", "dan@"), ("~root", "~dan"), ("as root", "as dan"),
                 ("user=root", "user=dan"), ("-l root", "-l dan"),
                 (SERVER, "192.0.2.7"), (ROUTER, "198.51.100.1"),
@@ -375,6 +378,29 @@ def own_folder():
         prefix="kaya-faults-", dir=os.path.expanduser("~root")))
     yield folder
     shutil.rmtree(folder)
+
+
+def certified(bed, line="cert-authority", **options):
+    """By an authority that the file has, or not."""
+    ca = Authority(bed.tmp_path / "ca")
+    bed.write(*([f"{line} {ca.public.strip()}"] if line else []))
+    ca.sign(bed.key, **{"names": "root", "identity": "device", **options})
+    return judged(bed)
+
+
+@fault("The certificate has expired")
+def certificate_expired(bed):
+    return certified(bed, valid="-2h:-1h")
+
+
+@fault("The certificate is for somebody else")
+def certificate_of_another(bed):
+    return certified(bed, names="pump-7")
+
+
+@fault("The server's file does not have the certificate's authority")
+def certificate_of_a_stranger(bed):
+    return certified(bed, line=None)
 
 
 @fault("The agent has many keys, and the right one comes last")
