@@ -79,7 +79,9 @@ static const struct check_row rows[] = {
 	"closed without a word",
 	"the server closes the connection before it says a word: it lets this "
 	"address in by no rule (hosts.deny, a firewall), or cannot serve now",
-	"its log tells which, at the server: journalctl -u ssh -n 20"},
+	"its log tells which, at the server: journalctl -u ssh -n 20; where it "
+	"says \"refused connect\" (hosts.deny): echo 'sshd: {client}' >> "
+	"/etc/hosts.allow"},
     {BANNER_RESET, FINDING_FAULT, ERR_UNREACHABLE, "reset",
 	"the connection was reset",
 	"the server, or a firewall on the way, resets the connection as soon "
@@ -88,8 +90,11 @@ static const struct check_row rows[] = {
 	"another way out: kaya survey {host}"},
     {BANNER_GONE, FINDING_FAULT, ERR_UNREACHABLE, "gone",
 	"no second connection to {address}",
-	"{address} took one connection and refuses the next",
-	"try again in a minute; if it stays: kaya survey {host}"},
+	"{address} took one connection and refuses the next: a firewall counts "
+	"connections (ufw limit), or the server has just ended",
+	"try again in a minute; if it stays, at the server: nft insert rule "
+	"inet filter input tcp dport {port} accept (or: ufw allow {port}/tcp); "
+	"from this network: kaya survey {host}"},
 };
 
 static const enum banner_fact fact_of_greeting[] = {
@@ -246,6 +251,7 @@ doctor_banner(void *arg, struct findings *findings)
 	const struct check_word words[] = {
 	    {"line", line},
 	    {"host", doctor->host},
+	    {"port", doctor->port},
 	    {"at_port", at_port},
 	    {"client", doctor->client},
 	    {"address", doctor->open != NULL ? doctor->open->text : ""},

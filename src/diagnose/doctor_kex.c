@@ -53,8 +53,10 @@ static const struct check_row rows[] = {
 	"not: the way takes none of that size, and nobody on it says so",
 	"measure it, and take the command that mends it: kaya survey {host}"},
     {KEX_HANDSHAKE, FINDING_FAULT, ERR_PROTOCOL, "handshake", "{why}",
-	"the handshake does not come to its end: {why}",
-	"see where it stops: ssh -vvv {dest}"},
+	"the handshake does not come to its end, though both sides have "
+	"algorithms in common: {why}",
+	"where it waits for our large packets the way may take none: measure "
+	"it: kaya survey {host}; see where it stops: ssh -vvv {dest}"},
 };
 
 /* ---- the two offers ---- */

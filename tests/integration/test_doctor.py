@@ -11,6 +11,7 @@ import signal
 import socket
 import socketserver
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -151,6 +152,31 @@ def test_what_answers_is_named_by_its_first_words(
     assert wrong.seen("kex") is None
 
 
+@contextlib.contextmanager
+def web_server():
+    with peers.Process([sys.executable, "-u", "-m", "http.server", "--bind",
+                        "127.0.0.1", port := free_port()]) as server:
+        server.wait_for_log("Serving HTTP")
+        yield port
+
+
+@pytest.mark.parametrize("other,code", [
+    (web_server, "http"),
+    (lambda: answering(b"220 mail.example ESMTP\r\n"), "mail"),
+    (lambda: answering(b"hello there\r\n"), "not-ssh"),
+], ids=["http", "mail", "something"])
+def test_another_server_on_the_port(clinic, other, code):
+    clinic.sshd.admit(clinic.public)
+    with other() as port:
+        wrong = clinic.doctor("-i", clinic.key, "-b", clinic.target, "-l",
+                              clinic.user, "-p", port, "127.0.0.1")
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        1, "banner", code), wrong
+    again = clinic.doctor.take(wrong, r"kaya doctor -p PORT .*",
+                               {"PORT": clinic.sshd.port})
+    assert again.returncode == 0, again.stdout
+
+
 @pytest.mark.parametrize("behind,status,code,words", [
     (b"", 3, "kex-closed", "after the banners"),
     (b"\xff" * 64, 1, "not-ssh-behind", "changes what is sent"),
@@ -183,7 +209,8 @@ def test_the_broker_itself_on_the_port(clinic):
     assert again.returncode == 0, again.stdout
 
 
-def test_a_tls_server_on_the_port(doctor, tmp_path):
+def test_a_tls_server_on_the_port(clinic, tmp_path):
+    clinic.sshd.admit(clinic.public)
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
@@ -194,8 +221,12 @@ def test_a_tls_server_on_the_port(doctor, tmp_path):
                         f"127.0.0.1:{port}", "-cert", certificate, "-key",
                         key], stdin=subprocess.PIPE) as server:
         server.wait_for_log("ACCEPT")
-        wrong = doctor("-p", port, "127.0.0.1")
+        wrong = clinic.doctor("-i", clinic.key, "-b", clinic.target, "-l",
+                              clinic.user, "-p", port, "127.0.0.1")
     assert (wrong.layer, wrong.code) == ("banner", "tls"), wrong
+    again = clinic.doctor.take(wrong, r"kaya doctor -p PORT .*",
+                               {"PORT": clinic.sshd.port})
+    assert again.returncode == 0, again.stdout
 
 
 def words_to_one_too_many(port):
@@ -302,6 +333,22 @@ def test_a_host_key_that_is_not_the_one_demanded(clinic, home):
     (home / ".ssh/known_hosts").unlink()
     wrong = clinic.visit("--host-key", "SHA256:" + "A" * 43)
     assert (wrong.status, wrong.code) == (5, "host-key-not-the-one"), wrong
+
+
+def test_a_host_key_that_cannot_be_written_down(clinic, home):
+    clinic.sshd.admit(clinic.public)
+    known = home / ".ssh/known_hosts"
+    known.unlink()
+    known.mkdir()
+    unknown = clinic.visit()
+    pin = re.search(r"--host-key (SHA256:\S+)", unknown.remedy).group(1)
+    wrong = clinic.visit("--host-key", pin)
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        1, "host-key", "known-hosts"), wrong
+    assert str(known) in wrong.remedy
+    clinic.doctor.take(wrong, r"mv .*")
+    assert_well(clinic.visit("--host-key", pin))
+    assert_well(clinic.visit())
 
 
 def test_a_host_that_only_an_authority_vouches_for(clinic, home, tmp_path):

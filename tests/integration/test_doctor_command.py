@@ -216,6 +216,7 @@ def test_nothing_is_forwarded(desk):
     (["ssh", "-N", "-L", "22883:127.0.0.1:1883"], "no-destination",
      "destination"),
     (["ssh", "-N", "-i", "dan@broker"], "no-destination", "dan@broker"),
+    (["ssh", "-N", "-p", "ssh2", "h"], "bad-port", "Bad port 'ssh2'"),
     (["ssh", "-N", "-D", "nowhere:here:1", "h"], "bad-forward", "Bad"),
 ])
 def test_a_command_that_ssh_cannot_read(words, code, cause, desk):

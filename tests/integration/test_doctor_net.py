@@ -129,6 +129,34 @@ def test_a_firewall_at_the_server_that_drops(place):
     assert_well(place.visit("broker.test"))
 
 
+def test_a_firewall_that_counts_connections(place):
+    """As ufw limit: the next one has to wait."""
+    place.network.server.filter(
+        "input", "tcp dport 22 ct state new limit rate over 1/hour burst 1 "
+        "packets reject with tcp reset")
+    wrong = place.visit("broker.test")
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        3, "banner", "gone"), wrong
+    assert "a firewall counts connections" in wrong.cause
+    place.take_at_server(wrong, r"nft insert [^(;]*")
+    assert_well(place.visit("broker.test"))
+
+
+@pytest.mark.skipif("libwrap" not in subprocess.run(
+    ["ldd", peers.find("sshd")], capture_output=True, text=True).stdout,
+    reason="this sshd knows no hosts.deny")
+def test_a_server_that_denies_the_address(place):
+    for name, text in (("hosts.deny", "sshd: ALL\n"), ("hosts.allow", "")):
+        (place.network.server.etc / name).write_text(text)
+    place.restart_sshd()
+    wrong = place.visit("broker.test")
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        3, "banner", "closed-at-once"), wrong
+    assert "hosts.deny" in wrong.cause
+    place.take_at_server(wrong, rf"echo 'sshd: {DEVICE}'.*")
+    assert_well(place.visit("broker.test"))
+
+
 @pytest.mark.parametrize("where,by", [("server", SERVER), ("router", ROUTER)])
 def test_a_firewall_that_rejects(place, where, by):
     getattr(place.network, where).filter(
@@ -261,16 +289,22 @@ def test_a_firewall_that_knows_ssh(two_doors, rule, status, code, words):
     take_other_way(two_doors, wrong)
 
 
-def test_a_way_that_takes_no_large_packets_and_does_not_say_so(place):
-    place.network.router.filter("forward", "meta length > 800 drop")
+@pytest.mark.parametrize("direction,code,words", [
+    ("", "kex-silent", "first large packet does not"),
+    # The server's come through, ours do not.
+    ("tcp dport 22", "handshake", "does not come to its end"),
+], ids=["either way", "to the server"])
+def test_a_way_that_takes_no_large_packets_and_does_not_say_so(
+        place, direction, code, words):
+    place.network.router.filter("forward",
+                                f"{direction} meta length > 800 drop")
     # What was begun and never came through waits for its LoginGraceTime.
     config = place.tmp_path / "sshd/sshd_config"
     config.write_text(f"MaxStartups 200\n{config.read_text()}")
     place.sshd.reload()
     wrong = place.visit("broker.test")
-    assert (wrong.status, wrong.layer, wrong.code) == (
-        3, "kex", "kex-silent"), wrong
-    assert "first large packet does not" in wrong.cause
+    assert (wrong.layer, wrong.code) == ("kex", code), wrong
+    assert words in wrong.cause
     measured = take_survey(place, wrong)["findings"]
     mend = re.search(r"ip link set dev kaya1 mtu 576", " ".join(
         finding["remedy"] or "" for finding in measured)).group(0)

@@ -271,6 +271,14 @@ class Place:
                      "four.test", "six.test"):
             self.know(name)
 
+    def restart_sshd(self):
+        """It sees then which files its network has in /etc by now."""
+        self.sshd.stop()
+        host_key, command = self.sshd.host_key, self.sshd.command
+        self.sshd = self.programs.enter_context(peers.Process(command))
+        self.sshd.host_key = host_key
+        self.sshd.wait_for_log("Server listening on " + networks.SERVER + " ")
+
     def know(self, *names):
         public = self.sshd.host_key.with_suffix(".pub").read_text()
         with open(self.known_hosts, "a") as file:
