@@ -135,7 +135,9 @@ read_ids(struct reader *r, struct span in)
 	struct span id;
 
 	while (in.len > 0) {
-		if (!wire_take_string32(&in, &id))
+		/* As sshd: a zero is in no key id, and hides what follows. */
+		if (!wire_take_string32(&in, &id) ||
+		    memchr(id.data, 0, id.len) != NULL)
 			return malformed(r, "list of key ids");
 		revoked_add_id(r->revoked, r->authority, id);
 	}

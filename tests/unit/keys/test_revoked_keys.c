@@ -485,6 +485,7 @@ test_what_a_krl_must_not_hold_voids_it(void **state)
 	    {1, 0x22, "\0\0\0\0\0\0\0\1\0\0\0\1\x80", 13, "malformed bitmap"},
 	    {1, 0x22, "\0\0\0\0\0\0\0\1\0\0\0\0", 12, NULL},
 	    {1, 0x23, "\0\0\0\1x\0\0\0\1", 9, "malformed list of key ids"},
+	    {1, 0x23, "\0\0\0\3x\0y", 7, "malformed list of key ids"},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
