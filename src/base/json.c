@@ -64,6 +64,6 @@ json_put_member(
 {
 	buf_append_str(out, before);
 	json_put_str(out, name);
-	buf_append_str(out, ": ");
+	buf_append_str(out, ":");
 	json_put_str(out, value != NULL && value[0] != '\0' ? value : NULL);
 }

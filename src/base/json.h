@@ -15,7 +15,7 @@ void json_put_string(struct buf *out, struct span text);
 void json_put_str(struct buf *out, const char *text);
 
 /*
- * Append `before`, then `"name": "value"`; null where the value is NULL or "".
+ * Append `before`, then `"name":"value"`; null where the value is NULL or "".
  */
 void json_put_member(
     struct buf *out, const char *before, const char *name, const char *value);

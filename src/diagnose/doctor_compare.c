@@ -223,16 +223,16 @@ put_side(struct buf *out, const char *name, const struct compare_side *side)
 	put(out, ", ", "key", login->key.name);
 	put(out, ", ", "fingerprint", login->key.fingerprint);
 	put(out, ",\n  ", "file", login->file);
-	buf_append_str(out, ", \"line\": ");
+	buf_append_str(out, ", \"line\":");
 	buf_append_str(out, line);
 	put(out, ", ", "permits",
 	    side->permits[0] != '\0' ? side->permits : login->permits);
 	put(out, ",\n  ", "target", side->target);
-	buf_append_str(out, ", \"reaches\": ");
+	buf_append_str(out, ", \"reaches\":");
 	buf_append_str(
 	    out, login->outcome == SSH_LOGIN_CARRIES ? "true" : "false");
 	put(out, ", ", "ssh_says", login->said);
-	buf_append_str(out, ",\n  \"offered\": [");
+	buf_append_str(out, ",\n  \"offered\":[");
 	for (size_t i = 0; i < login->offered_count; i++) {
 		put(out, i > 0 ? ", {" : "{", "key", login->offered[i].name);
 		put(out, ", ", "fingerprint", login->offered[i].fingerprint);
@@ -248,12 +248,12 @@ print_json(const struct compare *compare, FILE *stream)
 	char head[64];
 
 	buf_init(&out, JSON_MAX);
-	snprintf(head, sizeof head, "{\"ok\": %s, \"status\": %d",
+	snprintf(head, sizeof head, "{\"ok\":%s, \"status\":%d",
 	    compare->status == 0 ? "true" : "false", compare->status);
 	buf_append_str(&out, head);
 	put(&out, ",\n ", "cause", compare->cause);
 	put(&out, ",\n ", "remedy", compare->remedy);
-	buf_append_str(&out, ",\n \"differences\": [");
+	buf_append_str(&out, ",\n \"differences\":[");
 	for (size_t i = 0; i < compare->difference_count; i++) {
 		put(&out, i > 0 ? ",\n  {" : "\n  {", "setting",
 		    compare->differences[i].word);

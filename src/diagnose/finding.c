@@ -129,14 +129,14 @@ print_json(struct findings *findings, int status)
 	if (first == NULL)
 		first = &none;
 	buf_init(&out, FINDINGS_BYTES_MAX);
-	snprintf(head, sizeof head, "{\"ok\": %s, \"status\": %d",
+	snprintf(head, sizeof head, "{\"ok\":%s, \"status\":%d",
 	    status == 0 ? "true" : "false", status);
 	buf_append_str(&out, head);
 	json_put_member(&out, ", ", "layer", first->layer);
 	json_put_member(&out, ", ", "code", first->code);
 	json_put_member(&out, ",\n ", "cause", first->cause);
 	json_put_member(&out, ",\n ", "remedy", first->remedy);
-	buf_append_str(&out, ",\n \"findings\": [\n");
+	buf_append_str(&out, ",\n \"findings\":[\n");
 	for (size_t i = 0; i < findings->count; i++) {
 		finding_put_json(&out, &findings->items[i]);
 		buf_append_str(&out, i + 1 < findings->count ? ",\n" : "\n");

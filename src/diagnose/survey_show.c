@@ -195,7 +195,7 @@ put_number(struct buf *out, const char *name, uint64_t value)
 {
 	char text[96];
 
-	snprintf(text, sizeof text, ", \"%s\": %llu", name,
+	snprintf(text, sizeof text, ", \"%s\":%llu", name,
 	    (unsigned long long)value);
 	buf_append_str(out, text);
 }
@@ -206,10 +206,10 @@ put_times(struct buf *out, const char *name, const struct way_times *times)
 	char text[128];
 
 	if (times->count == 0)
-		snprintf(text, sizeof text, ", \"%s\": null", name);
+		snprintf(text, sizeof text, ", \"%s\":null", name);
 	else
 		snprintf(text, sizeof text,
-		    ", \"%s\": {\"least\": %llu, \"median\": %llu, \"tries\": "
+		    ", \"%s\":{\"least\":%llu, \"median\":%llu, \"tries\":"
 		    "%u}",
 		    name, (unsigned long long)way_least(times),
 		    (unsigned long long)way_median(times), times->count);
@@ -262,7 +262,7 @@ put_json(struct buf *out, const struct survey *survey, int status,
 
 	if (first == NULL)
 		first = &none;
-	buf_append_str(out, status == 0 ? "{\"ok\": true" : "{\"ok\": false");
+	buf_append_str(out, status == 0 ? "{\"ok\":true" : "{\"ok\":false");
 	put_number(out, "status", (uint64_t)status);
 	json_put_member(out, ", ", "host", survey->host);
 	json_put_member(out, ",\n ", "command", command);
@@ -274,12 +274,12 @@ put_json(struct buf *out, const struct survey *survey, int status,
 	put_number(out, "path_mtu", survey->path_mtu);
 	put_number(out, "idle_lived_ms", survey->idle_lived_ms);
 	put_number(out, "idle_died_ms", survey->idle_died_ms);
-	buf_append_str(out, ",\n \"ways\": [\n");
+	buf_append_str(out, ",\n \"ways\":[\n");
 	for (size_t i = 0; i < survey->way_count; i++) {
 		put_way(out, &survey->ways[i]);
 		buf_append_str(out, i + 1 < survey->way_count ? ",\n" : "\n");
 	}
-	buf_append_str(out, " ],\n \"findings\": [\n");
+	buf_append_str(out, " ],\n \"findings\":[\n");
 	for (size_t i = 0; i < count; i++) {
 		finding_put_json(out, &survey->findings.items[i]);
 		buf_append_str(out, i + 1 < count ? ",\n" : "\n");

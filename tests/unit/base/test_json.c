@@ -55,7 +55,7 @@ test_no_text_is_null(void **state)
 static void
 test_a_member_without_a_value_is_null(void **state)
 {
-	static const char wanted[] = "{\"a\": \"1\", \"b\": null, \"c\": null";
+	static const char wanted[] = "{\"a\":\"1\", \"b\":null, \"c\":null";
 	struct buf out;
 
 	buf_init(&out, 64);

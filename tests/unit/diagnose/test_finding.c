@@ -116,20 +116,20 @@ test_json_names_the_layer_of_the_first_fault(void **state)
 	    print(items, FINDINGS_AS_JSON, FINDINGS_FIRST_CAUSE, &status);
 
 	assert_string_equal(text,
-	    "{\"ok\": false, \"status\": 4, \"layer\": \"auth\", "
-	    "\"code\": \"refused\",\n"
-	    " \"cause\": \"the \\\"key\\\" is not there\",\n"
-	    " \"remedy\": \"kaya keys add\",\n"
-	    " \"findings\": [\n"
-	    "    {\"layer\": \"dns\", \"state\": \"ok\", \"code\": null,\n"
-	    "     \"seen\": \"broker is 192.0.2.7\",\n"
-	    "     \"cause\": null,\n"
-	    "     \"remedy\": null},\n"
-	    "    {\"layer\": \"auth\", \"state\": \"fault\", \"code\": "
+	    "{\"ok\":false, \"status\":4, \"layer\":\"auth\", "
+	    "\"code\":\"refused\",\n"
+	    " \"cause\":\"the \\\"key\\\" is not there\",\n"
+	    " \"remedy\":\"kaya keys add\",\n"
+	    " \"findings\":[\n"
+	    "    {\"layer\":\"dns\", \"state\":\"ok\", \"code\":null,\n"
+	    "     \"seen\":\"broker is 192.0.2.7\",\n"
+	    "     \"cause\":null,\n"
+	    "     \"remedy\":null},\n"
+	    "    {\"layer\":\"auth\", \"state\":\"fault\", \"code\":"
 	    "\"refused\",\n"
-	    "     \"seen\": \"no key\",\n"
-	    "     \"cause\": \"the \\\"key\\\" is not there\",\n"
-	    "     \"remedy\": \"kaya keys add\"}\n"
+	    "     \"seen\":\"no key\",\n"
+	    "     \"cause\":\"the \\\"key\\\" is not there\",\n"
+	    "     \"remedy\":\"kaya keys add\"}\n"
 	    "]}\n");
 	assert_int_equal(status, 4);
 	free(text);
@@ -143,9 +143,9 @@ test_an_empty_list_is_sound_json_too(void **state)
 	char *text =
 	    print(items, FINDINGS_AS_JSON, FINDINGS_FIRST_CAUSE, &status);
 
-	assert_non_null(strstr(text, "{\"ok\": true, \"status\": 0, "
-				     "\"layer\": null"));
-	assert_non_null(strstr(text, "\"findings\": [\n]}\n"));
+	assert_non_null(strstr(text, "{\"ok\":true, \"status\":0, "
+				     "\"layer\":null"));
+	assert_non_null(strstr(text, "\"findings\":[\n]}\n"));
 	free(text);
 }
 
