@@ -739,7 +739,8 @@ def test_a_broker_that_stands_still_gets_nothing_late(narrow):
     try:
         flood(raw)
         answer = plant.ask("approve " + command_id)
-        assert answer["outcome"] == "lost", answer
+        # Who knows what fits into a socket: nobody reports in time.
+        assert answer["outcome"] == "unknown", answer
     finally:
         plant.broker.signal(signal.SIGCONT)
     fence = plant.client("abe")

@@ -376,8 +376,10 @@ def own_folder():
     """One that nobody else can get at."""
     folder = pathlib.Path(tempfile.mkdtemp(
         prefix="kaya-faults-", dir=os.path.expanduser("~root")))
-    yield folder
-    shutil.rmtree(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def certified(bed, line="cert-authority", **options):

@@ -36,10 +36,13 @@ def slow_broker():
 
 
 def gateway(tmp_path, listener, drain):
-    return peers.Kayad(tmp_path, config=f"""
+    kayad = peers.Kayad(tmp_path, config=f"""
 brokers: [{{address: '127.0.0.1:{listener.getsockname()[1]}'}}]
 shutdown: {{drain: {drain}}}
 """)
+    # It has looked whether its broker is there.
+    listener.accept()[0].close()
+    return kayad
 
 
 def flood(client, channel, window):
