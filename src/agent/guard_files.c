@@ -1,17 +1,24 @@
 #include "guard_files.h"
 
+#include "clock.h"
 #include "keys_file.h"
 #include "log.h"
+
+#include <errno.h>
+
+enum { AGAIN_MS = 1000 };
 
 struct faults {
 	struct err *err; /* the first one goes there */
 	size_t count;
+	bool is_quiet; /* they have been told */
 };
 
 static void
 tell(struct faults *faults, const struct err *fault)
 {
-	log_err(LOG_LEVEL_ERROR, "guard", "fault", fault);
+	if (!faults->is_quiet)
+		log_err(LOG_LEVEL_ERROR, "guard", "fault", fault);
 	if (faults->count++ == 0)
 		*faults->err = *fault;
 }
@@ -30,8 +37,7 @@ on_signers_fault(const struct err *fault, void *arg)
 
 /* A file that only its owner may write. */
 static int
-open_file(struct keys_files *opened, const char *path, struct stat *st,
-    struct err *err)
+open_file(struct keys_files *opened, const char *path, struct err *err)
 {
 	if (keys_files_open(opened, path, KEYS_FILES_READ, err) != 0)
 		return -1;
@@ -44,21 +50,18 @@ open_file(struct keys_files *opened, const char *path, struct stat *st,
 		keys_files_close(opened);
 		return -1;
 	}
-	*st = opened->items[0].st;
 	return 0;
 }
 
 static int
-read_signers(
-    struct guard_files *files, struct guard_rules *rules, struct faults *faults)
+read_signers(struct guard_rules *rules, struct faults *faults)
 {
 	struct keys_files opened;
 	struct err err = ERR_INIT;
 	size_t lone_line;
 	int result;
 
-	if (open_file(&opened, rules->signers_file, &files->signers_st, &err) !=
-	    0) {
+	if (open_file(&opened, rules->signers_file, &err) != 0) {
 		tell(faults, &err);
 		return -1;
 	}
@@ -74,22 +77,45 @@ read_signers(
 	return result;
 }
 
-static struct guard_rules *
-read_both(struct guard_files *files, struct err *err)
+/* Whether it is as it was; how it is now is noted, before it is read. */
+static bool
+is_same(const char *path, struct guard_file_seen *seen)
 {
-	struct faults faults = {.err = err};
+	struct guard_file_seen then = *seen;
+	const struct stat *a = &then.st, *b = &seen->st;
+
+	*seen = (struct guard_file_seen){.error = 0};
+	if (stat(path, &seen->st) != 0)
+		*seen = (struct guard_file_seen){.error = errno};
+	return then.error == seen->error && a->st_ino == b->st_ino &&
+	       a->st_dev == b->st_dev && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* `signers_seen`: how the file beside it was before it was read. */
+static struct guard_rules *
+read_both(const struct guard_files *files, struct guard_file_seen *signers_seen,
+    struct faults *faults)
+{
 	struct guard_rules *rules;
 	struct keys_files opened;
+	struct err err = ERR_INIT;
 
-	if (open_file(&opened, files->file, &files->rules_st, err) != 0) {
-		log_err(LOG_LEVEL_ERROR, "guard", "fault", err);
+	if (open_file(&opened, files->file, &err) != 0) {
+		tell(faults, &err);
 		return NULL;
 	}
 	rules = guard_rules_new(
-	    files->file, opened.items[0].bytes, on_rules_fault, &faults);
+	    files->file, opened.items[0].bytes, on_rules_fault, faults);
 	keys_files_close(&opened);
-	if (rules != NULL && read_signers(files, rules, &faults) == 0)
-		return rules;
+	if (rules != NULL) {
+		is_same(rules->signers_file, signers_seen);
+		if (read_signers(rules, faults) == 0)
+			return rules;
+	}
 	guard_rules_free(rules);
 	return NULL;
 }
@@ -97,8 +123,11 @@ read_both(struct guard_files *files, struct err *err)
 int
 guard_files_open(struct guard_files *files, const char *file, struct err *err)
 {
+	struct faults faults = {.err = err};
+
 	*files = (struct guard_files){.file = file};
-	files->rules = read_both(files, err);
+	is_same(file, &files->rules_seen);
+	files->rules = read_both(files, &files->signers_seen, &faults);
 	files->is_sound = files->rules != NULL;
 	return files->is_sound ? 0 : -1;
 }
@@ -111,49 +140,62 @@ guard_files_close(struct guard_files *files)
 }
 
 static bool
-is_same(const char *path, const struct stat *then)
+is_same_text(const char *a, const char *b)
 {
-	struct stat now;
-
-	return stat(path, &now) == 0 && now.st_ino == then->st_ino &&
-	       now.st_dev == then->st_dev && now.st_size == then->st_size &&
-	       now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
-	       now.st_mtim.tv_nsec == then->st_mtim.tv_nsec &&
-	       now.st_ctim.tv_sec == then->st_ctim.tv_sec &&
-	       now.st_ctim.tv_nsec == then->st_ctim.tv_nsec;
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
 /* What is taken up once, at the start. */
 static bool
-is_same_post(const struct guard_rules *now, const struct guard_rules *then)
+is_same_post(const struct guard_rules *now, const struct guard_rules *then,
+    struct faults *faults)
 {
-	if (strcmp(now->actuator, then->actuator) == 0 &&
-	    strcmp(now->audit_file, then->audit_file) == 0)
+	struct err err = ERR_INIT;
+
+	if (is_same_text(now->actuator, then->actuator) &&
+	    is_same_text(now->audit_file, then->audit_file) &&
+	    is_same_text(now->user, then->user) &&
+	    is_same_text(now->password_file, then->password_file) &&
+	    is_same_text(now->client_id, then->client_id))
 		return true;
-	log_event(LOG_LEVEL_ERROR, "guard", "fault",
-	    "another actuator or audit needs a new start of the tunnel");
+	err_set(&err, ERR_CONFIG,
+	    "another actuator, audit, user, password_file or client_id is "
+	    "taken up at the start alone");
+	err_hint(&err, "start the tunnel anew");
+	tell(faults, &err);
 	return false;
 }
 
 enum guard_files_result
 guard_files_look(struct guard_files *files, struct guard_rules **old)
 {
-	struct guard_rules *rules;
+	uint64_t now = clock_monotonic_ms();
 	struct err err = ERR_INIT;
+	struct faults faults = {.err = &err};
+	bool is_rules_same = is_same(files->file, &files->rules_seen);
+	bool is_signers_same =
+	    is_same(files->rules->signers_file, &files->signers_seen);
+	struct guard_file_seen signers_seen = {.error = 0};
+	struct guard_rules *rules;
 
 	*old = NULL;
-	/* Of a broken pair either may have been mended. */
-	if (is_same(files->file, &files->rules_st) &&
-	    is_same(files->rules->signers_file, &files->signers_st))
-		return files->is_sound ? GUARD_FILES_SAME : GUARD_FILES_BROKEN;
-	rules = read_both(files, &err);
-	if (rules != NULL && !is_same_post(rules, files->rules)) {
+	if (is_rules_same && is_signers_same) {
+		if (files->is_sound)
+			return GUARD_FILES_SAME;
+		if (now - files->tried_ms < AGAIN_MS)
+			return GUARD_FILES_BROKEN;
+		faults.is_quiet = true;
+	}
+	files->tried_ms = now;
+	rules = read_both(files, &signers_seen, &faults);
+	if (rules != NULL && !is_same_post(rules, files->rules, &faults)) {
 		guard_rules_free(rules);
 		rules = NULL;
 	}
 	files->is_sound = rules != NULL;
 	if (rules == NULL)
 		return GUARD_FILES_BROKEN;
+	files->signers_seen = signers_seen;
 	*old = files->rules;
 	files->rules = rules;
 	return GUARD_FILES_CHANGED;

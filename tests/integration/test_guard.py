@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -471,6 +472,32 @@ def test_files_that_others_may_write_are_refused(server, tmp_path):
                      server.dest)
         assert result.returncode != 0
         assert "write" in result.stderr
+
+
+def test_a_file_that_is_away_is_told_once_and_when_it_is_back(plant):
+    away = plant.signers.with_name("away")
+    plant.signers.rename(away)
+    plant.tunnel.wait_for_log("event=fault .*allowed_signers")
+    for _ in range(3):  # whoever asks is told each time
+        refused = run(*plant.words("request", "ann"), "-t", TOPIC, "-m",
+                      "open", "--actuator", "valve-1")
+        assert "policy-changed" in refused.stderr
+    time.sleep(2.5)  # the guard looks each second
+    assert len(re.findall("event=fault", plant.tunnel.log())) == 1
+    # Another fault is told, once.
+    plant.write(plant.signers, "nonsense\n")
+    plant.tunnel.wait_for_log("event=fault .*no principal")
+    away.rename(plant.signers)
+    plant.tunnel.wait_for_log("event=changed")
+    assert len(re.findall("event=fault", plant.tunnel.log())) == 2
+    assert len(re.findall("event=changed", plant.tunnel.log())) == 1
+    with plant.request() as request:
+        assert plant.approve(plant.requested(request)).returncode == 0
+
+
+def test_what_is_taken_up_at_the_start_alone_is_told(plant):
+    plant.write(plant.file, plant.file.read_text() + "user: else\n")
+    plant.tunnel.wait_for_log("event=fault .*at the start alone")
 
 
 def test_no_guard_answers_for_an_unknown_actuator(plant):
