@@ -305,9 +305,8 @@ set_user(
 		if (keys_files_open(
 			&file, rules->password_file, KEYS_FILES_READ, err) != 0)
 			return -1;
-		bytes = file.is_folder || file.count != 1
-			    ? span_of(NULL, 0)
-			    : file.items[0].bytes;
+		bytes = file.is_folder || file.count != 1 ? span_of(NULL, 0)
+							  : file.items[0].bytes;
 		while (bytes.len > 0 && bytes.data[bytes.len - 1] == '\n')
 			bytes.len--;
 		if (bytes.len == 0 ||

@@ -24,8 +24,8 @@ guard_post_tick_in(struct guard_post *post, uint64_t delay_ms)
 }
 
 void
-guard_post_finish(struct guard_post *post, struct guard_command *command, const char *word,
-    const struct guard_outcome *outcome)
+guard_post_finish(struct guard_post *post, struct guard_command *command,
+    const char *word, const struct guard_outcome *outcome)
 {
 	/* What nobody has signed is nothing that was decided. */
 	if (command->by[0][0] != '\0') {
@@ -239,7 +239,8 @@ on_tick(void *arg)
 
 		count++;
 		if (cause != GUARD_CAUSE_NONE && command != post->giving)
-			guard_post_finish_because(post, command, "expired", cause);
+			guard_post_finish_because(
+			    post, command, "expired", cause);
 	}
 	guard_post_tick_in(post, count > 0 ? GUARD_POST_TICK_MS : LOOK_MS);
 }

@@ -63,7 +63,8 @@ on_first(struct guard_post *post, const struct guard_ask *ask,
 
 	if (guard_post_audit(post, "hold", command, outcome) != 0) {
 		guard_post_refuse(post, ask, command, &unwritten);
-		guard_post_finish_because(post, command, "dropped", GUARD_AUDIT_FAILED);
+		guard_post_finish_because(
+		    post, command, "dropped", GUARD_AUDIT_FAILED);
 		return;
 	}
 	guard_post_log(command, "hold", outcome);

@@ -138,8 +138,8 @@ static bool
 is_ours(const struct request *request, const json_t *answer,
     struct guard_offer *offer, struct err *err)
 {
-	bool is_offer = guard_offer_take(
-	    answer, &request->topic, &request->payload, offer);
+	bool is_offer =
+	    guard_offer_take(answer, &request->topic, &request->payload, offer);
 
 	if (is_offer && strcmp(offer->actuator, request->actuator) == 0)
 		return true;
@@ -229,8 +229,10 @@ run(const struct cmd *cmd, int argc, char **argv)
 	mosquitto_lib_init();
 	if ((request.actuator != NULL
 		    ? ask_guard(&request, &err)
-		    : request_gateway(&request.options, request.topic,
-			  request.payload, &err)) != 0)
+		    : request_gateway(
+			  &(struct request_gateway){&request.options,
+			      request.topic, request.payload, request.json},
+			  &err)) != 0)
 		status = cmd_complain(&err);
 	mosquitto_lib_cleanup();
 	return status;
@@ -250,7 +252,11 @@ const struct cmd cmd_request = {
 	"person signs\n"
 	"the same (kaya approve) before it reaches the actuator. Without, the "
 	"gateway\n"
-	"holds the command until somebody else agrees (kaya-policy(5)).\n"
+	"holds the command until somebody else agrees (kaya-policy(5)); what "
+	"became of it\n"
+	"is read on $kaya/result/NAME, where the policy lets NAME subscribe, "
+	"and from the\n"
+	"acknowledgement in MQTT 5.0.\n"
 	"\n"
 	"What is signed is a file that a person can read, in OpenSSH's form "
 	"(namespace\n"

@@ -81,7 +81,7 @@ enum { GUARD_HAND_KEY = 500, GUARD_HAND_STATEMENT, GUARD_HAND_SIGNATURE };
 
 #define GUARD_HAND_OPTIONS                                                     \
 	{GUARD_HAND_KEY, "sign-key", "FILE",                                   \
-	    "sign by this key, or KEY-cert.pub (that of --key)"},                               \
+	    "sign by this key, or KEY-cert.pub (that of --key)"},              \
 	    {GUARD_HAND_STATEMENT, "statement", "FILE",                        \
 		"write what is signed there, and the signature to FILE.sig"},  \
 	{                                                                      \

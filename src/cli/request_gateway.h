@@ -5,11 +5,19 @@
 
 #include "client.h"
 
+struct request_gateway {
+	const struct client_options *options;
+	struct span topic, payload; /* terminated */
+	bool as_json; /* the outcome, on stdout */
+};
+
 /*
- * Publish it (MQTT 5.0, QoS 1, so that a refusal says why) and wait until it
- * is acknowledged: 0, it went to the broker; -1 and `err`.
+ * Publish it at QoS 1, and wait for what becomes of it: what the gateway says
+ * on $kaya/result (kaya-policy(5)) and by its acknowledgement, with a reason in
+ * MQTT 5.0, which is spoken where the broker does.  0: it went to the broker
+ * (told); -1 and `err`: ERR_REFUSED where somebody or a rule said no,
+ * ERR_FAILED where it was not moved for another reason.
  */
-int request_gateway(const struct client_options *options, struct span topic,
-    struct span payload, struct err *err);
+int request_gateway(const struct request_gateway *request, struct err *err);
 
 #endif

@@ -155,8 +155,8 @@ check(const struct guard *guard, const struct guard_question *question,
 }
 
 static struct guard_command *
-asked_before(struct guard *guard, const struct guard_question *question,
-    uint64_t now_ms)
+asked_before(
+    struct guard *guard, const struct guard_question *question, uint64_t now_ms)
 {
 	struct guard_command *command;
 	size_t at = 0;
@@ -325,8 +325,8 @@ agree(struct guard *guard, struct guard_command *command,
 	memcpy(command->by[is_first ? 0 : 1], signer->principal,
 	    sizeof command->by[0]);
 	if (is_first)
-		memcpy(command->first_key, signer->key,
-		    sizeof command->first_key);
+		memcpy(
+		    command->first_key, signer->key, sizeof command->first_key);
 	set_state(command, is_first ? GUARD_SIGNED : GUARD_CONSUMED);
 	return is_first ? GUARD_STEP_FIRST : GUARD_STEP_BOTH;
 }
@@ -362,7 +362,6 @@ guard_sign(struct guard *guard, struct span id, enum guard_will will,
 		will == GUARD_AGREES ? GUARD_SIGNS : GUARD_DENIES, signature,
 		now_s, &signer, outcome))
 		return GUARD_STEP_REFUSED;
-	return will == GUARD_AGREES
-		   ? agree(guard, *command, &signer, outcome)
-		   : disagree(guard, *command, outcome);
+	return will == GUARD_AGREES ? agree(guard, *command, &signer, outcome)
+				    : disagree(guard, *command, outcome);
 }

@@ -204,8 +204,8 @@ is_for(const struct allowed_signer *signer, const char *namespace)
 static bool
 may_sign_commands(const struct allowed_signer *signer)
 {
-	return !signer->is_authority && (is_for(signer, GUARD_SIGNS) ||
-					    is_for(signer, GUARD_DENIES));
+	return !signer->is_authority &&
+	       (is_for(signer, GUARD_SIGNS) || is_for(signer, GUARD_DENIES));
 }
 
 /* One key, one name: else one person could be two. */
@@ -281,8 +281,7 @@ find_lone_authority(
 
 			if (may_make_part(rules, each, rule, GUARD_REQUEST) &&
 			    (may_make_part(rules, each, rule, GUARD_APPROVE) ||
-				may_make_part(
-				    rules, each, rule, GUARD_PERMIT)))
+				may_make_part(rules, each, rule, GUARD_PERMIT)))
 				return each->line;
 		}
 	}

@@ -50,11 +50,11 @@ find_principal(const struct allowed_signers *signers,
 		*principal = name;
 	}
 	if (line == NULL)
-		return unknown(why,
-		    result == ALLOWED_SIGNERS_UNKNOWN
-			? "no line with cert-authority is for this "
-			  "certificate and its principals"
-			: allowed_signers_result_text(result));
+		return unknown(
+		    why, result == ALLOWED_SIGNERS_UNKNOWN
+			     ? "no line with cert-authority is for this "
+			       "certificate and its principals"
+			     : allowed_signers_result_text(result));
 	return GUARD_SIGNER_GOOD;
 }
 

@@ -277,9 +277,8 @@ is_for(const struct allowed_signer *line, struct span key,
 	if (line->is_authority != (certified != NULL) ||
 	    !span_equal(line->key, key))
 		return false;
-	return certified == NULL ||
-	       keys_pattern_list(*certified, line->principals) ==
-		   KEYS_PATTERN_MATCH;
+	return certified == NULL || keys_pattern_list(*certified,
+					line->principals) == KEYS_PATTERN_MATCH;
 }
 
 static enum allowed_signers_result

@@ -75,8 +75,7 @@ is_any_there(int fd)
 
 	if (!ask(fd, &question))
 		return false;
-	diag = socket(
-	    AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	diag = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	if (diag < 0)
 		return false;
 	/* The kernel answers before send(2) returns. */

@@ -93,7 +93,8 @@ is_filter_of(
 			return access->who.names.identity.len > 0;
 	}
 	*what = ACCESS_OWN_RESULT;
-	return span_is(filter, "$kaya/result/+");
+	return span_is(filter, "$kaya/result/+") &&
+	       access->who.names.identity.len > 0;
 }
 
 uint8_t
@@ -104,6 +105,7 @@ access_own_subscribe(
 	    .action = POLICY_SUBSCRIBE, .topic = filter};
 	struct span group, plain = filter;
 	struct access_busy *busy;
+	char text[OWN_TOPIC_SIZE];
 	struct mqtt_property id;
 	enum access_own what;
 	uint8_t qos = 0;
@@ -111,9 +113,10 @@ access_own_subscribe(
 	(void)mqtt_topic_share(filter, &group, &plain);
 	if (!access_own_is(plain))
 		return ACCESS_ASKED;
+	/* + is one's own name here, so that is what has to be permitted. */
 	if (is_filter_of(access, filter, &what))
-		refusal.verdict =
-		    policy_subscribe(&access->who, filter, &qos, &refusal.why);
+		refusal.verdict = policy_subscribe(&access->who,
+		    topic_of(access, what, text), &qos, &refusal.why);
 	if (refusal.verdict != POLICY_ALLOWED) {
 		access->events->refused(access->arg, &refusal);
 		return access_code(&refusal);

@@ -84,7 +84,7 @@ def test_the_gateway_holds_the_command(kayad, stage):
             assert run(*stage.words("approve", "bob",
                                     command)).stdout.endswith("released\n")
             assert request.wait() == 0
-            assert request.log() == "kaya: the broker has it\n"
+            assert request.log() == f"done: {command}, bob agreed\n"
             valve.wait_for_log("open")
 
 

@@ -106,8 +106,8 @@ test_a_command_is_told_all_or_does_not_hold(void **state)
 	assert_false(command_holds("kill -9 $$"));
 	assert_false(command_holds("/no/such/program"));
 	memset(payload, 'x', 4096);
-	assert_true(holds_for(CONDITION_COMMAND,
-	    "test ${#KAYA_PAYLOAD} = 4096", span_of_str(payload)));
+	assert_true(holds_for(CONDITION_COMMAND, "test ${#KAYA_PAYLOAD} = 4096",
+	    span_of_str(payload)));
 	assert_false(holds_for(CONDITION_COMMAND,
 	    "test \"$KAYA_PAYLOAD\" != open", span_of("open\0", 5)));
 }
@@ -116,8 +116,8 @@ static void
 test_a_command_finds_pipes_as_a_shell_has_them(void **state)
 {
 	signal(SIGPIPE, SIG_IGN);
-	assert_true(command_holds(
-	    "sh -c 'kill -PIPE $$; exit 0'; test $? -gt 128"));
+	assert_true(
+	    command_holds("sh -c 'kill -PIPE $$; exit 0'; test $? -gt 128"));
 }
 
 static void

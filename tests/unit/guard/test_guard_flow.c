@@ -316,21 +316,21 @@ test_what_the_guard_itself_need_not_keep_goes_no_further(void **state)
 	memset(large, 'x', sizeof large - 1);
 	rules = NULL; /* its own connection */
 	start(4);
-	assert_true(broker(publish_packet(
-	    (struct publish){4, 1, 0x1234, 0, asks, large})));
+	assert_true(broker(
+	    publish_packet((struct publish){4, 1, 0x1234, 0, asks, large})));
 	assert_int_equal(buf_len(&to_client), 0);
 	assert_true(span_is(buf_span(&to_broker), "\x40\x02\x12\x34"));
 	forget();
-	assert_true(broker(publish_packet(
-	    (struct publish){4, 2, 0x1234, 0, asks, "{}"})));
+	assert_true(broker(
+	    publish_packet((struct publish){4, 2, 0x1234, 0, asks, "{}"})));
 	assert_true(span_is(buf_span(&to_broker), "\x50\x02\x12\x34"));
 	assert_true(broker(span_of("\x62\x02\x12\x34", 4)));
 	assert_int_equal(buf_len(&to_client), 0);
 	/* The largest that is read, and topics that somebody protects. */
 	forget();
 	large[GUARD_MESSAGE_MAX] = '\0';
-	assert_true(broker(publish_packet(
-	    (struct publish){4, 1, 0x1234, 0, asks, large})));
+	assert_true(broker(
+	    publish_packet((struct publish){4, 1, 0x1234, 0, asks, large})));
 	assert_true(buf_len(&to_client) > GUARD_MESSAGE_MAX);
 	assert_true(broker(publish_packet(
 	    (struct publish){4, 0, 0, 0, PEOPLE_TOPIC, "open"})));

@@ -124,8 +124,8 @@ take(struct guard_rules *rules, const char *format, size_t *lone_line)
 	snprintf(text, sizeof text, format, base64[0], base64[1]);
 	faults = 0;
 	err_clear(&last);
-	return guard_rules_take_signers(rules, "signers", span_of_str(text),
-	    note_signers, NULL, lone_line);
+	return guard_rules_take_signers(
+	    rules, "signers", span_of_str(text), note_signers, NULL, lone_line);
 }
 
 static void
@@ -175,8 +175,7 @@ test_an_authority_that_could_make_both_is_told(void **state)
 	    {"ann,bob cert-authority ssh-ed25519 %1$s\n%2$.0s", 1},
 	    {"dora cert-authority ssh-ed25519 %1$s\n%2$.0s", 1},
 	    {"x cert-authority ssh-ed25519 %1$s\n%2$.0s", 0},
-	    {"* cert-authority,namespaces=\"git\" ssh-ed25519 %1$s\n%2$.0s",
-		0},
+	    {"* cert-authority,namespaces=\"git\" ssh-ed25519 %1$s\n%2$.0s", 0},
 	    {"* ssh-ed25519 %2$s\n%1$.0s", SIZE_MAX},
 	};
 	struct guard_rules *rules = people_read();

@@ -137,9 +137,8 @@ compare(const char *line, size_t signature, bool both_fit)
 	bool theirs = ssh_keygen_agrees(line, signature);
 	enum stricter stricter =
 	    signature < CERTIFICATES ? certificates[signature].stricter : SAME;
-	bool expected =
-	    theirs && stricter != NEVER &&
-	    (stricter != WHERE_BOTH_FIT || !both_fit);
+	bool expected = theirs && stricter != NEVER &&
+			(stricter != WHERE_BOTH_FIT || !both_fit);
 
 	if (we_agree(line, signature) != expected)
 		fail_msg("ssh-keygen %s, signature %zu: %s",
@@ -248,16 +247,15 @@ put_token_signature(EVP_PKEY *key, unsigned flags, struct buf *text)
 	buf_init(&data, 1000);
 	buf_init(&told, 1000);
 	buf_init(&signature, 1000);
-	assert_true(ssh_sig_data(NAMESPACE, SSH_SIG_SHA512,
-	    span_of_str("what is signed\n"), &data));
+	assert_true(ssh_sig_data(
+	    NAMESPACE, SSH_SIG_SHA512, span_of_str("what is signed\n"), &data));
 	assert_int_equal(sha256_of(span_of_str("ssh:"), digest), 0);
 	wire_put_bytes(&told, span_of(digest, sizeof digest));
 	wire_put_u8(&told, (uint8_t)flags);
 	wire_put_u32(&told, 7);
 	assert_int_equal(sha256_of(buf_span(&data), digest), 0);
 	wire_put_bytes(&told, span_of(digest, sizeof digest));
-	assert_int_equal(
-	    EVP_DigestSignInit(context, NULL, NULL, NULL, key), 1);
+	assert_int_equal(EVP_DigestSignInit(context, NULL, NULL, NULL, key), 1);
 	assert_int_equal(EVP_DigestSign(context, raw, &raw_len,
 			     buf_span(&told).data, buf_len(&told)),
 	    1);
@@ -326,10 +324,9 @@ test_a_token_has_to_have_been_touched(void **state)
 		const char *why = "";
 
 		put_token_signature(key, rows[i].flags, &text);
-		assert_int_equal(
-		    guard_signer_judge(&signers, NAMESPACE,
-			span_of_str("what is signed\n"), buf_span(&text), 1,
-			&signer, &why),
+		assert_int_equal(guard_signer_judge(&signers, NAMESPACE,
+				     span_of_str("what is signed\n"),
+				     buf_span(&text), 1, &signer, &why),
 		    rows[i].result);
 		assert_true(rows[i].result == GUARD_SIGNER_GOOD ||
 			    strstr(why, "touched") != NULL);
