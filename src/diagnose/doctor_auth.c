@@ -66,8 +66,9 @@ static const struct check_row rows[] = {
 	"'' -f {key}"},
     {AUTH_KEY_UNREADABLE, FINDING_FAULT, ERR_REFUSED, "key-file-malformed",
 	"{key} is no key", "the file {key} holds no key that can be read",
-	"see what it is: file {key}; or make a new one and have it let in: "
-	"kaya enroll {dest}"},
+	"see what it is: file {key}; to make a new one there: mv {key} "
+	"{key}.old && ssh-keygen -t ed25519 -N '' -f {key}; then have its "
+	"public half let in"},
     {AUTH_PASSPHRASE, FINDING_FAULT, ERR_REFUSED, "passphrase",
 	"{key} would be let in, and has a passphrase",
 	"{key_file} has a passphrase, and nobody is there to type it",

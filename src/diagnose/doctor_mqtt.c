@@ -61,7 +61,9 @@ static const struct check_row rows[] = {
 	"{broker} closes the connection without a CONNACK",
 	"what listens on {broker} closes the connection when it sees MQTT: it "
 	"is full (max_connections), or no broker",
-	"its log tells which, at the broker: journalctl -u mosquitto -n 20"},
+	"its log tells which, at the broker: journalctl -u mosquitto -n 20; "
+	"where it is full: sed -i 's/^max_connections .*/max_connections -1/' "
+	"/etc/mosquitto/mosquitto.conf && systemctl restart mosquitto"},
 };
 
 enum message_fact {

@@ -150,11 +150,13 @@ static const struct check_row tcp_rows[] = {
     {TCP_UNREACHABLE, FINDING_FAULT, ERR_UNREACHABLE, "unreachable",
 	"{address}: unreachable, says {by} ({why})",
 	"{by} knows no way to {address}: {why}",
-	"see where the way ends: tracepath -n {digits}"},
+	"see where the way ends: tracepath -n {digits}; there, if the host is "
+	"up: ip route replace {digits} via GATEWAY"},
     {TCP_NO_ROUTE, FINDING_FAULT, ERR_UNREACHABLE, "no-route",
 	"{address}: this machine has no route there ({why})",
 	"this machine has no route to {address}",
-	"see what is there: ip route get {digits}"},
+	"see what is there: ip route get {digits}; give it one: ip route add "
+	"{digits} via GATEWAY"},
     {TCP_NO_INTERFACE, FINDING_FAULT, ERR_UNREACHABLE, "no-interface",
 	"{address}: {why}",
 	"{digits} is an address of one link, and it is not said of which: "

@@ -200,6 +200,10 @@ def test_a_key_file_that_is_no_key(clinic, tmp_path):
     text.write_text("hello\n")
     wrong = clinic.doctor("-i", text, clinic.dest)
     assert_refused(wrong, "key-file-malformed")
+    clinic.doctor.take(wrong, r"mv [^;]*")
+    assert text.with_name("text.old").read_text() == "hello\n"
+    clinic.sshd.admit(text.with_name("text.pub").read_text())
+    assert_well(clinic.doctor("-i", text, "-b", clinic.target, clinic.dest))
 
 
 def test_no_key_at_all(clinic, home, tmp_path):

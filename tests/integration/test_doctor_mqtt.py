@@ -3,6 +3,7 @@
 mosquitto is set up wrongly in that very way; the remedy, taken, mends it.
 """
 
+import contextlib
 import re
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 import peers
 from devices import Server, home  # noqa: F401
 from patients import Clinic, clinic, doctor  # noqa: F401
-from peers import free_port
+from peers import free_port, wait_until
 from test_doctor import answering, assert_well
 from tunnels import publish
 
@@ -233,6 +234,28 @@ def test_something_that_closes_when_it_sees_mqtt(behind):
     assert "max_connections" in wrong.cause and "no broker" in wrong.cause
 
 
+def test_a_broker_that_is_full(tmp_path, home, doctor):
+    """mosquitto 2.0.11 counts who left before his CONNECT as one less."""
+    with Clinic(tmp_path, home, doctor, broker_lines="max_connections 1"
+                ) as clinic, contextlib.ExitStack() as holders:
+        admitted(clinic)
+        broker = clinic.broker
+        while not broker.logged("max_connections exceeded"):
+            holder = holders.enter_context(peers.Process(
+                ["stdbuf", "-oL", "mosquitto_sub", "-p", broker.port, "-t",
+                 "t", "-d"]))
+            wait_until(lambda: holder.logged("Subscribed") or broker.logged(
+                "max_connections exceeded"), "it is in, or not")
+        wrong = clinic.visit()
+        assert_told(wrong, 4, "mqtt", "broker-closed")
+        clinic.doctor.take(wrong, r"sed -i .*(?= && systemctl)", {
+            "/etc/mosquitto/mosquitto.conf": broker.command[-1]})
+        broker.stop()
+        clinic.broker = peers.Process(broker.command)
+        clinic.broker.wait_for_log("running")
+        assert_well(clinic.visit())
+
+
 # ---- this side's port ----
 
 def listening(address, port):
@@ -304,4 +327,8 @@ def test_a_port_that_this_user_may_not_have(clinic):
     wrong = clinic.visit()
     assert_told(wrong, 1, "local", "local-forbidden")
     assert "port 23" in wrong.cause
-    assert "-L 22883" in wrong.remedy
+    words = re.search(r"kaya tunnel (-L .*)", wrong.remedy).group(1).split()
+    assert words[1] == "22883"
+    words[1] = free_port()
+    with clinic.doctor.tunnel("-b", clinic.target, *words):
+        publish(words[1], "t", "through")
