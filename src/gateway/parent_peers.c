@@ -279,6 +279,7 @@ parent_peers_end(struct parent *parent)
 
 	if (own == NULL)
 		return;
+	peers_give_up(own->peers);
 	while (own->waiting != NULL) {
 		struct waiting *waiting = own->waiting;
 

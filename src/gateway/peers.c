@@ -334,6 +334,16 @@ peers_settle(struct peers *peers, struct peers_request *request,
 	peers->events.answered(peers->events.arg, &outcome);
 }
 
+void
+peers_give_up(struct peers *peers)
+{
+	for (size_t i = 0; i < PEERS_REQUESTS_MAX; i++)
+		if (peers->requests[i].until_ms != 0)
+			peers_settle(peers, &peers->requests[i], NULL);
+	for (size_t i = 0; i < peers->count; i++)
+		peers_view_forget(peers, &peers->peers[i]);
+}
+
 /* ---- time ---- */
 
 uint64_t

@@ -127,6 +127,10 @@ enum peers_said {
 enum peers_said peers_say(struct peers *peers, const struct peers_word *word,
     uint64_t ticket, uint64_t now_ms);
 
+/* Before it is freed: who waits for an answer is told that there is none, and
+ * what others hold has ended as far as is known here. */
+void peers_give_up(struct peers *peers);
+
 /* When peers_on_time is to be called next. */
 uint64_t peers_due_ms(const struct peers *peers);
 void peers_on_time(struct peers *peers, uint64_t now_ms);

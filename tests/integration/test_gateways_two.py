@@ -12,7 +12,7 @@ import time
 import pytest
 
 import peers
-from approvals import ME, Listener, publish
+from approvals import ME, Listener, publish, read_reason
 from mqttclients import LEVELS, Client
 from peers import wait_until
 from twins import Twins, Witness
@@ -540,6 +540,29 @@ gateway:
     # Behind it CONNECT, without a user: the header says who it is.
     connect = came[16 + length:]
     assert connect[0] == 0x10 and connect[9] & 0xc0 == 0, connect
+
+
+def test_who_waits_for_another_gateway_is_told_when_it_is_named_no_more(
+        tmp_path):
+    """Else his PUBACK, and all behind it, would wait for ever."""
+    with contextlib.ExitStack() as stack:
+        relays = []
+
+        def via(port):
+            relays.append(stack.enter_context(peers.Relay(port)))
+            return relays[0].port
+
+        both = Twins(tmp_path, stack, via=via)
+        north, south = both["north"], both["south"]
+        _, command_id = hold(north)
+        south.shows(command_id)
+        bob = south.raw("bob")
+        relays[0].stalled.set()
+        publish(bob, "$kaya/approve", command_id)
+        config = south.kayad.config.read_text()
+        south.kayad.config.write_text(config[:config.index("gateway:")])
+        south.kayad.signal(signal.SIGHUP)
+        assert read_reason(bob) == (1, 0x87, "gateway north does not answer")
 
 
 def test_a_gateway_that_nobody_named_is_not_believed(tmp_path):

@@ -529,6 +529,24 @@ test_who_waits_for_an_answer_does_not_wait_for_ever(void **state)
 }
 
 static void
+test_who_waits_when_it_ends_is_told_and_what_was_shown_is_gone(void **state)
+{
+	struct span id = hold(A, "ann");
+	struct gateway *there = &world->gateways[B];
+
+	bring_all();
+	say(B, id, "bob", true);
+	lose_all();
+	peers_give_up(there->peers);
+	assert_int_equal(there->answers, 1);
+	assert_false(there->is_answered);
+	assert_int_equal(there->gone, 1);
+	assert_null(peers_next(there->peers, NULL));
+	peers_give_up(there->peers);
+	assert_int_equal(there->answers, 1);
+}
+
+static void
 test_a_gateway_that_is_silent_is_forgotten(void **state)
 {
 	struct peers_state states[PEERS_MAX];
@@ -679,6 +697,8 @@ main(void)
 	    EACH(test_a_stop_that_was_lost_counts_when_the_command_is_told),
 	    EACH(test_what_is_lost_is_told_again),
 	    EACH(test_who_waits_for_an_answer_does_not_wait_for_ever),
+	    EACH(
+		test_who_waits_when_it_ends_is_told_and_what_was_shown_is_gone),
 	    EACH(test_a_gateway_that_is_silent_is_forgotten),
 	    EACH(test_order_does_not_matter),
 	    EACH(test_a_command_that_nobody_holds_is_known_as_such),
