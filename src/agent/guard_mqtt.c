@@ -217,6 +217,12 @@ start(struct guard_mqtt *mqtt)
 	loop_timer_start(mqtt->tick, TICK_MS);
 }
 
+bool
+guard_mqtt_is_open(const struct guard_mqtt *mqtt)
+{
+	return mqtt->is_open;
+}
+
 void
 guard_mqtt_up(struct guard_mqtt *mqtt)
 {

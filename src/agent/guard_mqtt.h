@@ -28,6 +28,9 @@ struct guard_mqtt *guard_mqtt_new(struct loop *loop,
     struct err *err);
 void guard_mqtt_free(struct guard_mqtt *mqtt); /* NULL is fine */
 
+/* Whether it is connected, and hears. */
+bool guard_mqtt_is_open(const struct guard_mqtt *mqtt);
+
 /* The tunnel is up, or down. */
 void guard_mqtt_up(struct guard_mqtt *mqtt);
 void guard_mqtt_down(struct guard_mqtt *mqtt);

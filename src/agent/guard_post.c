@@ -31,6 +31,7 @@ guard_post_finish(struct guard_post *post, struct guard_command *command,
 	if (command->by[0][0] != '\0') {
 		guard_post_audit(post, word, command, outcome);
 		guard_post_log(command, word, outcome);
+		guard_post_note_last(post, command, word, outcome->cause);
 	}
 	guard_post_report(
 	    post, &(struct guard_report){
@@ -322,6 +323,7 @@ guard_post_free(struct guard_post *post)
 	loop_timer_free(post->tick);
 	audit_close(post->audit);
 	guard_files_close(&post->files);
+	json_decref(post->last);
 	free(post);
 }
 

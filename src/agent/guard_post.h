@@ -9,6 +9,7 @@
 #include "err.h"
 #include "loop.h"
 
+#include <jansson.h>
 #include <stdint.h>
 
 struct guard_post;
@@ -31,6 +32,14 @@ void guard_post_free(struct guard_post *post); /* NULL is fine */
 /* The tunnel is up, or down. */
 void guard_post_up(struct guard_post *post);
 void guard_post_down(struct guard_post *post);
+
+/*
+ * For kaya status: {"actuator","connected","files_are_sound","unsigned",
+ * "waiting","protect":[{"name","topics"}],"last"}: challenges without a
+ * signature and commands with one, and what became of the last command (null:
+ * none yet).  The caller's to json_decref; NULL where memory fails.
+ */
+json_t *guard_post_status(struct guard_post *post);
 
 /* The socket to carry in a local client's place; -1, closed: none. */
 int guard_post_take(struct guard_post *post, int fd);

@@ -34,6 +34,8 @@ struct guard_post {
 	struct guard_command *giving;
 	uint64_t give_until_ms;
 	size_t reached; /* clients that it was given to */
+	json_t *last; /* what became of the last command; NULL: none yet */
+	uint64_t last_ms;
 };
 
 /* The actuator's. */
@@ -85,6 +87,12 @@ void guard_post_release(struct guard_post *post, struct guard_command *command,
 void guard_post_tick_in(struct guard_post *post, uint64_t delay_ms);
 
 enum { GUARD_POST_TICK_MS = 200 }; /* while commands are outstanding */
+
+/* ---- guard_post_status.c ---- */
+
+void guard_post_note_last(struct guard_post *post,
+    const struct guard_command *command, const char *word,
+    enum guard_cause cause);
 
 /* ---- guard_post_ask.c ---- */
 

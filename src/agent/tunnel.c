@@ -390,6 +390,9 @@ on_request(void *arg, const char *request, struct control_client *client)
 	    (json_int_t)(tunnel->carry != NULL ? carry_count(tunnel->carry)
 					       : 0),
 	    "in", (json_int_t)in, "out", (json_int_t)out);
+	if (tunnel->guard != NULL)
+		json_object_set_new(
+		    report, "guard", guard_post_status(tunnel->guard));
 	text = report != NULL ? json_dumps(report, JSON_COMPACT) : NULL;
 	control_answer(client,
 	    span_of_str(text != NULL ? text : "{\"error\":\"no memory\"}"));

@@ -25,39 +25,60 @@ print_list(const json_t *pending)
 		fputs("nothing waits\n", stderr);
 }
 
-/* `*is_stock`: there is a server, and it does not know gateways' questions. */
+/* What a gateway says; NULL and `err`. */
 static json_t *
-at_gateway(struct ask *ask, bool *is_stock, struct err *err)
+at_gateway(struct ask *ask, struct err *err)
 {
 	json_t *answer = NULL, *pending;
 
-	if (ask_begin(ask, err) == 0) {
+	if (ask_begin(ask, err) == 0)
 		answer = ask_gateway(ask, "pending", err);
-		*is_stock =
-		    answer == NULL && ask->link.dest != NULL &&
-		    (err->code == ERR_REFUSED || err->code == ERR_UNREACHABLE);
-	}
 	ask_end(ask);
 	pending = json_incref(json_object_get(answer, "pending"));
 	json_decref(answer);
 	return pending;
 }
 
-/* At the gateway; a stock server is none, and has guards behind it at most. */
+/* Whether guards may be asked though the gateway gave no answer. */
+static bool
+is_there(const struct err *err)
+{
+	return err->code == ERR_REFUSED || err->code == ERR_UNREACHABLE;
+}
+
+/*
+ * All that waits: at the gateway, and at guards through it.  A stock server is
+ * no gateway; not everybody may ask a gateway, or speak with guards: what one
+ * of them says is an answer, and if neither does, it is the gateway's refusal
+ * that is told.
+ */
+static json_t *
+gather(struct ask *ask, struct guard_desk *desk, struct err *err)
+{
+	struct err other = ERR_INIT;
+	json_t *pending, *guards;
+
+	if (desk->is_wanted)
+		return guard_desk_pending(desk, err);
+	pending = at_gateway(ask, err);
+	if (ask->link.dest == NULL || (pending == NULL && !is_there(err)))
+		return pending;
+	guards = guard_desk_pending(desk, &other);
+	if (pending == NULL)
+		return guards;
+	json_array_extend(pending, guards);
+	json_decref(guards);
+	return pending;
+}
+
 static int
 show(struct ask *ask, struct guard_desk *desk)
 {
-	struct err err = ERR_INIT, other = ERR_INIT;
-	bool is_stock = false;
+	struct err err = ERR_INIT;
 	json_t *pending;
 
 	desk->client.link = ask->link;
-	if (desk->is_wanted)
-		pending = guard_desk_pending(desk, &err);
-	else
-		pending = at_gateway(ask, &is_stock, &err);
-	if (is_stock)
-		pending = guard_desk_pending(desk, &other);
+	pending = gather(ask, desk, &err);
 	if (pending == NULL)
 		return cmd_complain(&err);
 	if (ask->as_json) {
@@ -119,11 +140,12 @@ const struct cmd cmd_pending = {
 	"that was asked),\n"
 	"\"may_i\".\n"
 	"\n"
-	"With --guards or --actuator, and where DEST is a stock SSH server, "
-	"what waits for\n"
-	"its second signature at actuators' guards (kaya-guard(5)): all that "
-	"answer within\n"
-	"a second, the publisher being who signed first.\n"
+	"With DEST, what waits for its second signature at actuators' guards "
+	"(kaya-guard(5))\n"
+	"is listed too: of all that answer within a second, \"actuator\" and "
+	"\"publisher\"\n"
+	"being whose it is and who signed first. --guards and --actuator list "
+	"it alone.\n"
 	"\n"
 	"Exit status: 0; 1 it failed; 2 wrong usage; 3 not reachable; 4 you "
 	"may "

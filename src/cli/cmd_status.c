@@ -175,6 +175,43 @@ print_gateway(const json_t *answer)
 	    print_device(device);
 }
 
+/* The judge beside an actuator, kaya-guard(5). */
+static void
+print_guard(const json_t *guard)
+{
+	const json_t *rule, *last = json_object_get(guard, "last");
+	size_t i;
+
+	if (!json_is_object(guard))
+		return;
+	printf("  guard of %s, %s%s: %lld wait for their second signature, "
+	       "%lld for their first\n",
+	    text_of(guard, "actuator"),
+	    json_is_true(json_object_get(guard, "connected"))
+		? "connected"
+		: "without a connection of its own",
+	    json_is_true(json_object_get(guard, "files_are_sound"))
+		? ""
+		: ", its files cannot be used (see its log)",
+	    number_of(guard, "waiting"), number_of(guard, "unsigned"));
+	json_array_foreach(json_object_get(guard, "protect"), i, rule)
+	{
+		printf("    %s", text_of(rule, "name"));
+		print_list("protects", json_object_get(rule, "topics"), 0);
+		putchar('\n');
+	}
+	if (!json_is_object(last))
+		return;
+	printf("    %lld s ago %s was %s", number_of(last, "ago_ms") / 1000,
+	    text_of(last, "id"), text_of(last, "outcome"));
+	print_text(" (", json_object_get(last, "cause"));
+	print_text("), on ", json_object_get(last, "topic"));
+	print_text(", first signed by ", json_object_get(last, "first"));
+	if (text_of(last, "second")[0] != '\0')
+		print_text(", then by ", json_object_get(last, "second"));
+	putchar('\n');
+}
+
 static void
 print_tunnel(const json_t *answer)
 {
@@ -185,6 +222,7 @@ print_tunnel(const json_t *answer)
 	    text_of(answer, "listen"), text_of(answer, "server"),
 	    number_of(answer, "clients"), number_of(answer, "out"),
 	    number_of(answer, "in"), number_of(answer, "links"));
+	print_guard(json_object_get(answer, "guard"));
 }
 
 static void
@@ -277,6 +315,11 @@ const struct cmd cmd_status = {
 	"and\n"
 	"the topics that it published to last (four at most). Subscriptions\n"
 	"that a broker kept from an earlier connection are not known here.\n"
+	"\n"
+	"Of a tunnel with a guard (kaya-guard(5)): the actuator, how many "
+	"commands wait\n"
+	"for which signature, what it protects, and what became of the last "
+	"command.\n"
 	"\n"
 	"With DEST, what that gateway is doing, asked through SSH: for keys "
 	"whose role\n"

@@ -85,11 +85,47 @@ def test_what_waits_is_listed_through_kayad(tmp_path, home):  # noqa: F811
     with Server("kayad", tmp_path, home) as server, \
             Plant(server, tmp_path) as plant, plant.request() as request:
         command = plant.requested(request)
-        listed = run("pending", "--key", server.key, "--guards", "--json",
-                     server.dest)
-        assert listed.returncode == 0, listed.stderr
-        pending, = json.loads(listed.stdout)
-        assert pending["id"] == command
+        for words in ([], ["--guards"], ["--actuator", "valve-1"]):
+            listed = run("pending", "--key", server.key, *words, "--json",
+                         server.dest)
+            assert listed.returncode == 0, listed.stderr
+            pending, = json.loads(listed.stdout)
+            assert pending["id"] == command
+
+
+BOTH = """
+roles:
+  - {name: person, publish: ["#"], subscribe: ["#"]}
+  - {name: supervisor, publish: ["$kaya/approve"]}
+identities: [{names: dan, roles: [person, supervisor]},
+             {names: eve, roles: person}]
+approval: [{name: gate, topics: "plant/gate", from: person, by: supervisor}]
+"""
+
+
+def test_what_a_gateway_and_guards_hold_is_listed_together(
+        tmp_path, home):  # noqa: F811
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(BOTH)
+    policy.chmod(0o644)
+    tmp_path.chmod(0o755)
+    with Server("kayad", tmp_path, home,
+                kayad=f"policy: {policy}\n") as server, \
+            Plant(server, tmp_path) as plant, plant.request() as request:
+        command = plant.requested(request)
+        other = tmp_path / "other"
+        server.server.admit(peers.make_key(other), "eve")
+        with devices.Kaya("request", "--key", other, "-t", "plant/gate",
+                          "-m", "open", server.dest):
+            listed = wait_until(lambda: (lambda ids: len(ids) == 2 and ids)(
+                [each["id"] for each in json.loads(
+                    run("pending", "--key", server.key, "--json",
+                        server.dest).stdout or "[]")]), "both are listed")
+            assert command in listed
+            # Who may not ask the gateway sees what guards hold.
+            alone, = json.loads(run("pending", "--key", other, "--json",
+                                    server.dest).stdout)
+            assert alone["id"] == command
 
 
 def test_every_client_that_is_subscribed_gets_it_once(plant):
@@ -176,6 +212,34 @@ def test_the_audit_says_who_signed_what(plant):
     assert [line["event"] for line in lines] == ["hold", "release", "done"]
     assert (lines[1]["first"], lines[1]["second"]) == ("ann", "bob")
     assert f"topic: {TOPIC}\n" in lines[1]["statement"]
+
+
+def guard_status(plant):
+    return next(each["guard"] for each in
+                json.loads(run("status", "--json").stdout)
+                if each["pid"] == plant.tunnel.pid)
+
+
+def test_status_tells_of_the_guard(plant):
+    told = guard_status(plant)
+    assert (told["actuator"], told["connected"], told["unsigned"],
+            told["waiting"], told["last"]) == ("valve-1", True, 0, 0, None)
+    assert told["protect"][0] == {"name": "valve",
+                                  "topics": ["plant/valve-1/#"]}
+    with plant.request() as request:
+        command = plant.requested(request)
+        assert guard_status(plant)["waiting"] == 1
+        text = run("status").stdout
+        assert "guard of valve-1, connected: 1 wait for their second" in text
+        assert "protects plant/valve-1/#" in text
+        assert plant.approve(command).returncode == 0
+        assert request.wait() == 0
+    last = guard_status(plant)["last"]
+    assert (last["id"], last["topic"], last["outcome"], last["cause"],
+            last["first"], last["second"]) == (
+                command, TOPIC, "done", "none", "ann", "bob")
+    assert re.search(rf"\d s ago {command} was done \(none\), on {TOPIC}, "
+                     "first signed by ann, then by bob", run("status").stdout)
 
 
 # ---- signing ----
