@@ -61,11 +61,14 @@ def unit():
 def case_counts(program):
     """One program's cases: passed, failed, skipped."""
     told = program.get("stdout", "") + program.get("stderr", "")
-    passed = len(re.findall(r"(?m)^ok \d", told))
-    # cmocka calls a skipped case "not ok # SKIP"; its reason stands before.
-    skips = re.findall(r"(?m)^(?:(?!ok|not ok)(.*)\n)?not ok \d+ # SKIP (.*)$",
-                       told)
+    passed = len(re.findall(r"(?m)^ok \d+ - ", told))
+    # To cmocka a skipped case is "ok # SKIP", before 1.1.7 "not ok # SKIP"; its
+    # reason stands before.
+    skips = re.findall(r"(?m)^(?:(?!ok|not ok|1\.\.)(.*)\n)?"
+                       r"(?:not )?ok \d+ # SKIP (.*)$", told)
+    # A skip that does not say why is a failure.
     failed = len(re.findall(r"(?m)^not ok \d+ - ", told))
+    failed += sum(not reason for reason, _ in skips)
     # A crash, a leak, a time-out or a program without a case is a failure,
     # though no case said so.
     if not failed and (program["result"] != "OK" or not passed + len(skips)):
@@ -76,7 +79,7 @@ def case_counts(program):
         print(f"SKIPPED {name}: {reason or 'no reason given'}")
     if failed:
         print(f"{program['result']} ({program['returncode']})\n{told}")
-    return passed, failed, len(skips)
+    return passed, failed, sum(bool(reason) for reason, _ in skips)
 
 
 def with_pytest(part):
