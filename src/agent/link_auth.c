@@ -59,13 +59,14 @@ repeat_options(const struct link_options *options, char *text, size_t size)
 	char port[8] = "";
 	struct {
 		const char *letter, *value;
-	} given[4 + LINK_KEYS_MAX] = {
+	} given[5 + LINK_KEYS_MAX] = {
 	    {"-F", options->ssh_config},
+	    {"--state", options->state_dir},
 	    {"-l", options->user},
 	    {"-p", options->port != 0 ? port : NULL},
 	    {"-J", options->jump},
 	};
-	size_t count = 4, len = 0;
+	size_t count = 5, len = 0;
 
 	snprintf(port, sizeof port, "%u", options->port);
 	for (size_t i = 0; i < options->key_count; i++, count++) {

@@ -140,8 +140,9 @@ put_sign(const struct doctor *doctor, const struct identity *identity,
 	buf_append_str(&text, " -n ");
 	shell_words_quote(&text, keeps ? names : doctor->user);
 	buf_append_str(&text, " -V -5m:+52w ");
-	snprintf(
-	    public, sizeof public, "%.*s.pub", (int)sizeof public - 8, file);
+	/* Of the agent's nobody knows the file. */
+	snprintf(public, sizeof public, "%.*s.pub", (int)sizeof public - 8,
+	    identity->in_agent ? "KEY" : file);
 	shell_words_quote(&text, public);
 	take_text(&text, certificate->sign, sizeof certificate->sign);
 }

@@ -5,6 +5,8 @@ Each test makes one thing wrong, by ssh-keygen and at a stock sshd
 remedy that is printed, and finds that it mends.
 """
 
+import subprocess
+
 import pytest
 
 import peers
@@ -101,6 +103,31 @@ def test_the_private_half_of_another_key(signed, ca, tmp_path):
     signed.mend(wrong, r"ssh-keygen -y -f \S+ > [^\s,]+")
     ca.sign(signed.key, names=signed.user)
     assert_well(signed.visit())
+
+
+@pytest.fixture
+def agent(tmp_path, monkeypatch):
+    path = tmp_path / "agent"
+    with peers.Process(["ssh-agent", "-D", "-a", path]):
+        peers.wait_until(path.exists, "the agent listens")
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+        yield lambda *words: subprocess.run(
+            ["ssh-add", *words], check=True, capture_output=True)
+
+
+def test_a_certificate_in_the_agent(signed, ca, agent):
+    """The agent took it with its key; of the file it knows nothing."""
+    def visit():
+        return signed.doctor("-b", signed.target, signed.dest)
+    ca.sign(signed.key, names=signed.user, valid="-2h:-1h")
+    agent("-q", signed.key)
+    wrong = visit()
+    assert_refused(wrong, "certificate-expired")
+    signed.mend(wrong, r"ssh-keygen -s CA .*", {
+        "-s CA": f"-q -s {ca.path}", "KEY.pub": f"{signed.key}.pub"})
+    agent("-D")
+    agent("-q", signed.key)
+    assert_well(visit())
 
 
 # ---- whom it is for ----
