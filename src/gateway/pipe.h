@@ -54,6 +54,10 @@ void pipe_detach(struct pipe *pipe);
 /* Another policy is in force for all of a session's. */
 void pipes_on_snapshot(struct session *session);
 
+/* Commands that two agreed to may have waited for too long (session_look_at).
+ */
+void pipes_on_deadline(struct session *session, uint64_t now_ms);
+
 /* End at once, whatever is left. */
 void pipe_drop(struct pipe *pipe);
 

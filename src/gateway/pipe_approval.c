@@ -177,11 +177,13 @@ look_again(struct pipe *pipe, const struct pipe_hold *hold)
 
 /* In our own queue it could lie for longer than its time. */
 bool
-pipe_approval_is_clear(void *arg)
+pipe_approval_is_due(void *arg, uint32_t number)
 {
-	const struct pipe *pipe = arg;
+	struct pipe *pipe = arg;
+	const struct pipe_hold *hold = *find(pipe, number);
 
-	return buf_len(&pipe->to_broker) == 0;
+	return buf_len(&pipe->to_broker) == 0 || hold == NULL ||
+	       look_again(pipe, hold) != APPROVAL_RELEASED;
 }
 
 /* About to go out: told to the parent, whichever it is. */
@@ -293,6 +295,36 @@ settle(struct pipe *pipe)
 	session_flush(session);
 }
 
+/* What may go and has not gone out in its time is kept back, and that is told.
+ */
+static void
+look_at_holds(struct pipe *pipe, uint64_t now_ms)
+{
+	bool is_over = false;
+
+	for (const struct pipe_hold *hold = pipe->holds; hold != NULL;
+	     hold = hold->next) {
+		if (hold->until_ms == 0)
+			continue; /* nobody has agreed */
+		if (now_ms < hold->until_ms)
+			session_look_at(pipe->session, hold->until_ms);
+		else
+			is_over = true;
+	}
+	if (is_over)
+		settle(pipe);
+}
+
+void
+pipes_on_deadline(struct session *session, uint64_t now_ms)
+{
+	for (struct pipe *pipe = session->pipes, *next; pipe != NULL;
+	     pipe = next) {
+		next = pipe->next;
+		look_at_holds(pipe, now_ms);
+	}
+}
+
 void
 pipe_on_decided(struct pipe *pipe, int32_t decision, struct span payload)
 {
@@ -307,6 +339,7 @@ pipe_on_decided(struct pipe *pipe, int32_t decision, struct span payload)
 		if (*link != NULL)
 			(*link)->until_ms = decided.until_ms;
 		access_let_go(pipe->access, decided.number);
+		session_look_at(pipe->session, decided.until_ms);
 	} else {
 		const struct access_answer answer = {
 		    decided.code, decided.text};

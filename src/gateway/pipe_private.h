@@ -116,7 +116,7 @@ bool pipe_access_settle(struct pipe *pipe);
 /* ---- pipe_approval: access_events, and what else it has to know ---- */
 
 bool pipe_approval_ask(void *arg, const struct access_question *question);
-bool pipe_approval_is_clear(void *arg);
+bool pipe_approval_is_due(void *arg, uint32_t number);
 enum approval_cause pipe_approval_let_go(void *arg, uint32_t number);
 void pipe_approval_lost(void *arg, uint32_t number);
 void pipe_approval_stopped(void *arg, struct span topic);

@@ -52,6 +52,14 @@ end_due(const struct session *session)
 	       (left_s > 0 ? (uint64_t)left_s * 1000 : 0);
 }
 
+void
+session_look_at(struct session *session, uint64_t at_ms)
+{
+	if (session->deadline.link == NULL ||
+	    at_ms < session->deadline.deadline_ms)
+		worker_set_deadline(session->worker, &session->deadline, at_ms);
+}
+
 static void
 arm(struct session *session)
 {
@@ -66,9 +74,7 @@ arm(struct session *session)
 		due = end;
 	if (session->due_ms != 0 && session->due_ms < due)
 		due = session->due_ms;
-	if (session->deadline.link == NULL ||
-	    due < session->deadline.deadline_ms)
-		worker_set_deadline(session->worker, &session->deadline, due);
+	session_look_at(session, due);
 }
 
 void
@@ -306,6 +312,10 @@ session_on_deadline(struct session *session)
 		session->unanswered++;
 		ssh_conn_keepalive(session->conn);
 	}
+	if (session->state == SESSION_OPEN)
+		pipes_on_deadline(session, now);
+	if (session->state == SESSION_ENDED)
+		return;
 	if (now >= ssh_conn_deadline_ms(session->conn)) {
 		ssh_conn_on_deadline(session->conn, now);
 		session_resume(session);

@@ -130,6 +130,10 @@ bool session_who_copy(struct session_who *copy, const struct session_who *who);
 /* For the pipes: write out what they left in the conn, wait for the rest. */
 void session_flush(struct session *session);
 
+/* For the pipes: pipes_on_deadline is wanted at `at_ms`, and may come before.
+ */
+void session_look_at(struct session *session, uint64_t at_ms);
+
 /* What its identity has left; NULL where memory fails. */
 struct quota *session_quota(struct session *session);
 

@@ -109,10 +109,11 @@ struct access_events {
 	 */
 	bool (*ask)(void *arg, const struct access_question *question);
 	/*
-	 * Whether what goes now does not wait anywhere: what may go stays here
-	 * for as long as it would, and goes by a later access_settle.
+	 * Whether that one, which may go, can be settled now: it would not wait
+	 * anywhere, or its time is over and let_go will not have it.  Until
+	 * then it stays here, for a later access_settle.
 	 */
-	bool (*is_clear)(void *arg);
+	bool (*is_due)(void *arg, uint32_t number);
 	/*
 	 * What may go is about to: NONE, and it has; or why it must not after
 	 * all, which its client is told.

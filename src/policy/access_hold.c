@@ -338,13 +338,13 @@ access_hold_settle(struct access *access)
 	struct access_held **link = &access->busy->held;
 
 	/* Before the broker has let the client in nothing gets out. */
-	while (access->has_connack && *link != NULL &&
-	       access->events->is_clear(access->arg)) {
+	while (access->has_connack && *link != NULL) {
 		struct access_held *held = *link;
 		enum approval_cause cause;
 		bool done;
 
-		if (!held->may_go) {
+		if (!held->may_go ||
+		    !access->events->is_due(access->arg, held->number)) {
 			link = &held->next;
 			continue;
 		}

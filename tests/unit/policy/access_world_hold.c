@@ -111,7 +111,7 @@ on_ask(void *arg, const struct access_question *question)
 }
 
 static bool
-on_is_clear(void *arg)
+on_is_due(void *arg, uint32_t number)
 {
 	const struct world *world = arg;
 
@@ -164,7 +164,7 @@ void
 world_hold_events(struct access_events *events)
 {
 	events->ask = on_ask;
-	events->is_clear = on_is_clear;
+	events->is_due = on_is_due;
 	events->let_go = on_let_go;
 	events->lost = on_lost;
 	events->stopped = on_stopped;

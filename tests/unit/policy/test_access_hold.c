@@ -181,11 +181,11 @@ on_ask(void *arg, const struct access_question *question)
 }
 
 static bool
-on_is_clear(void *arg)
+on_is_due(void *arg, uint32_t number)
 {
 	const struct desk *desk = arg;
 
-	return !desk->is_full;
+	return !desk->is_full || desk->late != APPROVAL_NONE;
 }
 
 static enum approval_cause
@@ -325,7 +325,7 @@ publish(struct desk *desk, struct publish p)
 /* ---- a connection ---- */
 
 static const struct access_events events = {to_broker, to_client, on_refused,
-    on_count, on_ask, on_is_clear, on_let_go, on_lost, on_stopped, on_permit};
+    on_count, on_ask, on_is_due, on_let_go, on_lost, on_stopped, on_permit};
 
 static void
 open_as(struct desk *desk, const char *identity, uint8_t level)
@@ -605,6 +605,25 @@ test_it_does_not_go_where_it_would_wait(void **state)
 	desk->is_full = false;
 	settle(desk);
 	expect(desk, "> PUBLISH q1 1 a0 'plant/valve' 'open'\n");
+}
+
+static void
+test_it_waits_for_no_longer_than_its_time(void **state)
+{
+	struct desk *desk = *state;
+
+	open_as(desk, "ann", MQTT_311);
+	publish(desk, (struct publish){"plant/valve", "open", 1, 1});
+	desk->log[0] = '\0';
+	desk->is_full = true;
+	let_go(desk);
+	expect(desk, "");
+	desk->late = APPROVAL_TIME_LIMIT;
+	settle(desk);
+	expect(desk, "< PUBACK 1 00\n");
+	desk->is_full = false;
+	settle(desk);
+	expect(desk, "");
 }
 
 static void
@@ -1138,6 +1157,7 @@ main(void)
 	    TEST(test_one_that_has_done_its_part_is_thanked_and_goes_nowhere),
 	    TEST(test_what_may_go_can_still_be_kept_back),
 	    TEST(test_it_does_not_go_where_it_would_wait),
+	    TEST(test_it_waits_for_no_longer_than_its_time),
 	    TEST(test_it_goes_between_two_frames_only),
 	    TEST(test_nobody_who_can_be_asked_is_a_refusal),
 	    TEST(test_its_own_expiry_is_told),
