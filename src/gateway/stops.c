@@ -48,14 +48,15 @@ stops_enter(struct stops *stops, struct stops_node *node)
 void
 stops_leave(struct stops *stops, struct stops_node *node)
 {
-	if (node->link == NULL)
-		return;
+	/* Its neighbours, in other threads, write its link. */
 	pthread_mutex_lock(&stops->lock);
-	*node->link = node->next;
-	if (node->next != NULL)
-		node->next->link = node->link;
-	node->link = NULL;
-	stops->count--;
+	if (node->link != NULL) {
+		*node->link = node->next;
+		if (node->next != NULL)
+			node->next->link = node->link;
+		node->link = NULL;
+		stops->count--;
+	}
 	pthread_mutex_unlock(&stops->lock);
 }
 
