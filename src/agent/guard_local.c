@@ -319,6 +319,34 @@ give(struct guard_local *local, struct span topic, struct span payload)
 	return local->is_ended ? GUARD_FLOW_NOT : result;
 }
 
+/* Of a group that shares a subscription one is given it. */
+static bool
+was_given_to(const struct guard_locals *locals, uint64_t number,
+    struct span topic, struct span group)
+{
+	const struct guard_local *local;
+	struct span share;
+
+	for (local = locals->first; local != NULL; local = local->next)
+		if (local->given == number &&
+		    guard_flow_hears(local->flow, topic, &share) &&
+		    span_equal(share, group))
+			return true;
+	return false;
+}
+
+static bool
+is_wanted(const struct guard_local *local, uint64_t number, struct span topic)
+{
+	struct span share;
+
+	if (local->is_own || local->given == number ||
+	    !guard_flow_hears(local->flow, topic, &share))
+		return false;
+	return share.len == 0 ||
+	       !was_given_to(local->locals, number, topic, share);
+}
+
 struct guard_given
 guard_locals_give(struct guard_locals *locals, uint64_t number,
     struct span topic, struct span payload)
@@ -328,8 +356,7 @@ guard_locals_give(struct guard_locals *locals, uint64_t number,
 
 	for (local = locals->first; local != NULL; local = next) {
 		next = local->next;
-		if (local->is_own || local->given == number ||
-		    !guard_flow_hears(local->flow, topic))
+		if (!is_wanted(local, number, topic))
 			continue;
 		switch (give(local, topic, payload)) {
 		case GUARD_FLOW_GIVEN:

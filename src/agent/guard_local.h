@@ -45,7 +45,8 @@ struct guard_given {
 };
 
 /*
- * Give a message to each client that is subscribed to the topic and was not
+ * Give a message to each client (of those that share a subscription, one) that
+ * is subscribed to the topic and was not
  * given the message of that `number` (not 0) before.  A client that has not
  * read all that came before (unread.h), or that is amid a packet, waits.
  */

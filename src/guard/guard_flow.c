@@ -149,7 +149,7 @@ static bool
 note_filters(struct guard_flow *flow, const struct mqtt_walk_item *item)
 {
 	struct mqtt_subscribe subscribe;
-	struct span text, group, filter;
+	struct span text;
 	uint8_t options;
 
 	if (mqtt_subscribe_decode(item->frame.type,
@@ -158,29 +158,37 @@ note_filters(struct guard_flow *flow, const struct mqtt_walk_item *item)
 		return true;
 	while (mqtt_subscribe_next(
 	    item->frame.type, &subscribe.filters, &text, &options)) {
-		if (mqtt_topic_share(text, &group, &filter) ==
-		    MQTT_SHARE_BROKEN)
-			continue;
 		if (item->frame.type == MQTT_UNSUBSCRIBE)
-			remove_filter(flow, filter);
-		else if (!add_filter(flow, filter))
+			remove_filter(flow, text);
+		else if (!add_filter(flow, text))
 			return false;
 	}
 	return true;
 }
 
 bool
-guard_flow_hears(const struct guard_flow *flow, struct span topic)
+guard_flow_hears(
+    const struct guard_flow *flow, struct span topic, struct span *share)
 {
+	struct span group, plain;
+
+	*share = span_of(NULL, 0);
 	if (!mqtt_walk_is_open(&flow->from_broker) ||
 	    !mqtt_walk_is_open(&flow->from_client))
 		return false;
 	for (const struct filter *filter = flow->filters; filter != NULL;
-	     filter = filter->next)
-		if (mqtt_topic_matches(
-			span_of(filter->text, filter->len), topic))
+	     filter = filter->next) {
+		if (mqtt_topic_share(span_of(filter->text, filter->len), &group,
+			&plain) == MQTT_SHARE_BROKEN ||
+		    !mqtt_topic_matches(plain, topic))
+			continue;
+		if (group.len == 0) {
+			*share = group;
 			return true;
-	return false;
+		}
+		*share = group;
+	}
+	return share->len > 0;
 }
 
 /* ---- from the client ---- */

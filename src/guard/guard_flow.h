@@ -58,8 +58,12 @@ bool guard_flow_from_client(
 bool guard_flow_from_broker(
     struct guard_flow *flow, struct span bytes, const char **why);
 
-/* Whether the client is connected and subscribed to the topic. */
-bool guard_flow_hears(const struct guard_flow *flow, struct span topic);
+/*
+ * Whether the client is connected and subscribed to the topic.  `*share` is
+ * the group by which alone it is (MQTT 5.0 section 4.8.2), else empty.
+ */
+bool guard_flow_hears(
+    const struct guard_flow *flow, struct span topic, struct span *share);
 
 enum guard_flow_result {
 	GUARD_FLOW_GIVEN,

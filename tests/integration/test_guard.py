@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 
@@ -137,6 +138,35 @@ def test_every_client_that_is_subscribed_gets_it_once(plant):
         five.wait_for_log("(?m)^open$")
         has_moved(plant, f"{TOPIC} open")
         assert not other.logged("open")
+
+
+def test_of_those_who_share_a_subscription_one_is_given_it(plant):
+    shared = "$share/workers/plant/valve-1/#"
+    with Subscriber(plant.tunnel.port, shared) as one, \
+            Subscriber(plant.tunnel.port, shared) as other, \
+            plant.request() as request:
+        assert plant.approve(plant.requested(request)).returncode == 0
+        assert request.wait() == 0
+        has_moved(plant, f"{TOPIC} open")
+        plant.stop_gets_through()
+        assert one.logged("(?m)^open$") != other.logged("(?m)^open$")
+
+
+def test_who_was_given_it_is_not_given_it_again(plant):
+    """While another is not ready, and whatever becomes of that one."""
+    with Subscriber(plant.tunnel.port, "plant/#") as slow, \
+            plant.request() as request:
+        os.kill(slow.pid, signal.SIGSTOP)
+        plant.publish("20 C", topic="plant/temperature")
+        plant.actuator.wait_for_log("20 C")
+        assert plant.approve(plant.requested(request)).returncode == 0
+        assert request.wait() == 0
+        os.kill(slow.pid, signal.SIGCONT)
+        slow.wait_for_log("20 C")
+        plant.stop_gets_through()
+        assert plant.moved() == ["plant/temperature 20 C", f"{TOPIC} open",
+                                 f"{TOPIC} close"]
+        assert not slow.logged("(?m)^open$")
 
 
 @pytest.mark.parametrize("payload", [

@@ -563,8 +563,13 @@ def asked_without_end(world):
         assert world.sign(command, world.signature(person, statement)) == \
             "none"
     until = time.monotonic() + 4
-    while time.monotonic() < until:
+    is_told = False
+    while time.monotonic() < until and not is_told:
         world.tell({"do": "ask", "topic": TOPIC, "payload": "more"})
+        is_told = any(topic.endswith("/result") and
+                      json.loads(payload).get("id") == command
+                      for topic, payload in list(world.broker.heard))
+    assert is_told  # while it is asked
     go_on()
     world.actuator.wait_for_log("MOVED plant/free f")
     assert world.result(command) == "abortion-by-communication-loss"
@@ -651,7 +656,12 @@ def nonsense(world):
                          "signature": "y" * 60000}))):
         world.broker.say(f"kaya/guard/{world.name}/ask", message)
         world.broker.say("kaya/guard/all/ask", message)
-    world.broker.say("kaya/guard/all/ask", json.dumps(good))
+    world.broker.say("kaya/guard/all/ask",
+                     json.dumps({**good, "request": "to-all"}))
+    _, told = world.broker.wait_for(
+        lambda topic, payload: topic.endswith("/answer/to-all"),
+        "it is answered")
+    assert json.loads(told)["cause"] == "inconsistent-parameters"
     assert world.tell({"do": "list"})["pending"] == []
 
 

@@ -343,6 +343,14 @@ test_what_the_guard_itself_need_not_keep_goes_no_further(void **state)
 
 /* ---- subscriptions, and what is put in ---- */
 
+static struct span share;
+
+static bool
+hears(struct span topic)
+{
+	return guard_flow_hears(flow, topic, &share);
+}
+
 static void
 test_who_is_subscribed_hears(void **state)
 {
@@ -350,16 +358,23 @@ test_who_is_subscribed_hears(void **state)
 
 	for (unsigned level = 4; level <= 5; level++) {
 		start(level);
-		assert_false(guard_flow_hears(flow, topic));
+		assert_false(hears(topic));
 		assert_true(client(filters_packet(0x82, level, "plant/+/set")));
-		assert_true(guard_flow_hears(flow, topic));
-		assert_false(
-		    guard_flow_hears(flow, span_of_str("plant/valve-1/x")));
+		assert_true(hears(topic));
+		assert_false(hears(span_of_str("plant/valve-1/x")));
 		assert_true(client(filters_packet(0xa2, level, "plant/+/set")));
-		assert_false(guard_flow_hears(flow, topic));
+		assert_false(hears(topic));
 		assert_true(client(
 		    filters_packet(0x82, level, "$share/group/plant/#")));
-		assert_true(guard_flow_hears(flow, topic));
+		assert_true(hears(topic));
+		assert_true(span_is(share, "group"));
+		/* By a filter of its own it hears for itself. */
+		assert_true(client(filters_packet(0x82, level, "plant/#")));
+		assert_true(hears(topic));
+		assert_int_equal(share.len, 0);
+		assert_true(client(
+		    filters_packet(0xa2, level, "$share/group/plant/#")));
+		assert_true(hears(topic));
 	}
 }
 
@@ -373,9 +388,9 @@ test_nobody_hears_before_the_broker_has_accepted(void **state)
 	flow = guard_flow_new(rules, &events);
 	assert_true(client(connect_packet(4)));
 	assert_true(client(filters_packet(0x82, 4, "#")));
-	assert_false(guard_flow_hears(flow, topic));
+	assert_false(hears(topic));
 	assert_true(broker(span_of("\x20\x02\0\0", 4)));
-	assert_true(guard_flow_hears(flow, topic));
+	assert_true(hears(topic));
 }
 
 static void

@@ -229,6 +229,43 @@ test_of_two_principals_the_line_has_to_say_which(void **state)
 	allowed_signers_fini(&signers);
 }
 
+/* Bob's certificate, with ann's name written over his. */
+static void
+test_what_the_authority_has_not_signed_is_worth_nothing(void **state)
+{
+	struct buf blob = {.max = SSH_SIG_BLOB_MAX}, text = {.max = 24576};
+	struct allowed_signers signers;
+	struct guard_signer signer;
+	char line[8192], authority[4096];
+	const char *why = "";
+	struct ssh_sig sig;
+	uint8_t *at;
+
+	need_ssh_keygen();
+	if (signatures[4][0] == '\0')
+		make_certificates();
+	assert_int_equal(
+	    ssh_sig_parse_file(span_of_str(signatures[4]), &blob, &sig),
+	    SSH_SIG_GOOD);
+	at = memmem(buf_span(&blob).data, buf_len(&blob), "\0\0\0\3bob", 7);
+	assert_non_null(at);
+	memcpy(at + 4, "ann", 3);
+	ssh_armor_close(buf_span(&blob), SSH_SIG_ARMOR, &text);
+	read_text("ca.pub", authority, sizeof authority);
+	snprintf(line, sizeof line, "* cert-authority %s\n", authority);
+	assert_int_equal(allowed_signers_parse(&signers, span_of_str(line),
+			     "signers", no_fault, NULL),
+	    0);
+	assert_int_equal(guard_signer_judge(&signers, NAMESPACE,
+			     span_of_str("what is signed\n"), buf_span(&text),
+			     (int64_t)time(NULL), &signer, &why),
+	    GUARD_SIGNER_UNKNOWN);
+	assert_non_null(strstr(why, "signature of the certificate"));
+	allowed_signers_fini(&signers);
+	buf_fini(&blob);
+	buf_fini(&text);
+}
+
 /* ---- tokens: a key of our own, that says what a token would ---- */
 
 enum { TOUCHED = 1, VERIFIED = 4 };
@@ -354,6 +391,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_ssh_keygen_says_the_same_of_certificates),
 	    cmocka_unit_test(test_of_two_principals_the_line_has_to_say_which),
+	    cmocka_unit_test(
+		test_what_the_authority_has_not_signed_is_worth_nothing),
 	    cmocka_unit_test(test_a_token_has_to_have_been_touched),
 	};
 
