@@ -264,6 +264,12 @@ const struct cmd cmd_request = {
 	"FILE.sig,\n"
 	"and then ssh-keygen -Y sign -n kaya-command -f KEY FILE.\n"
 	"\n"
+	"That it is done is the guard's word as the broker brings it, and no "
+	"proof: who\n"
+	"owns the broker can say so where nothing has moved. The guard's audit "
+	"is the proof\n"
+	"(kaya audit verify).\n"
+	"\n"
 	"Exit status: 0 done, 1 not done (time, no client, ...), 2 wrong "
 	"usage, 3 not\n"
 	"reachable, 4 refused or denied, 5 not the host that it was.\n",
