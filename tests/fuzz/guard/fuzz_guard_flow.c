@@ -6,6 +6,7 @@
  */
 
 #include "guard_flow.h"
+#include "guard_message.h"
 
 #include <stdlib.h>
 
@@ -112,22 +113,49 @@ learn(struct client *client, struct mqtt_walk *said, struct span bytes)
 	}
 }
 
+/* The guard's own connection: what is given is no larger than it may be. */
+static bool
+to_nobody(void *arg, struct span bytes)
+{
+	(void)arg;
+	(void)bytes;
+	return true;
+}
+
+static bool
+to_guard(void *arg, struct span bytes)
+{
+	struct mqtt_frame frame;
+
+	(void)arg;
+	if (mqtt_frame_parse(bytes, &frame) == MQTT_FRAME_READY &&
+	    frame.type == MQTT_PUBLISH &&
+	    (mqtt_frame_size(&frame) > GUARD_MESSAGE_MAX + 1024 ||
+		(bytes.data[0] & 6) == 4))
+		abort();
+	return true;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct client client = {.is_learned = false};
 	const struct guard_flow_events events = {
 	    to_broker, to_client, on_event, on_event, &client};
-	struct guard_flow *flow;
+	const struct guard_flow_events own_events = {
+	    to_nobody, to_guard, on_event, on_event, &client};
+	struct guard_flow *flow, *own;
+	struct span share;
 	struct mqtt_walk said;
-	bool goes_on = true;
+	bool goes_on = true, own_goes_on = true;
 	const char *why;
 
 	if (rules == NULL)
 		rules = guard_rules_new(
 		    "g.yaml", span_of_str(file), on_fault, NULL);
 	flow = guard_flow_new(rules, &events);
-	if (flow == NULL)
+	own = guard_flow_new(NULL, &own_events);
+	if (flow == NULL || own == NULL)
 		abort();
 	mqtt_walk_init(&said, MQTT_FROM_CLIENT, &mqtt_limits_default);
 	mqtt_walk_init(&client.walk, MQTT_FROM_BROKER, &mqtt_limits_default);
@@ -142,6 +170,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bytes = span_of(data, len);
 		data += len;
 		size -= len;
+		if (own_goes_on)
+			own_goes_on =
+			    is_brokers
+				? guard_flow_from_broker(own, bytes, &why)
+				: guard_flow_from_client(own, bytes, &why);
 		if (is_brokers) {
 			goes_on = guard_flow_from_broker(flow, bytes, &why);
 			if (goes_on && len % 7 == 0)
@@ -151,9 +184,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			learn(&client, &said, bytes);
 			goes_on = guard_flow_from_client(flow, bytes, &why);
 		}
-		guard_flow_hears(flow, span_of_str("p/x"));
+		guard_flow_hears(flow, span_of_str("p/x"), &share);
 	}
 	guard_flow_free(flow);
+	guard_flow_free(own);
 	mqtt_walk_fini(&said);
 	mqtt_walk_fini(&client.walk);
 	access_aliases_fini(&client.aliases);
