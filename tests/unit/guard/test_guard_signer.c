@@ -63,7 +63,7 @@ static const struct {
     {"-t rsa -b 1024", "ca", "-n ann", NEVER},
 };
 
-enum { CERTIFICATES = sizeof certificates / sizeof certificates[0], PLAIN };
+enum { CERTIFICATES = sizeof certificates / sizeof certificates[0] };
 
 static void
 make_certificates(void)
@@ -229,6 +229,36 @@ test_of_two_principals_the_line_has_to_say_which(void **state)
 	allowed_signers_fini(&signers);
 }
 
+/* Who looks for one has to know whom: a pattern is nobody's name. */
+static void
+test_a_pattern_is_nobodys_name(void **state)
+{
+	static const char *const fronts[] = {"a*", "ann,bob", "an?", "!ann"};
+	struct allowed_signers signers;
+	struct guard_signer signer;
+	char line[8192];
+	const char *why = "";
+
+	need_ssh_keygen();
+	if (signatures[CERTIFICATES][0] == '\0')
+		make_certificates();
+	for (size_t i = 0; i < sizeof fronts / sizeof fronts[0]; i++) {
+		snprintf(line, sizeof line, "%s %s\n", fronts[i],
+		    public_keys[CERTIFICATES]);
+		assert_int_equal(
+		    allowed_signers_parse(
+			&signers, span_of_str(line), "signers", no_fault, NULL),
+		    0);
+		assert_int_equal(guard_signer_judge(&signers, NAMESPACE,
+				     span_of_str("what is signed\n"),
+				     span_of_str(signatures[CERTIFICATES]),
+				     (int64_t)time(NULL), &signer, &why),
+		    GUARD_SIGNER_UNKNOWN);
+		assert_non_null(strstr(why, "no name of one"));
+		allowed_signers_fini(&signers);
+	}
+}
+
 /* Bob's certificate, with ann's name written over his. */
 static void
 test_what_the_authority_has_not_signed_is_worth_nothing(void **state)
@@ -391,6 +421,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_ssh_keygen_says_the_same_of_certificates),
 	    cmocka_unit_test(test_of_two_principals_the_line_has_to_say_which),
+	    cmocka_unit_test(test_a_pattern_is_nobodys_name),
 	    cmocka_unit_test(
 		test_what_the_authority_has_not_signed_is_worth_nothing),
 	    cmocka_unit_test(test_a_token_has_to_have_been_touched),
