@@ -1,5 +1,6 @@
 """kaya tunnel --guard: a command reaches the actuator when two have signed."""
 
+import contextlib
 import json
 import os
 import re
@@ -665,3 +666,27 @@ def test_on_a_full_disk_nothing_moves_but_a_stop(server, tmp_path,
             assert plant.approve(plant.requested(request)).returncode == 0
             assert request.wait() == 0
         has_moved(plant, *moved, f"{TOPIC} open")
+
+
+def test_nothing_moves_before_its_release_is_on_the_disk(
+        server, tmp_path, small_disk):  # noqa: F811
+    """Signed by one while there is room, by the other when there is none."""
+    rules = RULES.replace("{folder}/guard.log", f"{small_disk}/guard.log")
+    with Plant(server, tmp_path, rules=rules) as plant, \
+            contextlib.ExitStack() as stack:
+        requests = [stack.enter_context(
+            plant.request(payload=f"open {i}", words=["--json"]))
+            for i in range(5)]
+        commands = [plant.requested(request) for request in requests]
+        fill(small_disk)
+        for command in commands:  # a page's rest takes a line or two
+            plant.approve(command)
+        statuses = [request.wait() for request in requests]
+        released = [line["id"] for line in map(
+            json.loads, (small_disk / "guard.log").read_text().splitlines())
+            if line["event"] == "release"]
+        assert 1 in statuses
+        assert plant.moved() == [
+            f"{TOPIC} open {i}" for i, command in enumerate(commands)
+            if command in released]
+        plant.stop_gets_through()

@@ -271,6 +271,30 @@ test_a_safe_payload_that_is_only_the_beginning_is_not_safe(void **state)
 	assert_int_equal(stopped, 1);
 }
 
+/* An empty payload may be safe; one that is not all there is not empty. */
+static void
+test_a_payload_that_is_not_there_yet_is_not_empty(void **state)
+{
+	static char payload[300000];
+	static const char *empty[] = {""};
+	const char **before = rules->rules[0].safe_state;
+	size_t count = rules->rules[0].safe_state_count;
+
+	memset(payload, 'x', sizeof payload - 1);
+	rules->rules[0].safe_state = empty;
+	rules->rules[0].safe_state_count = 1;
+	start(4);
+	assert_true(broker(publish_packet(
+	    (struct publish){4, 0, 0, 0, PEOPLE_TOPIC, payload})));
+	assert_int_equal(dropped, 1);
+	assert_int_equal(buf_len(&to_client), 0);
+	assert_true(broker(
+	    publish_packet((struct publish){4, 0, 0, 0, PEOPLE_TOPIC, ""})));
+	assert_int_equal(stopped, 1);
+	rules->rules[0].safe_state = before;
+	rules->rules[0].safe_state_count = count;
+}
+
 static void
 test_it_is_the_same_however_the_bytes_are_cut(void **state)
 {
@@ -471,6 +495,7 @@ main(void)
 	    TEST(test_what_is_free_or_safe_goes_on_as_it_came),
 	    TEST(test_a_topic_alias_does_not_lead_past_the_guard),
 	    TEST(test_a_safe_payload_that_is_only_the_beginning_is_not_safe),
+	    TEST(test_a_payload_that_is_not_there_yet_is_not_empty),
 	    TEST(test_it_is_the_same_however_the_bytes_are_cut),
 	    TEST(test_what_the_guard_itself_need_not_keep_goes_no_further),
 	    TEST(test_our_own_packets_do_not_cut_the_clients_in_two),

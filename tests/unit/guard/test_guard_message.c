@@ -178,6 +178,15 @@ test_who_signs_makes_the_same_statement(void **state)
 		    buf_span(&offer.statement), buf_span(&command->statement)));
 		assert_string_equal(offer.actuator, "valve-1");
 		guard_offer_fini(&offer);
+		/* Whatever is said of its time, nobody waits for ever. */
+		json_object_set_new(json, "left_ms", json_integer(INT64_MAX));
+		assert_true(guard_offer_take(json, NULL, NULL, &offer));
+		assert_int_equal(offer.left_ms, GUARD_LEFT_MAX_MS);
+		guard_offer_fini(&offer);
+		json_object_set_new(json, "left_ms", json_integer(-1));
+		assert_true(guard_offer_take(json, NULL, NULL, &offer));
+		assert_int_equal(offer.left_ms, 0);
+		guard_offer_fini(&offer);
 		json_decref(json);
 		buf_fini(&text);
 	}
