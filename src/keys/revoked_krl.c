@@ -254,9 +254,8 @@ revoked_krl_read(
     struct revoked_keys *revoked, struct span bytes, struct err *err)
 {
 	struct reader r = {.revoked = revoked, .err = err};
-	struct span in = bytes, text, section;
+	struct span in = bytes, text, comment, section;
 	uint32_t version;
-	uint64_t number;
 	uint8_t type;
 
 	if (!wire_take_bytes(&in, MAGIC_BYTES, &text) ||
@@ -265,9 +264,9 @@ revoked_krl_read(
 	if (version != FORMAT_VERSION)
 		return unknown(&r, "format", version);
 	/* Its own number, its date, flags (none are defined); two texts. */
-	if (!wire_take_u64(&in, &number) || !wire_take_u64(&in, &number) ||
-	    !wire_take_u64(&in, &number) || !wire_take_string32(&in, &text) ||
-	    !wire_take_string32(&in, &text))
+	if (!wire_take_bytes(&in, 3 * sizeof(uint64_t), &text) ||
+	    !wire_take_string32(&in, &text) ||
+	    !wire_take_string32(&in, &comment))
 		return malformed(&r, "header");
 	while (in.len > 0) {
 		if (!wire_take_u8(&in, &type) ||

@@ -13,7 +13,7 @@ const char *
 ssh_certificate_text(enum ssh_certificate_verdict verdict)
 {
 	static const char *const texts[] = {
-#define X(id, text) text,
+#define X(id, text) (text),
 	    SSH_CERTIFICATE_VERDICTS(X)
 #undef X
 	};
@@ -151,20 +151,29 @@ struct parts {
 };
 
 static bool
+skip_strings(struct span *in, unsigned count)
+{
+	struct span skipped;
+
+	while (count-- > 0)
+		if (!wire_take_string32(in, &skipped))
+			return false;
+	return true;
+}
+
+static bool
 take_parts(const struct ssh_algorithm *algorithm, struct span blob,
     struct parts *parts, struct ssh_certificate *c)
 {
-	struct span in = blob, skipped;
+	struct span in = blob;
 	const uint8_t *start;
 
-	/* The type has been read. */
-	if (!wire_take_string32(&in, &skipped) ||
-	    !wire_take_string32(&in, &skipped)) /* nonce */
+	/* The type, which has been read, and the nonce. */
+	if (!skip_strings(&in, 2))
 		return false;
 	start = in.data;
-	for (unsigned i = 0; i < algorithm->strings; i++)
-		if (!wire_take_string32(&in, &skipped))
-			return false;
+	if (!skip_strings(&in, algorithm->strings))
+		return false;
 	parts->fields = span_of(start, (size_t)(in.data - start));
 	if (!wire_take_u64(&in, &c->serial) ||
 	    !wire_take_u32(&in, &parts->type) ||
@@ -174,7 +183,7 @@ take_parts(const struct ssh_algorithm *algorithm, struct span blob,
 	    !wire_take_u64(&in, &c->valid_before_s) ||
 	    !wire_take_string32(&in, &parts->critical_options) ||
 	    !wire_take_string32(&in, &parts->extensions) ||
-	    !wire_take_string32(&in, &skipped) || /* reserved */
+	    !skip_strings(&in, 1) || /* reserved */
 	    !wire_take_string32(&in, &c->authority))
 		return false;
 	c->to_be_signed = span_of(blob.data, (size_t)(in.data - blob.data));
