@@ -152,24 +152,30 @@ client_send_again(struct world *world)
 {
 	uint16_t n = (uint16_t)(1 + world_choose(world, IDS));
 	struct id *id = &world->client.ids[n];
-	struct sent_publish again = id->sent;
+	struct sent_publish again;
 	struct packet packet;
+	uint8_t code;
 	bool passes;
 
+	/* What may go goes before what comes now: not amid this. */
+	feed_from_client(world);
 	if (world->level != MQTT_31 || id->state != ID_PUBLISHED ||
 	    id->acks != 1)
 		return;
+	again = id->sent;
 	again.dup = true;
-	passes = is_allowed(world, &again, &topics[id->topic]);
+	packet_publish(&packet, world->level, &again);
+	passes = is_allowed(world, &again, &topics[id->topic]) &&
+		 (topics[id->topic].asks == ASKS_NOTHING ||
+		     world_fate(world, &again, &topics[id->topic], &packet,
+			 &code) == FATE_PASSES);
 	if (id->is_held) {
 		/* Nothing new, as long as it is not decided. */
-		packet_publish(&packet, world->level, &again);
 		world_send(&world->client, &packet);
 		feed_from_client(world);
 	} else if (id->is_refused) {
 		send_publish(world, &again, id->topic);
 	} else if (!passes && is_at_broker(world, n)) {
-		packet_publish(&packet, world->level, &again);
 		world_send(&world->client, &packet);
 		world->refusals++;
 		/* Not to cross with the broker's answer. */
