@@ -486,7 +486,8 @@ def test_with_the_servers_file_a_server_that_forwards_nothing(
         assert (wrong.status, wrong.layer, wrong.code) == (
             4, "forwarding", "server-prohibits"), wrong
         assert f"line 1 of {clinic.file}" in wrong.cause
-        clinic.take_at_server(wrong, r"echo")
+        clinic.sshd.reload_by(
+            lambda: doctor.take(wrong, r"(?<=at the server: )sed .*"))
         assert_well(clinic.with_file())
 
 

@@ -26,7 +26,7 @@ from devices import home  # noqa: F401
 from machines import TIGHT as TIGHT_LINE, machine  # noqa: F401
 from networks import ROUTER, SERVER, network  # noqa: F401
 from patients import Place
-from peers import ROOT, make_key, wait_until
+from peers import ROOT, make_key, openssh, wait_until
 
 DOCUMENT = ROOT / "doc/faults.md"
 TIGHT = ('restrict,port-forwarding,permitopen="127.0.0.1:1883",'
@@ -707,13 +707,6 @@ def test_the_document_says_what_ssh_and_kaya_say(name, request):
     if version != (DOCUMENTED_NEW if since > DOCUMENTED else DOCUMENTED):
         known[0] = cells[0]
     assert known == cells
-
-
-def openssh():
-    """The version of this machine's."""
-    said = subprocess.run(["ssh", "-V"], capture_output=True, text=True).stderr
-    found = re.match(r"OpenSSH_(\d+)\.(\d+)", said)
-    return int(found.group(1)), int(found.group(2))
 
 
 def test_the_document_has_no_row_that_nobody_tries():
