@@ -414,6 +414,13 @@ def signers_damaged(world):
     world.write(world.signers, good + f"bob {line}")
     assert world.sign(command, world.signature("dora", statement)) == \
         "policy-changed"
+    # Until it is mended there is neither a challenge nor a list.
+    before = len(world.broker.heard)
+    assert world.ask() == ("policy-changed", None)
+    assert world.tell({"do": "list"})["cause"] == "policy-changed"
+    assert not any(b"challenge" in payload or b"pending" in payload
+                   for topic, payload in world.broker.heard[before:]
+                   if "/answer/" in topic)
     world.write(world.signers, good)
     assert world.sign(command, world.signature("bob", statement)) == \
         "not-selected"
