@@ -12,9 +12,13 @@ import pytest
 
 import peers
 from devices import Server, home  # noqa: F401
-from patients import Clinic, clinic, doctor, strict  # noqa: F401
+from machines import machine, needs_root  # noqa: F401
+from networks import network  # noqa: F401
+from patients import (  # noqa: F401
+    Clinic, Diagnosis, Place, clinic, doctor, strict)
 from peers import free_port, make_key, wait_until
 from test_doctor import assert_well
+from test_enroll import at_terminal
 from tunnels import publish
 
 
@@ -206,15 +210,36 @@ def test_a_key_file_that_is_no_key(clinic, tmp_path):
     assert_well(clinic.doctor("-i", text, "-b", clinic.target, clinic.dest))
 
 
-def test_no_key_at_all(clinic, home, tmp_path):
-    config = home / ".ssh/config"
-    config.write_text(config.read_text() +
-                      f"IdentityFile {tmp_path}/nothing\n")
-    wrong = clinic.doctor("-b", clinic.target, clinic.dest)
-    if wrong.code != "no-key":
-        pytest.skip("this account has keys of its own")
+@needs_root
+def test_no_key_at_all(machine, monkeypatch):
+    """dan has a password at the server and nothing else."""
+    monkeypatch.setenv("HOME", "/root")
+    for word in ("SSH_AUTH_SOCK", "XDG_STATE_HOME"):
+        monkeypatch.delenv(word, raising=False)
+    # Where root's enrolments are remembered: in the machine's own.
+    machine.run("mount", "-t", "tmpfs", "none", "/var/lib")
+    machine.add_user("dan", "right-one")
+    machine.sshd_config.write_text("PasswordAuthentication yes\n" +
+                                   machine.sshd_config.read_text())
+    machine.start_sshd()
+    machine.start_mosquitto()
+    public = (machine.ssh / "host_key.pub").read_text()
+    (machine.root / ".ssh").mkdir(mode=0o700)
+    (machine.root / ".ssh/known_hosts").write_text(f"127.0.0.1 {public}")
+
+    def visit():
+        done = machine.run(peers.KAYA, "doctor", "--json", "dan@127.0.0.1",
+                           check=False, stdin=subprocess.DEVNULL)
+        return Diagnosis((), done)
+
+    wrong = visit()
     assert_refused(wrong, "no-key")
-    assert f"kaya enroll" in wrong.remedy
+    command = re.search(r"kaya (enroll .*)", wrong.remedy).group(1)
+    status, said = at_terminal(
+        machine.words(peers.KAYA, *command.split()),
+        [(b"assword:", b"right-one")])
+    assert status == 0, said
+    assert_well(visit())
 
 
 def test_a_key_with_a_passphrase(clinic):
@@ -527,6 +552,33 @@ def test_a_broker_that_listens_on_ipv6_only(clinic, tmp_path):
         local = free_port()
         with clinic.doctor.tunnel(*wrong.remedy.split()[2:], "-L", local):
             publish(local, "t", "through")
+
+
+def test_a_server_that_hangs_up_while_it_asks_for_the_broker(
+        tmp_path, home, network):
+    """A firewall drops what sshd sends to the broker, and sshd takes the
+    connection for one that nobody uses (UnusedConnectionTimeout)."""
+    with Place(tmp_path, home, network) as place:
+        config = tmp_path / "sshd/sshd_config"
+        before = config.read_text()
+        config.write_text(f"UnusedConnectionTimeout 1s\n{before}")
+        place.sshd.reload()
+        # Not for long, where sshd waits for it.
+        place.network.server.run("sysctl", "-qw", "net.ipv4.tcp_syn_retries=1")
+        place.network.server.filter("output", "tcp dport 1883 drop")
+        wrong = place.visit("broker.test")
+        assert (wrong.status, wrong.layer, wrong.code) == (
+            3, "forwarding", "lost"), wrong
+        # Where the remedy sends to: there it stands.
+        assert wrong.remedy.endswith("journalctl -u ssh -n 20")
+        place.sshd.wait_for_log("terminating inactive connection")
+        config.write_text(before)
+        place.sshd.reload()
+        wrong = place.visit("broker.test")
+        assert (wrong.layer, wrong.code) == ("forwarding", "no-broker"), wrong
+        place.network.server.run("nft", "flush", "chain", "inet", "filter",
+                                 "output")
+        assert_well(place.visit("broker.test"))
 
 
 # ---- keepalive ----
