@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import socket
 import subprocess
 
@@ -69,7 +70,7 @@ class Scene:
         for word, value in (swap or {}).items():
             assert word in command, (word, command)
             command = command.replace(word, value)
-        (at or self.client).run("sh", "-c", command, env={
+        return (at or self.client).run("sh", "-c", command, env={
             **DIRECT, "PATH": DIRECT["PATH"] + ":/usr/sbin:/sbin"})
 
     def carries(self, command, env=None, payload="0.42"):
@@ -313,6 +314,12 @@ def test_credentials_reach_the_proxy_and_nobody_else(scene):
             assert "wr0ng" not in said.text
             assert "407" in said.way(443, proxy=True)["seen"] or \
                 "401" in said.way(443, proxy=True)["seen"]
+            # As it says: with user and password in the URL.
+            url = re.search(r"http://USER:\S+", said.said["remedy"]).group(0)
+            env = {"https_proxy": url.replace("USER:PASSWORD", "dan:s3cr3t")}
+            said = scene.survey(env=env)
+            assert said.codes == set()
+            assert scene.carries(said.command, env=env)
 
 
 def test_a_proxy_that_forbids_every_port_is_a_refusal(scene):
@@ -322,6 +329,13 @@ def test_a_proxy_that_forbids_every_port_is_a_refusal(scene):
                             env={"https_proxy": str(proxy)})
         assert said.said["code"] == "proxy-forbids"
         assert f"CONNECT to {HOST}:443" in said.said["remedy"]
+        assert "kayad --listen 0.0.0.0:443" in said.said["remedy"]
+        # As it says: the gateway listens where the proxy connects to.
+        serve_on(scene, 443)
+        said = scene.survey(env={"https_proxy": str(proxy)})
+        assert said.codes == set()
+        assert said.way(443, proxy=True)["state"] == "way"
+        assert scene.carries(said.command)
 
 
 @pytest.mark.parametrize("exempt", [HOST, ".example", "*"])
@@ -334,14 +348,32 @@ def test_no_proxy_is_honoured(scene, exempt):
         assert scene.carries(said.command, env={"https_proxy": str(proxy)})
 
 
-def test_a_proxy_that_is_none_is_told(scene):
-    for url, code in (("http://10.1.0.1:3129", "proxy-gone"),
-                      ("http://10.2.0.2:2222", "proxy-gone"),
-                      ("http://nobody.example:3128", "proxy-name"),
-                      ("socks5://10.1.0.1:1080", "proxy-kind"),
-                      ("http://", "proxy-url")):
-        said = scene.survey("-p", "2222", env={"https_proxy": url})
-        assert said.codes == {code}
+@pytest.mark.parametrize("url,code,remedy", [
+    ("http://10.1.0.1:3129", "proxy-gone", "mend https_proxy, or unset it"),
+    ("http://10.2.0.2:2222", "proxy-gone", "mend https_proxy, or unset it"),
+    ("http://nobody.example:3128", "proxy-name",
+     "mend https_proxy, or unset it"),
+    ("socks5://10.1.0.1:1080", "proxy-kind",
+     f"kaya survey --proxy http://HOST:PORT {HOST}"),
+    ("http://", "proxy-url", "export https_proxy=http://HOST:PORT"),
+])
+def test_a_proxy_that_is_none_is_told(scene, url, code, remedy):
+    wrong = {"https_proxy": url}
+    said = scene.survey("-p", "2222", env=wrong)
+    assert said.codes == {code}
+    assert remedy in said.finding(code)["remedy"]
+    with Proxy(scene) as proxy:
+        if "--proxy" in remedy:
+            said = scene.survey("-p", "2222", "--proxy", str(proxy),
+                                env=wrong)
+        else:
+            said = scene.survey("-p", "2222", env={"https_proxy": str(proxy)})
+        assert said.codes == set()
+        assert len(said.ways(2222, proxy=True)) == 1
+    if "unset" in remedy:
+        said = scene.survey("-p", "2222")
+        assert said.codes == set()
+    assert scene.carries(said.command)
 
 
 def test_the_relay_says_why_it_fails(scene):
@@ -362,7 +394,7 @@ def test_the_relay_says_why_it_fails(scene):
 # ---- whoever stands between ----
 
 PORTAL = r"""
-import http.server, sys
+import http.server, subprocess, sys
 
 class Portal(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -373,6 +405,14 @@ class Portal(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self):
+        # Somebody signs in: the next connections are let through.
+        subprocess.run(
+            ["nft", "insert rule ip divert in accept; "
+             "insert rule inet wall on_the_way accept"], check=True)
+        self.send_response(204)
+        self.end_headers()
 
 http.server.ThreadingHTTPServer(("10.1.0.1", int(sys.argv[1])),
                                 Portal).serve_forever()
@@ -388,11 +428,25 @@ def divert(scene, what, to):
     }}""")
 
 
+def undivert(scene):
+    """Whoever stood between is gone."""
+    scene.router.run("nft", "delete", "table", "ip", "divert")
+
+
 def start_portal(scene, port=8080, status=302, body=""):
     portal = scene.router.start("python3", "-c", PORTAL, str(port),
                                 str(status), body)
     scene.router.wait_for_port(port)
     return portal
+
+
+def sign_in(scene, finding):
+    """As a browser does, at the address that the remedy names."""
+    url = re.search(r"http://broker\.example/", finding["remedy"]).group(0)
+    scene.client.run(
+        "python3", "-c", "import sys, urllib.request as r; "
+        "r.urlopen(sys.argv[1], data=b'x=secret', timeout=30)", url,
+        env=DIRECT)
 
 
 LOGIN = "<form action=/in><input name=x type=\"password\"></form>"
@@ -414,6 +468,10 @@ def test_a_captive_portal_is_told(scene, what, status, body):
             assert "http://portal.lan/login" in said.said["remedy"]
         if what != "tcp dport 80":
             assert said.way(22, "ipv4")["code"] == "http"
+        sign_in(scene, said.finding("captive-portal"))
+        said = scene.survey()
+        assert said.codes == set()
+        assert scene.carries(said.command)
 
 
 def test_a_web_server_of_the_hosts_own_is_no_portal(scene):
@@ -465,6 +523,32 @@ def test_ssh_that_somebody_intercepts_is_no_way(scene):
         assert said.way(2222, "ipv4")["host_key"] == stranger.fingerprint
         assert said.way(2222, "ipv4")["state"] == "fault"
         assert stranger.fingerprint in said.said["cause"]
+        # As it says: it is not the server's own, so from another network.
+        assert stranger.fingerprint != scene.kayad.fingerprint
+        assert "do not log in from this network" in said.said["remedy"]
+        undivert(scene)
+        said = scene.survey("--ports", "2222")
+        assert said.codes == set()
+        assert scene.carries(said.command)
+
+
+def test_a_server_that_was_set_up_anew_is_learned_anew(scene):
+    former = scene.folder / "former"
+    make_key(former)
+    scene.known_hosts.write_text(f"[{HOST}]:2222 {public_half(former)}\n")
+    said = scene.survey("--ports", "2222", status=5)
+    changed = [finding for finding in said.said["findings"]
+               if finding["code"] == "host-key-changed"]
+    # It is the server's own: compared, as it says.
+    assert scene.kayad.fingerprint in changed[0]["seen"]
+    done = scene.take(changed[0], r"ssh-keygen -R .*", {
+        "ssh-keygen": f"ssh-keygen -f {scene.known_hosts}",
+        "kaya survey": f"kaya survey -F {scene.config} -i {scene.key} "
+                       "--json"})
+    # ssh-keygen says what it takes out, before it.
+    said = Said(json.loads(done.stdout[done.stdout.index("{"):]), done.stdout)
+    assert said.codes == set()
+    assert scene.carries(said.command)
 
 
 def test_the_way_beside_the_intercepted_one_is_taken(scene):
@@ -476,7 +560,11 @@ def test_the_way_beside_the_intercepted_one_is_taken(scene):
         assert said.codes == {"ssh-intercepted"}
         assert stranger.fingerprint in said.finding("ssh-intercepted")["seen"]
         assert f"-p 443 --host-key {scene.kayad.fingerprint}" in said.command
+        assert "take the one below" in said.finding("ssh-intercepted")["remedy"]
         assert scene.carries(said.command)
+        said = scene.survey("--ports", "443", "-p", "443", "--host-key",
+                            scene.kayad.fingerprint)
+        assert said.codes == set()
 
 
 def test_where_one_address_is_intercepted_the_other_is_named(scene):
@@ -603,6 +691,26 @@ def test_tls_that_somebody_intercepts_is_told(scene):
             said.finding("tls-intercepted")["seen"]
         said = scene.survey("--ports", "8883", "--tls-pin", pin, status=5)
         assert said.said["code"] == "tls-intercepted"
+        assert "do not use TLS from this network" in said.said["remedy"]
+        undivert(scene)
+        said = scene.survey("-p", "2222", "--tls-pin", pin)
+        assert said.codes == set()
+        assert said.way(8883, "ipv4")["certificate_is"] == "pinned"
+
+
+def test_a_certificate_that_was_renewed_is_pinned_anew(scene):
+    make_certificate(scene.folder, "former")
+    make_certificate(scene.folder, "own")
+    with SecureBroker(scene.server, scene.folder, "own"):
+        said = scene.survey("-p", "2222", "--tls-pin",
+                            pin_of(scene.folder, "former"))
+        assert said.codes == {"tls-intercepted"}
+        words = shlex.split(re.search(
+            r"kaya survey (--tls-pin \S+)",
+            said.finding("tls-intercepted")["remedy"]).group(1))
+        said = scene.survey("-p", "2222", *words)
+        assert said.codes == set()
+        assert said.way(8883, "ipv4")["certificate_is"] == "pinned"
 
 
 def test_a_broker_without_ssh_is_no_way(scene):
@@ -834,10 +942,14 @@ def test_too_many_logins_at_once_are_the_servers_doing(scene):
     folder = scene.folder / "busy"
     folder.mkdir()
     make_key(folder / "host_key")
+    scene.known_hosts.write_text(
+        f"{HOST} {public_half(folder / 'host_key')}\n")
+    config = folder / "sshd_config"
+    config.write_text("MaxStartups 1\n")
     with scene.server.start(
-            peers.find("sshd"), "-D", "-e", "-f", "/dev/null", "-h",
-            folder / "host_key", "-o", "MaxStartups=1", "-o", "UsePAM=no",
-            "-o", "PidFile=none", "-o", "Port=22") as sshd:
+            peers.find("sshd"), "-D", "-e", "-f", config, "-h",
+            folder / "host_key", "-o", "UsePAM=no", "-o",
+            f"PidFile={folder}/pid", "-o", "Port=22") as sshd:
         sshd.wait_for_log("listening on :: port 22")
         with scene.client.start("bash", "-c", "exec 3<>/dev/tcp/10.2.0.2/22; "
                                 "head -n1 <&3; sleep infinity") as holder:
@@ -854,6 +966,17 @@ def test_too_many_logins_at_once_are_the_servers_doing(scene):
             said = scene.survey("--ports", "22", status=status)
             assert said.said["code"] == code
             assert "MaxStartups" in said.said["cause"]
+            # As it says: a higher one, and try again.
+            assert "a higher MaxStartups" in said.said["remedy"]
+            assert f"kaya survey {HOST}" in said.said["remedy"]
+            config.write_text("MaxStartups 100:30:1000\n")
+            (folder / "pid").unlink()
+            sshd.signal(signal.SIGHUP)
+            peers.wait_until((folder / "pid").exists, "sshd listens anew")
+            assert holder.is_running()
+            said = scene.survey("--ports", "22")
+            assert said.codes == set()
+            assert said.way(22, "ipv4")["state"] == "way"
 
 
 # ---- whom it touches ----
