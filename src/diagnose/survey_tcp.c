@@ -1,6 +1,7 @@
 #include "survey_private.h"
 
 #include "clock.h"
+#include "local_end.h"
 #include "str.h"
 
 #include <errno.h>
@@ -69,16 +70,18 @@ static enum way_fact
 fact_of(int error, const char *by)
 {
 	const bool told = by[0] != '\0';
+	const enum way_fact rejected =
+	    told && local_end_is_here(by) ? WAY_FORBIDDEN : WAY_REJECTED;
 
 	switch (error) {
 	case ECONNREFUSED:
-		return told ? WAY_REJECTED : WAY_REFUSED;
+		return told ? rejected : WAY_REFUSED;
 	case ECONNRESET:
 		return WAY_REFUSED;
 	case ETIMEDOUT:
 		return WAY_FILTERED;
 	case EACCES:
-		return told ? WAY_REJECTED : WAY_FORBIDDEN;
+		return told ? rejected : WAY_FORBIDDEN;
 	case EPERM:
 		return WAY_FORBIDDEN;
 	case ENETUNREACH:

@@ -224,6 +224,22 @@ def test_ports_that_pass_are_named_where_no_ssh_server_listens(scene):
     assert scene.carries(scene.survey().command)
 
 
+@pytest.mark.parametrize("verdict", [
+    "reject", "reject with icmpx type admin-prohibited"])
+def test_this_machines_own_firewall_is_told_and_opened(scene, verdict):
+    scene.client.nft(f"""table inet filter {{ chain output {{
+        type filter hook output priority 0
+        meta l4proto tcp oifname n1 {verdict}
+    }}
+    }}""")
+    said = scene.survey("--ports", "2222", status=3)
+    assert said.said["code"] == "own-firewall"
+    scene.take(said.finding("own-firewall"), r"nft insert rule .*")
+    said = scene.survey("--ports", "2222")
+    assert said.codes == set()
+    assert scene.carries(said.command)
+
+
 @pytest.mark.parametrize("family,number", [("ipv6", 6), ("ipv4", 4)])
 def test_one_family_alone_is_enough(scene, family, number):
     other = 10 - number
@@ -603,6 +619,14 @@ def test_two_unknown_keys_on_one_port_are_suspicious(scene):
     with Stranger(scene):
         said = scene.survey("-p", "2222")
         assert "host-key-differs" in said.codes
+        # As it says: name the server's own, once compared.
+        remedy = said.finding("host-key-differs")["remedy"]
+        assert f"kaya survey --host-key SHA256:... {HOST}" in remedy
+        said = scene.survey("-p", "2222", "--host-key",
+                            scene.kayad.fingerprint)
+        assert said.way(2222, "ipv6")["state"] == "way"
+        assert said.way(2222, "ipv4")["state"] == "fault"
+        assert scene.carries(said.command)
 
 
 # ---- TLS ----
@@ -730,7 +754,15 @@ def test_a_name_that_does_not_exist_is_told(scene):
     done = scene.client.run(KAYA, "survey", "--json", "nobody.example",
                             check=False, env=DIRECT)
     assert done.returncode == 3
-    assert json.loads(done.stdout)["code"] == "no-such-name"
+    said = json.loads(done.stdout)
+    assert said["code"] == "no-such-name"
+    # As it says: by its address, where the name is not known.
+    assert "kaya survey ADDRESS" in said["remedy"]
+    scene.knows("[10.2.0.2]:2222")
+    done = scene.client.run(
+        KAYA, "survey", "--json", "-F", scene.config, "-i", scene.key,
+        "-p", "2222", "10.2.0.2", env=DIRECT)
+    assert scene.carries(json.loads(done.stdout)["command"])
 
 
 @pytest.fixture
