@@ -115,6 +115,12 @@ is_too_many(const struct survey_way *way)
 }
 
 static bool
+is_ssh(const struct survey_way *way)
+{
+	return way->fact == WAY_SSH;
+}
+
+static bool
 is_forbidden(const struct survey_way *way)
 {
 	return way->fact == WAY_FORBIDDEN;
@@ -378,7 +384,8 @@ judge_reach(struct survey *survey)
 		survey_tell(&tale, "reach", REACH_NO_SSH, FINDING_FAULT);
 	} else if ((tale.way = first_way(survey, is_forbidden)) != NULL)
 		survey_tell(&tale, "reach", REACH_FORBIDDEN, FINDING_FAULT);
-	else {
+	/* What answers with a wrong host key passes: that is told already. */
+	else if (first_way(survey, is_ssh) == NULL) {
 		tale.way = first_way(survey, is_direct);
 		survey_tell(&tale, "reach",
 		    no_route ? REACH_NO_ROUTE : REACH_NOTHING, FINDING_FAULT);

@@ -73,6 +73,13 @@ class Scene:
         return (at or self.client).run("sh", "-c", command, env={
             **DIRECT, "PATH": DIRECT["PATH"] + ":/usr/sbin:/sbin"})
 
+    def carries_by_address(self):
+        """What a survey of the server's address recommends."""
+        done = self.client.run(
+            KAYA, "survey", "--json", "-F", self.config, "-i", self.key,
+            "-p", "2222", "10.2.0.2", env=DIRECT)
+        return self.carries(json.loads(done.stdout)["command"])
+
     def carries(self, command, env=None, payload="0.42"):
         """The command is typed, and a message goes through."""
         with self.client.start("bash", "-c", f"exec {command}", env={
@@ -539,6 +546,7 @@ def test_ssh_that_somebody_intercepts_is_no_way(scene):
         assert said.way(2222, "ipv4")["host_key"] == stranger.fingerprint
         assert said.way(2222, "ipv4")["state"] == "fault"
         assert stranger.fingerprint in said.said["cause"]
+        assert said.codes == {"host-key-changed", "dns-private"}
         # As it says: it is not the server's own, so from another network.
         assert stranger.fingerprint != scene.kayad.fingerprint
         assert "do not log in from this network" in said.said["remedy"]
@@ -759,10 +767,7 @@ def test_a_name_that_does_not_exist_is_told(scene):
     # As it says: by its address, where the name is not known.
     assert "kaya survey ADDRESS" in said["remedy"]
     scene.knows("[10.2.0.2]:2222")
-    done = scene.client.run(
-        KAYA, "survey", "--json", "-F", scene.config, "-i", scene.key,
-        "-p", "2222", "10.2.0.2", env=DIRECT)
-    assert scene.carries(json.loads(done.stdout)["command"])
+    assert scene.carries_by_address()
 
 
 @pytest.fixture
@@ -818,10 +823,7 @@ def test_a_resolver_that_lies_is_told(scene, names, portal):
         assert "10.1.0.1" in lie["seen"]
         # What its remedy says: the address that is known.
         scene.knows("[10.2.0.2]:2222")
-        done = scene.client.run(
-            KAYA, "survey", "--json", "-F", scene.config, "-i", scene.key,
-            "-p", "2222", "10.2.0.2", env=DIRECT)
-        assert scene.carries(json.loads(done.stdout)["command"])
+        assert scene.carries_by_address()
 
 
 def test_a_wildcard_is_a_warning_where_the_host_key_is_right(scene, names):
@@ -869,10 +871,7 @@ def test_a_private_address_where_another_answers_is_told(scene, names):
         assert "10.1.0.1" in said.finding("dns-private")["seen"]
         remedy = said.finding("dns-private")["remedy"]
         assert "kaya survey ADDRESS" in remedy
-        done = scene.client.run(
-            KAYA, "survey", "--json", "-F", scene.config, "-i", scene.key,
-            "-p", "2222", "10.2.0.2", env=DIRECT)
-        assert scene.carries(json.loads(done.stdout)["command"])
+        assert scene.carries_by_address()
 
 
 # ---- packets and time ----
