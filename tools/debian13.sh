@@ -70,14 +70,24 @@ if [ ! -e "$root/.complete" ]; then
 fi
 share_apt_settings
 
-# The sources as they stand here, committed or not; builds are kept.
+# The sources as they stand here, committed or not; builds are kept. A file that
+# differs is new now, whatever its age: what was built while it was already
+# there, but not yet here, would be taken for newer.
 mkdir -p "$root/$source"
-find "$root/$source" -mindepth 1 -maxdepth 1 ! -name 'build*' \
-	-exec rm -rf {} +
+fresh=$(mktemp -d "$root/usr/src/fresh.XXXXXX")
 git ls-files -z --cached --others --exclude-standard |
 	while IFS= read -r -d '' file; do
 		[ ! -e "$file" ] || printf '%s\0' "$file"
-	done | tar --null -T - -cf - | tar --no-same-owner -xf - -C "$root/$source"
+	done | tar --null -T - -cf - | tar --no-same-owner -xmf - -C "$fresh"
+find "$fresh" -type f -printf '%P\0' | while IFS= read -r -d '' file; do
+	! cmp -s "$root/$source/$file" "$fresh/$file" ||
+		touch -r "$root/$source/$file" "$fresh/$file"
+done
+find "$root/$source" -mindepth 1 -maxdepth 1 -name 'build*' \
+	-exec mv {} "$fresh" \;
+chmod 755 "$fresh"
+rm -rf "${root:?}/$source"
+mv "$fresh" "$root/$source"
 
 # Mounts and processes live in namespaces of their own: however this ends,
 # they end with it.
