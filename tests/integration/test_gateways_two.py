@@ -15,6 +15,7 @@ import peers
 from approvals import ME, Listener, publish, read_reason
 from mqttclients import LEVELS, Client
 from peers import wait_until
+from tunnels import channels
 from twins import Twins, Witness
 
 VALVE = "plant/1/valve"
@@ -559,6 +560,8 @@ def test_who_waits_for_another_gateway_is_told_when_it_is_named_no_more(
         bob = south.raw("bob")
         relays[0].stalled.set()
         publish(bob, "$kaya/approve", command_id)
+        wait_until(lambda: any(channel["messages_in"] for channel in
+                               channels(south.kayad, "bob")), "it is read")
         config = south.kayad.config.read_text()
         south.kayad.config.write_text(config[:config.index("gateway:")])
         south.kayad.signal(signal.SIGHUP)
