@@ -52,6 +52,7 @@ static const struct cmd_option options[] = {
 struct wanted {
 	struct doctor_options doctor;
 	struct cmd_broker broker;
+	struct forward local; /* that doctor.local points to */
 	bool as_json;
 	bool compares;
 	uint64_t devices;
@@ -108,20 +109,20 @@ take_option(struct cmd_reader *reader, int id, struct wanted *wanted)
 static int
 examine(const struct cmd *cmd, struct wanted *wanted, const char *const *words)
 {
-	struct forward local;
+	struct forward *local = &wanted->local;
 	struct findings findings;
 	struct err err = ERR_INIT;
 	int status;
 
-	forward_default(&local, wanted->broker.host, wanted->broker.port);
+	forward_default(local, wanted->broker.host, wanted->broker.port);
 	if (wanted->doctor.local_said != NULL &&
-	    forward_parse(&local, wanted->doctor.local_said,
-		wanted->broker.host, wanted->broker.port, &err) != 0)
+	    forward_parse(local, wanted->doctor.local_said, wanted->broker.host,
+		wanted->broker.port, &err) != 0)
 		return cmd_misuse(cmd, "-L %s", err.what);
-	wanted->doctor.local = &local;
+	wanted->doctor.local = local;
 	wanted->doctor.broker_host =
-	    local.host[0] != '\0' ? local.host : wanted->broker.host;
-	wanted->doctor.broker_port = local.host_port;
+	    local->host[0] != '\0' ? local->host : wanted->broker.host;
+	wanted->doctor.broker_port = local->host_port;
 	findings_init(&findings, stdout,
 	    wanted->as_json ? FINDINGS_AS_JSON : FINDINGS_AS_TEXT,
 	    FINDINGS_FIRST_CAUSE);

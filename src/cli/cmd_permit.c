@@ -82,8 +82,8 @@ take(struct permit *permit, json_t *command)
 	    json_object_size(permit->waiting) < WAITING_MAX &&
 	    json_object_get(permit->waiting, offer.id) == NULL) {
 		json_object_set_new(command, "until",
-		    json_integer(
-			(json_int_t)(clock_monotonic_ms() + offer.left_ms)));
+		    json_integer((json_int_t)clock_monotonic_ms() +
+				 (json_int_t)offer.left_ms));
 		json_object_set(permit->waiting, offer.id, command);
 	}
 	guard_offer_fini(&offer);

@@ -58,8 +58,11 @@ static json_t *
 line_of(const struct guard_offer *offer, const char *name)
 {
 	struct span text = buf_span(&offer->statement);
-	const uint8_t *at = memmem(text.data, text.len, name, strlen(name));
+	const uint8_t *at = NULL;
 	size_t len = 0;
+
+	if (text.len > 0)
+		at = memmem(text.data, text.len, name, strlen(name));
 
 	if (at == NULL)
 		return json_null();

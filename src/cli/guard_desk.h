@@ -44,9 +44,9 @@ enum {
 #define GUARD_DESK_SIGNS GUARD_HAND_OPTIONS, GUARD_DESK_BROKER
 #define GUARD_DESK_LISTS                                                       \
 	{GUARD_DESK_ALL, "guards", NULL,                                       \
-	    "what waits at actuators' guards alone"},            \
+	    "what waits at actuators' guards alone"},                          \
 	    {GUARD_DESK_ACTUATOR, "actuator", "NAME",                          \
-		"what waits at this actuator's guard alone"},                        \
+		"what waits at this actuator's guard alone"},                  \
 	    GUARD_DESK_BROKER
 
 /* "NAME.hex": a guard's command; a gateway's id has no dot. */

@@ -1,6 +1,7 @@
 #include "command_private.h"
 
 #include "local_end.h"
+#include "str.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -249,14 +250,17 @@ first_free_port(void)
 {
 	FILE *file =
 	    fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "r");
-	unsigned port = 1024;
+	uint64_t port = 1024;
+	char text[16];
 
 	if (file != NULL) {
-		if (fscanf(file, "%u", &port) != 1)
+		if (fgets(text, sizeof text, file) != NULL &&
+		    !str_to_u64(span_of(text, strcspn(text, "\n")), 0,
+			UINT16_MAX, &port))
 			port = 1024;
 		fclose(file);
 	}
-	return port;
+	return (unsigned)port;
 }
 
 static bool

@@ -58,13 +58,17 @@ command_given_dialect(void)
 	static const char *const words[] = {"ssh", "-V", NULL};
 	enum command_line_dialect dialect = COMMAND_LINE_P_ALONE;
 	struct program program;
-	int major, minor;
+	const char *said;
+	char *end;
+	long major, minor;
 
 	if (program_run(&program, words, 10000) &&
-	    sscanf(program_said(&program), "OpenSSH_%d.%d", &major, &minor) ==
-		2 &&
-	    (major > 9 || (major == 9 && minor >= 4)))
-		dialect = COMMAND_LINE_P_TAG;
+	    strncmp(said = program_said(&program), "OpenSSH_", 8) == 0) {
+		major = strtol(said + 8, &end, 10);
+		minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+		if (major > 9 || (major == 9 && minor >= 4))
+			dialect = COMMAND_LINE_P_TAG;
+	}
 	program_fini(&program);
 	return dialect;
 }

@@ -206,7 +206,7 @@ command_line_words(const struct command_line *line, enum command_line_part part,
 	if (line->dest != NULL && !put(words, line->dest))
 		return false;
 	if (line->command != NULL && line->command[0][0] == '-' &&
-	    line->dest[0] != '-' && !put(words, "--"))
+	    line->dest != NULL && line->dest[0] != '-' && !put(words, "--"))
 		return false;
 	for (const char *const *p = line->command; p != NULL && *p != NULL; p++)
 		if (!put(words, *p))

@@ -36,7 +36,7 @@ struct command_case {
 typedef void command_check_fn(struct command_case *c);
 
 /* A finding of layer "command". */
-void command_tell(struct command_case *c, const struct check_row *rows,
+void command_tell(struct command_case *c, const struct check_row *some,
     size_t count, int fact, const struct check_word *words);
 
 #define COMMAND_ROWS(rows) (rows), sizeof(rows) / sizeof((rows)[0])

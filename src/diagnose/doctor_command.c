@@ -315,7 +315,7 @@ set_link(struct command_case *c, struct link_options *link)
 			link->user = value;
 			break;
 		case 'p':
-			link->port = (uint16_t)atoi(value);
+			link->port = (uint16_t)strtol(value, NULL, 10);
 			break;
 		case 'i':
 			add_key(c, link, value);

@@ -86,15 +86,14 @@ parent_of(const char *pid)
 {
 	char path[64], text[512];
 	const char *end;
-	int parent = 0;
 
 	snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
 	if (read_file(path, text, sizeof text) == 0)
 		return 0;
+	/* ") S 1234": its name may have anything in it, but this is last. */
 	end = strrchr(text, ')');
-	if (end == NULL || sscanf(end + 1, " %*c %d", &parent) != 1)
-		return 0;
-	return parent;
+	return end == NULL || strlen(end) < 5 ? 0
+					      : (int)strtol(end + 4, NULL, 10);
 }
 
 /* A container's sshd is another machine's: it has a network of its own. */
@@ -140,7 +139,7 @@ look_at(struct system *system, const char *pid)
 		return;
 	process = &system->processes[system->process_count++];
 	memset(process, 0, sizeof *process);
-	process->pid = atoi(pid);
+	process->pid = (int)strtol(pid, NULL, 10);
 	snprintf(process->name, sizeof process->name, "%.31s", name);
 	snprintf(path, sizeof path, "/proc/%.20s/cwd", pid);
 	folder_len = readlink(path, folder, sizeof folder - 1);
@@ -292,7 +291,7 @@ take_socket(struct system *system, const char *pid, unsigned long inode)
 		snprintf(path, sizeof path, "/proc/%.20s/comm", pid);
 		read_file(path, name, sizeof name);
 		name[strcspn(name, "\n")] = '\0';
-		one->pid = atoi(pid);
+		one->pid = (int)strtol(pid, NULL, 10);
 		snprintf(one->program, sizeof one->program, "%.31s", name);
 	}
 }
@@ -302,7 +301,6 @@ look_at_sockets(struct system *system, const char *pid)
 {
 	char path[300], link[64];
 	const struct dirent *entry;
-	unsigned long inode;
 	DIR *dir;
 
 	snprintf(path, sizeof path, "/proc/%.20s/fd", pid);
@@ -316,8 +314,8 @@ look_at_sockets(struct system *system, const char *pid)
 		if (len <= 0)
 			continue;
 		link[len] = '\0';
-		if (sscanf(link, "socket:[%lu]", &inode) == 1)
-			take_socket(system, pid, inode);
+		if (strncmp(link, "socket:[", 8) == 0)
+			take_socket(system, pid, strtoul(link + 8, NULL, 10));
 	}
 	if (dir != NULL)
 		closedir(dir);

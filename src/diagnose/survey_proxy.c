@@ -28,13 +28,13 @@ static void
 put_decoded(struct buf *out, struct span text)
 {
 	for (size_t i = 0; i < text.len; i++) {
+		bool may_be = text.data[i] == '%' && i + 2 < text.len;
+		int high = may_be ? hex_digit(text.data[i + 1]) : -1;
+		int low = may_be ? hex_digit(text.data[i + 2]) : -1;
 		uint8_t byte = text.data[i];
 
-		if (byte == '%' && i + 2 < text.len &&
-		    hex_digit(text.data[i + 1]) >= 0 &&
-		    hex_digit(text.data[i + 2]) >= 0) {
-			byte = (uint8_t)(hex_digit(text.data[i + 1]) << 4 |
-					 hex_digit(text.data[i + 2]));
+		if (high >= 0 && low >= 0) {
+			byte = (uint8_t)(high * 16 + low);
 			i += 2;
 		}
 		buf_append(out, &byte, 1);

@@ -295,7 +295,7 @@ put_text(FILE *out, const struct survey *survey, const char *command,
 {
 	const struct finding *first = findings_first(&survey->findings);
 
-	if (command[0] != '\0')
+	if (command != NULL && command[0] != '\0')
 		fprintf(out, "\nuse:    %s\nwhy:    %s\n", command, why);
 	else if (first != NULL)
 		fprintf(out, "\ncause:  %s\nremedy: %s\n", first->cause,

@@ -135,8 +135,7 @@ put_start(const struct settings *settings, struct buf *payload, struct err *err)
 	} else if (identity == SETTINGS_PROXY_V2) {
 		user = "";
 		proxy_header_put(
-		    &(struct proxy_header){us, us, gateway->name},
-		    &before);
+		    &(struct proxy_header){us, us, gateway->name}, &before);
 	}
 	if (file != NULL)
 		result = key_files_secret(file, &password, err);

@@ -30,7 +30,7 @@ pipe_gather(struct pipe *pipe, struct span bytes)
 	gather->pipe = pipe;
 	gather->count++;
 	/* Only ever read from. */
-	part->iov_base = (void *)(uintptr_t)bytes.data;
+	part->iov_base = (void *)bytes.data;
 	part->iov_len = bytes.len;
 	return true;
 }

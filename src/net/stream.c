@@ -46,7 +46,7 @@ enum stream_result
 stream_write_parts(int fd, const struct iovec *parts, size_t count, size_t *len)
 {
 	const struct msghdr message = {
-	    .msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = count};
+	    .msg_iov = (struct iovec *)parts, .msg_iovlen = count};
 	size_t all = 0;
 	ssize_t n;
 
