@@ -211,9 +211,8 @@ def test_an_authoritys_line_that_holds_no_more(place, ca, option, code):
 
 def test_a_comma_in_place_of_the_space_on_an_authoritys_line(place, ca):
     place.admit(make_key(place.key.with_name("first")).strip())
-    with open(place.file, "a") as file:
-        file.write(f"cert-authority,restrict,port-forwarding,permitopen="
-                   f'"{place.target}",{ca.public.strip()}\n')
+    place.admit(f"cert-authority,restrict,port-forwarding,permitopen="
+                f'"{place.target}",{ca.public.strip()}')
     ca.sign(place.key, names=place.user)
     wrong = place.with_file()
     assert_refused(wrong, "line-void")
