@@ -14,9 +14,11 @@ import time
 import pytest
 
 import peers
+import rawssh
 from approvals import (ME, POLICY, Listener, Plant, pub, publish, read_reason)
 from disks import fill, small_disk  # noqa: F401
-from mqttclients import LEVELS, Client, Raw, packet, text
+from mqttclients import (
+    LEVELS, Client, Raw, packet, publish_bytes, text)
 from peers import wait_until
 from rabbit import Rabbit
 from tunnels import Tunnel
@@ -926,6 +928,46 @@ def test_one_identity_cannot_fill_the_table(plant):
     refused = [raw for raw in raws if has_input(raw)]
     assert len(refused) == 1
     assert read_reason(refused[0])[:2] == (1, 0x97)
+
+
+CROWD = """\
+roles:
+  - {name: operator, publish: plant/valve, subscribe: "$kaya/result/%i"}
+  - {name: fence, publish: "free/#"}
+  - {name: supervisor, publish: $kaya/approve}
+identities:
+  - {names: "*", roles: operator}
+  - {names: [ann, abe], roles: fence}
+  - {names: bob, roles: supervisor}
+approval:
+  - {name: valves, topics: plant/valve, by: supervisor, within: 600s}
+"""
+
+
+def test_a_full_table_holds_no_more_and_moves_nothing(tmp_path):
+    """64 identities of 16 commands each; then comes one more."""
+    connect = packet(0x10, b"\0\4MQTT\5\2\0\x3c\0" + text(""))
+    asks = connect + publish_bytes(5, "plant/valve", 1, b"open")
+    with contextlib.ExitStack() as stack:
+        plant = Plant(tmp_path, stack, CROWD)
+        keys = [rawssh.Key() for _ in range(64)]
+        plant.kayad.admit("\n".join(
+            f'environment="KAYA_ID=dev-{i}" {key.line()}'
+            for i, key in enumerate(keys)), options="")
+        for key in keys:
+            client = stack.enter_context(rawssh.Client(plant.kayad.port))
+            client.login(key)
+            channels = [client.open(number=number)[0]
+                        for number in range(16)]
+            for channel in channels:
+                client.data(channel, asks)
+        wait_until(lambda: plant.kayad.log().count("event=hold ") == 1024,
+                   "the table is full", 60)
+        late = plant.raw("late")
+        publish(late, "plant/valve")
+        assert read_reason(late)[:2] == (1, 0x97)
+        plant.kayad.wait_for_log("cause=table-full")
+        plant.witness.saw_nothing_else(plant.client("abe"))
 
 
 def has_input(raw):
