@@ -204,8 +204,11 @@ print_guard(const json_t *guard)
 		return;
 	printf("    %lld s ago %s was %s", number_of(last, "ago_ms") / 1000,
 	    text_of(last, "id"), text_of(last, "outcome"));
-	print_text(" (", json_object_get(last, "cause"));
-	print_text("), on ", json_object_get(last, "topic"));
+	if (strcmp(text_of(last, "cause"), "none") != 0) {
+		print_text(" (", json_object_get(last, "cause"));
+		putchar(')');
+	}
+	print_text(", on ", json_object_get(last, "topic"));
 	print_text(", first signed by ", json_object_get(last, "first"));
 	if (text_of(last, "second")[0] != '\0')
 		print_text(", then by ", json_object_get(last, "second"));

@@ -2,6 +2,7 @@
 
 #include "ask.h"
 #include "clock.h"
+#include "sha256.h"
 #include "str.h"
 
 #include <jansson.h>
@@ -12,6 +13,7 @@
 enum {
 	LOOP_MS = 100,
 	TEXT_SIZE = 512,
+	KEPT_MAX = 16, /* more is not of one person */
 	GRACE_MS = 1000, /* from the acknowledgement to what is told of it */
 	IS_REFUSED = 128 /* codes from here on */
 };
@@ -26,7 +28,8 @@ struct publishing {
 	uint64_t acknowledged_ms; /* 0: not yet */
 	int code;
 	char reason[TEXT_SIZE];
-	json_t *result; /* of ours; NULL: none yet */
+	char digest[2 * SHA256_BYTES + 1]; /* of the payload */
+	json_t *results; /* that may be of it, an array */
 	bool is_refused; /* by CONNACK, for another reason than the version */
 };
 
@@ -80,20 +83,48 @@ on_message(struct mosquitto *mosquitto, void *arg,
     const struct mosquitto_message *message)
 {
 	struct publishing *publishing = arg;
-	const char *topic;
+	const char *topic, *digest;
 	json_t *result;
 
 	(void)mosquitto;
 	/* What was told before we have asked is of another. */
-	if (!publishing->is_sent || publishing->result != NULL ||
-	    message->retain)
+	if (!publishing->is_sent || message->retain ||
+	    json_array_size(publishing->results) == KEPT_MAX)
 		return;
 	result = json_loadb(message->payload, (size_t)message->payloadlen,
 	    JSON_REJECT_DUPLICATES, NULL);
 	topic = json_string_value(json_object_get(result, "topic"));
-	if (topic != NULL && span_is(publishing->request->topic, topic))
-		publishing->result = json_incref(result);
+	digest = json_string_value(json_object_get(result, "payload_sha256"));
+	/* What was never held has no digest. */
+	if (topic != NULL && span_is(publishing->request->topic, topic) &&
+	    (digest == NULL || strcmp(digest, publishing->digest) == 0))
+		json_array_append(publishing->results, result);
 	json_decref(result);
+}
+
+/*
+ * The result that is of ours, NULL: none yet.  The same identity may ask for
+ * the same at another place: in 5.0 our own acknowledgement tells which.
+ */
+static const json_t *
+find_result(const struct publishing *publishing)
+{
+	bool is_5 = publishing->client.options->version == MQTT_PROTOCOL_V5;
+	const json_t *result;
+	const char *outcome;
+	size_t i;
+
+	if (is_5 && publishing->acknowledged_ms == 0)
+		return NULL;
+	json_array_foreach(publishing->results, i, result)
+	{
+		outcome = json_string_value(json_object_get(result, "outcome"));
+		if (outcome != NULL &&
+		    (!is_5 || (strcmp(outcome, "released") == 0) ==
+				  (publishing->code < IS_REFUSED)))
+			return result;
+	}
+	return NULL;
 }
 
 /* ---- the conversation ---- */
@@ -114,7 +145,7 @@ publish(struct publishing *publishing)
 static bool
 is_decided(const struct publishing *publishing)
 {
-	if (publishing->result != NULL)
+	if (find_result(publishing) != NULL)
 		return true;
 	if (publishing->acknowledged_ms == 0)
 		return false;
@@ -231,7 +262,7 @@ is_older(const struct publishing *publishing)
 static int
 judge(struct publishing *publishing, struct err *err)
 {
-	json_t *result = json_incref(publishing->result);
+	json_t *result = json_incref((json_t *)find_result(publishing));
 	char *text;
 	int status;
 
@@ -255,23 +286,30 @@ int
 request_gateway(const struct request_gateway *request, struct err *err)
 {
 	struct client_options options = *request->options;
+	uint8_t digest[SHA256_BYTES];
 	int result = -1;
 	bool goes_on;
 
 	options.version = MQTT_PROTOCOL_V5;
 	do {
-		struct publishing publishing = {.request = request};
+		struct publishing publishing = {
+		    .request = request, .results = json_array()};
+
+		sha256_or_abort(request->payload, digest);
+		str_hex(span_of(digest, sizeof digest), publishing.digest);
 
 		if (client_start(
-			&publishing.client, &options, &publishing, err) != 0)
+			&publishing.client, &options, &publishing, err) != 0) {
+			json_decref(publishing.results);
 			return -1;
+		}
 		talk(&publishing);
 		goes_on = is_older(&publishing);
 		if (goes_on)
 			options.version = MQTT_PROTOCOL_V311;
 		else
 			result = judge(&publishing, err);
-		json_decref(publishing.result);
+		json_decref(publishing.results);
 		client_stop(&publishing.client);
 	} while (goes_on);
 	return result;

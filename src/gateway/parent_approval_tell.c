@@ -32,19 +32,26 @@ put_text(struct buf *json, const char *before, struct span text)
 		json_put_string(json, text);
 }
 
+static void
+put_digest(struct buf *json, const struct approval_command *command)
+{
+	char hex[2 * APPROVAL_DIGEST_BYTES + 1];
+
+	str_hex(span_of(command->digest, sizeof command->digest), hex);
+	json_put_member(json, ",", "payload_sha256", hex);
+}
+
 void
 parent_approval_put_command(
     const struct approval_command *command, struct buf *json)
 {
 	uint64_t now = clock_monotonic_ms();
-	char hex[2 * APPROVAL_DIGEST_BYTES + 1];
 
 	json_put_member(json, "", "id", command->id);
 	json_put_member(json, ",", "rule", command->rule_name);
 	put_text(json, ",\"topic\":", command->topic);
 	put_text(json, ",\"payload\":", command->text);
-	str_hex(span_of(command->digest, sizeof command->digest), hex);
-	json_put_member(json, ",", "payload_sha256", hex);
+	put_digest(json, command);
 	put_u64(json, ",\"bytes\":", command->bytes);
 	put_u64(json, ",\"qos\":", command->qos);
 	json_put_member(json, ",", "publisher", command->publisher);
@@ -118,6 +125,7 @@ put_outcome(struct buf *json, const struct approval_command *command,
 		buf_fini(json);
 		json_put_member(json, "{", "id", shown.id);
 		put_text(json, ",\"topic\":", shown.topic);
+		put_digest(json, &shown);
 		json_put_member(
 		    json, ",", "outcome", approval_state_name(shown.state));
 		json_put_member(

@@ -79,6 +79,23 @@ def test_what_a_stop_came_before_is_1(plant):
     assert request.logged("superseded")
 
 
+@pytest.mark.parametrize("second", ["open wide", "open"])
+def test_one_who_asks_twice_hears_of_each_what_became_of_it(plant, second):
+    """For the same topic at two desks; by the payload, or the answer to each."""
+    first = plant.request("ann")
+    its, = plant.held()
+    other = plant.request("ann", payload=second)
+    plant.held(2)
+    others, = {c["id"] for c in plant.pending()} - {its}
+    plant.ask("approve " + others)
+    assert other.wait() == 0
+    assert other.log() == f"done: {others}, {ME} agreed\n"
+    assert first.is_running(), first.log()
+    plant.ask(f"deny {its} not today")
+    assert first.wait() == 4
+    assert first.logged("not today")
+
+
 def test_what_may_not_be_asked_for_is_4(plant):
     request = plant.request("cy", topic="free/1")
     assert request.wait() == 4
