@@ -2,7 +2,7 @@
 
 #include "clock.h"
 #include "json.h"
-#include "peer_client.h"
+#include "monitor_peers.h"
 #include "proxy_header.h"
 
 #include <netinet/in.h>
@@ -141,8 +141,8 @@ put_start(const struct settings *settings, struct buf *payload, struct err *err)
 		result = key_files_secret(file, &password, err);
 	snprintf(client_id, sizeof client_id, "kaya-gateway-%s", gateway->name);
 	snprintf(topic, sizeof topic, PEER_TOPIC "%s", gateway->name);
-	peer_client_start_put(
-	    &(struct peer_client_start){.before = buf_span(&before),
+	monitor_peers_start_put(
+	    &(struct monitor_peers_start){.before = buf_span(&before),
 		.client_id = span_of_str(client_id),
 		.topic = span_of_str(topic),
 		.user = span_of_str(user),

@@ -2,7 +2,7 @@
 
 #include "clock.h"
 #include "json.h"
-#include "peer_client.h"
+#include "monitor_peers.h"
 #include "wire.h"
 
 #include <stdio.h>

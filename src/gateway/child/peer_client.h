@@ -18,27 +18,14 @@
  * to verify, and whoever may publish at the broker can send any number.
  */
 
+#include "monitor_peers.h"
 #include "peer_message.h"
 #include "worker.h"
 
-#define PEER_TOPIC "kaya/gateway/"
-
 enum {
-	PEER_TOPIC_SIZE = sizeof PEER_TOPIC + STR_NAME_MAX,
 	PEER_CLIENT_RATE = 200, /* messages a second, and at once */
 	PEER_CLIENT_OUT_MAX = 8 << 20 /* bytes that wait for the broker */
 };
-
-/* The payload of MONITOR_PEERS_START. */
-struct peer_client_start {
-	struct span before; /* bytes before CONNECT: a PROXY header, or none */
-	struct span client_id, topic; /* ours */
-	struct span user, password; /* empty: none */
-};
-void peer_client_start_put(
-    const struct peer_client_start *start, struct buf *payload);
-bool peer_client_start_take(
-    struct span payload, struct peer_client_start *start);
 
 struct peer_client;
 

@@ -58,7 +58,7 @@ struct peer_client {
 	uint64_t ticket;
 	uint32_t wanted; /* brokers, a bit each */
 	struct buf start_bytes; /* what the parent said, and */
-	struct peer_client_start start; /* into it */
+	struct monitor_peers_start start; /* into it */
 	int fd; /* -1: none */
 	struct loop_watch watch;
 	struct mqtt_walk from_client, from_broker;
@@ -70,28 +70,6 @@ struct peer_client {
 };
 
 /* ---- what the parent says at the start ---- */
-
-void
-peer_client_start_put(
-    const struct peer_client_start *start, struct buf *payload)
-{
-	wire_put_string32(payload, start->before);
-	wire_put_string32(payload, start->client_id);
-	wire_put_string32(payload, start->topic);
-	wire_put_string32(payload, start->user);
-	wire_put_string32(payload, start->password);
-}
-
-bool
-peer_client_start_take(struct span payload, struct peer_client_start *start)
-{
-	return wire_take_string32(&payload, &start->before) &&
-	       wire_take_string32(&payload, &start->client_id) &&
-	       wire_take_string32(&payload, &start->topic) &&
-	       wire_take_string32(&payload, &start->user) &&
-	       wire_take_string32(&payload, &start->password) &&
-	       payload.len == 0;
-}
 
 /* ---- states ---- */
 
@@ -364,7 +342,7 @@ on_ready(void *arg, unsigned ready)
 static bool
 put_connect(struct peer_client *client)
 {
-	const struct peer_client_start *start = &client->start;
+	const struct monitor_peers_start *start = &client->start;
 	const struct mqtt_request_connect connect = {.level = MQTT_311,
 	    .keep_alive_s = KEEP_ALIVE_S,
 	    .client_id = start->client_id,
@@ -435,7 +413,7 @@ start(struct peer_client *client, const struct monitor_message *message)
 	client->retry_ms = 0;
 	if (client->wanted == 0 ||
 	    !buf_append(&client->start_bytes, message->payload, message->len) ||
-	    !peer_client_start_take(
+	    !monitor_peers_start_take(
 		buf_span(&client->start_bytes), &client->start))
 		return;
 	ask(client);
