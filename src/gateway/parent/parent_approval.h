@@ -73,7 +73,10 @@ void parent_approval_refuse(struct parent *parent, uint64_t ticket,
 
 /* ---- parent_approval_record ---- */
 
-/* approval_events.record: on the disk before this returns true. */
+/*
+ * approval_events.record: RELEASED and DENIED are on the disk before this
+ * returns true; the others are written, and on it within a second.
+ */
 bool parent_approval_record(void *arg, const struct approval_command *command,
     const struct approval_change *change);
 

@@ -4,16 +4,24 @@
 
 /* Audit and log: each decision stands in both. */
 
-/* The word of each change; what is let go has its own. */
-static const char *const words[APPROVAL_STATE_COUNT] = {
-    [APPROVAL_HELD] = "hold",
-    [APPROVAL_RELEASED] = "release",
-    [APPROVAL_DENIED] = "deny",
-    [APPROVAL_EXPIRED] = "expire",
-    [APPROVAL_LOST] = "lose",
-    [APPROVAL_SUPERSEDED] = "supersede",
-    [APPROVAL_REVOKED] = "revoke",
-    [APPROVAL_UNKNOWN] = "unknown",
+/*
+ * The word of each change (what is let go without an agreement has its own),
+ * and what is waited for: the disk, before somebody's word moves something or
+ * ends it.  What else there is may come in hundreds at once, and moves nothing:
+ * were it waited for, whoever asks often would hold up everybody who connects.
+ */
+static const struct {
+	const char *word;
+	enum audit_when when;
+} changes[APPROVAL_STATE_COUNT] = {
+    [APPROVAL_HELD] = {"hold", AUDIT_SOON},
+    [APPROVAL_RELEASED] = {"release", AUDIT_DURABLE},
+    [APPROVAL_DENIED] = {"deny", AUDIT_DURABLE},
+    [APPROVAL_EXPIRED] = {"expire", AUDIT_SOON},
+    [APPROVAL_LOST] = {"lose", AUDIT_SOON},
+    [APPROVAL_SUPERSEDED] = {"supersede", AUDIT_SOON},
+    [APPROVAL_REVOKED] = {"revoke", AUDIT_SOON},
+    [APPROVAL_UNKNOWN] = {"unknown", AUDIT_SOON},
 };
 
 static void
@@ -41,7 +49,7 @@ word_of(const struct approval_command *command,
 {
 	if (change->next == APPROVAL_RELEASED && command->is_break_glass)
 		return "break-glass";
-	return words[change->next];
+	return changes[change->next].word;
 }
 
 static bool
@@ -100,8 +108,7 @@ log_change(const char *event, const struct approval_command *command,
 
 /*
  * A person's agreement is a line of its own; one wait for the disk does for
- * both.  What ends a command without anybody's doing may come in hundreds at
- * once, and moves nothing: it need not be waited for.
+ * both.
  */
 bool
 parent_approval_record(void *arg, const struct approval_command *command,
@@ -109,18 +116,13 @@ parent_approval_record(void *arg, const struct approval_command *command,
 {
 	struct approvals *approvals = arg;
 	const char *event = word_of(command, change);
-	enum audit_when when = AUDIT_DURABLE;
 
-	if (change->next == APPROVAL_LOST ||
-	    change->next == APPROVAL_SUPERSEDED ||
-	    change->next == APPROVAL_REVOKED ||
-	    change->next == APPROVAL_UNKNOWN)
-		when = AUDIT_SOON;
 	if (change->next == APPROVAL_RELEASED && change->by[0] != '\0' &&
 	    command->rule->mode != POLICY_PERMISSIVE &&
 	    !write_line(approvals, "approve", command, change, AUDIT_SOON))
 		return false;
-	if (!write_line(approvals, event, command, change, when))
+	if (!write_line(
+		approvals, event, command, change, changes[change->next].when))
 		return false;
 	log_change(event, command, change);
 	return true;
