@@ -101,3 +101,21 @@ ssh_says(const struct link_options *options, const char *word, ssh_says_fn *fn,
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
 }
+
+static void
+read_seconds(void *arg, const char *value)
+{
+	unsigned *seconds = arg;
+
+	*seconds = (unsigned)strtoul(value, NULL, 10);
+}
+
+unsigned
+ssh_says_keepalive_s(const struct link_options *options)
+{
+	unsigned seconds = 0;
+
+	/* ssh says 0, never, where nobody said anything. */
+	ssh_says(options, "serveraliveinterval", read_seconds, &seconds);
+	return seconds > 0 ? seconds : LINK_KEEPALIVE_S;
+}

@@ -16,6 +16,9 @@ typedef void ssh_says_fn(void *arg, const char *value);
 void ssh_says(const struct link_options *options, const char *word,
     ssh_says_fn *fn, void *arg);
 
+/* How often kaya tunnel asks the server for a sign of life, in seconds. */
+unsigned ssh_says_keepalive_s(const struct link_options *options);
+
 /* This user's home, as ssh and libssh find it: not by HOME. */
 const char *ssh_says_home(void);
 

@@ -30,15 +30,6 @@ add_forward(void *arg, const char *value)
 }
 
 static void
-set_interval(void *arg, const char *value)
-{
-	struct config *config = arg;
-
-	/* ssh says 0, never, where nobody said anything. */
-	config->options->link.keepalive_s = (unsigned)strtoul(value, NULL, 10);
-}
-
-static void
 set_count(void *arg, const char *value)
 {
 	struct config *config = arg;
@@ -56,6 +47,6 @@ tunnel_read_config(
 
 	if (options->forward_count == 0)
 		ssh_says(&options->link, "localforward", add_forward, &config);
-	ssh_says(&options->link, "serveraliveinterval", set_interval, &config);
+	options->link.keepalive_s = ssh_says_keepalive_s(&options->link);
 	ssh_says(&options->link, "serveralivecountmax", set_count, &config);
 }

@@ -344,13 +344,30 @@ def test_a_host_key_that_cannot_be_written_down(clinic, home):
     known.unlink()
     known.mkdir()
     unknown = clinic.visit()
-    pin = re.search(r"--host-key (SHA256:\S+)", unknown.remedy).group(1)
+    assert (unknown.status, unknown.code) == (5, "known-hosts"), unknown
+    assert "Is a directory" in unknown.cause
+    pin = re.search(r"SHA256:\S+", unknown.seen("host-key")).group(0)
     wrong = clinic.visit("--host-key", pin)
     assert (wrong.status, wrong.layer, wrong.code) == (
         1, "host-key", "known-hosts"), wrong
     assert str(known) in wrong.remedy
     clinic.doctor.take(wrong, r"mv .*")
     assert_well(clinic.visit("--host-key", pin))
+    assert_well(clinic.visit())
+
+
+def test_a_damaged_line_that_hides_the_host_key(clinic, home):
+    """ssh passes over it; libssh reads nothing behind it."""
+    clinic.sshd.admit(clinic.public)
+    known = home / ".ssh/known_hosts"
+    good = known.read_text()
+    known.write_text(f"[127.0.0.1]:{clinic.sshd.port} ssh-ed25519 AAAA\n{good}")
+    wrong = clinic.visit()
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        5, "host-key", "known-hosts"), wrong
+    assert f"line 1 of {known}" in wrong.cause
+    clinic.doctor.take(wrong, r"sed [^;]*")
+    assert known.read_text() == good
     assert_well(clinic.visit())
 
 

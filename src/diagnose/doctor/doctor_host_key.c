@@ -1,9 +1,11 @@
 #include "doctor_private.h"
 
+#include "known_hosts.h"
 #include "link_auth.h"
 #include "ssh_says.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum host_key_fact {
@@ -14,7 +16,8 @@ enum host_key_fact {
 	HOST_KEY_CHANGED,
 	HOST_KEY_OTHER_TYPE,
 	HOST_KEY_BY_AUTHORITY,
-	HOST_KEY_FILE
+	HOST_KEY_LIST, /* it is of no use, so nobody is known */
+	HOST_KEY_FILE /* it cannot be written to */
 };
 
 #define COMPARE                                                                \
@@ -55,6 +58,9 @@ static const struct check_row rows[] = {
 	"{host} is known here by a @cert-authority line, and kaya reads no "
 	"host certificates",
 	COMPARE ", then pin it: kaya doctor --host-key {fingerprint} {again}"},
+    {HOST_KEY_LIST, FINDING_FAULT, ERR_HOST_KEY, "known-hosts",
+	"{fingerprint} is not known here", "{known_why}",
+	"{known_mend}; then again: kaya doctor {again}"},
     {HOST_KEY_FILE, FINDING_FAULT, ERR_FAILED, "known-hosts", "{why}",
 	"the list of known hosts cannot be used: {why}",
 	"mend the file, or move it away: mv {file} {file}.old"},
@@ -109,7 +115,8 @@ find_known_hosts(const struct doctor *doctor, char path[PATH_MAX])
 }
 
 static enum host_key_fact
-look(struct doctor *doctor, const char *known_hosts, struct err *err)
+look(struct doctor *doctor, const char *known_hosts, struct known_hosts *list,
+    struct err *err)
 {
 	const char *wanted = doctor->options->link.host_key;
 	enum ssh_known_hosts_e known;
@@ -132,6 +139,10 @@ look(struct doctor *doctor, const char *known_hosts, struct err *err)
 			return HOST_KEY_FILE;
 		if (wanted != NULL)
 			return HOST_KEY_NOT_THE_ONE;
+		known_hosts_look(known_hosts, doctor->host,
+		    (uint16_t)strtoul(doctor->port, NULL, 10), list);
+		if (list->state != KNOWN_HOSTS_GOOD)
+			return HOST_KEY_LIST;
 		return has_authority(known_hosts, doctor->host) ||
 			       has_authority(
 				   "/etc/ssh/ssh_known_hosts", doctor->host)
@@ -146,10 +157,15 @@ doctor_host_key(void *arg, struct findings *findings)
 	struct doctor *doctor = arg;
 	struct err err = ERR_INIT;
 	char entry[300], known_hosts[PATH_MAX];
+	char known_why[512] = "", known_mend[512] = "";
+	struct known_hosts list = {.state = KNOWN_HOSTS_GOOD};
 	enum host_key_fact fact;
 
 	find_known_hosts(doctor, known_hosts);
-	fact = look(doctor, known_hosts, &err);
+	fact = look(doctor, known_hosts, &list, &err);
+	if (list.state != KNOWN_HOSTS_GOOD)
+		known_hosts_tell(&list, known_hosts, doctor->host, known_why,
+		    sizeof known_why, known_mend, sizeof known_mend);
 	const struct check_word words[] = {
 	    {"file", known_hosts},
 	    {"fingerprint", doctor->link->fingerprint},
@@ -158,6 +174,8 @@ doctor_host_key(void *arg, struct findings *findings)
 	    {"dest", doctor->words},
 	    {"again", doctor->again},
 	    {"why", err.what},
+	    {"known_why", known_why},
+	    {"known_mend", known_mend},
 	    {0},
 	};
 

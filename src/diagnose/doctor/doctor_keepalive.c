@@ -4,7 +4,6 @@
 #include "idle_plan.h"
 #include "ssh_says.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -83,25 +82,6 @@ still_lives(const struct doctor *doctor, struct link *link)
 		   : IDLE_DIED;
 }
 
-/* How often kaya tunnel asks, by the same options and files. */
-static void
-read_interval(void *arg, const char *value)
-{
-	unsigned *own_s = arg;
-
-	*own_s = (unsigned)strtoul(value, NULL, 10);
-}
-
-static unsigned
-find_own_s(const struct doctor *doctor)
-{
-	unsigned own_s = 0;
-
-	ssh_says(&doctor->options->link, "serveraliveinterval", read_interval,
-	    &own_s);
-	return own_s > 0 ? own_s : LINK_KEEPALIVE_S;
-}
-
 static void
 number(char text[24], uint64_t ms)
 {
@@ -112,7 +92,7 @@ static void
 tell(struct doctor *doctor, struct findings *findings, enum keepalive_fact fact,
     const struct idle_verdict *verdict, const char *why)
 {
-	unsigned own_s = find_own_s(doctor);
+	unsigned own_s = ssh_says_keepalive_s(&doctor->options->link);
 	char lived[24], died[24], keepalive[24], own[24];
 	const struct check_word words[] = {
 	    {"lived", lived},

@@ -1,6 +1,7 @@
 #include "survey_private.h"
 
 #include "clock.h"
+#include "ssh_says.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -56,6 +57,8 @@ read_dest(struct survey *survey, struct err *err)
 	    link->session, SSH_OPTIONS_USER, survey->user, sizeof survey->user);
 	copy_option(
 	    link->session, SSH_OPTIONS_PROXYCOMMAND, proxy, sizeof proxy);
+	copy_option(link->session, SSH_OPTIONS_KNOWNHOSTS, survey->known_hosts,
+	    sizeof survey->known_hosts);
 	ssh_options_get_port(link->session, &port);
 	survey->is_proxied = proxy[0] != '\0';
 	survey->own_port = (uint16_t)port;
@@ -264,6 +267,7 @@ look_closer(struct survey *survey, struct survey_way *best)
 	if (survey->options->idle_ms == 0)
 		return;
 	survey->idle = best != NULL ? IDLE_TRIED : IDLE_NO_WAY;
+	survey->own_keepalive_s = ssh_says_keepalive_s(&survey->link);
 	if (best != NULL)
 		survey_idle(survey, best);
 }

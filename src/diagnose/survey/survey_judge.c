@@ -315,8 +315,6 @@ judge_mtu(struct survey *survey, const struct survey_way *best)
 	    survey->path_mtu > 0 ? PATH_MTU : PATH_MTU_UNKNOWN, at_most(best));
 }
 
-enum { KAYA_KEEPALIVE_MS = 15000 };
-
 static void
 judge_idle(struct survey *survey, const struct survey_way *best)
 {
@@ -326,11 +324,11 @@ judge_idle(struct survey *survey, const struct survey_way *best)
 		return;
 	if (survey->idle == IDLE_NO_WAY)
 		survey_tell(&tale, "idle", IDLE_NOWHERE, FINDING_WARNING);
-	else if (survey->idle_died_ms > KAYA_KEEPALIVE_MS)
-		survey_tell(&tale, "idle", IDLE_FORGOTTEN, FINDING_WARNING);
-	else if (survey->idle_died_ms > 0)
+	else if (survey_forgets_early(survey))
 		survey_tell(
 		    &tale, "idle", IDLE_FORGOTTEN_EARLY, FINDING_WARNING);
+	else if (survey->idle_died_ms > 0)
+		survey_tell(&tale, "idle", IDLE_FORGOTTEN, FINDING_WARNING);
 	else if (survey->idle_grace_ms > 0)
 		survey_tell(&tale, "idle", IDLE_GRACE, FINDING_WARNING);
 	else

@@ -4,6 +4,7 @@
 /* survey_private: what the survey's parts share; for survey_*.c alone. */
 
 #include "finding.h"
+#include "known_hosts.h"
 #include "survey.h"
 #include "survey_http.h"
 #include "survey_proxy.h"
@@ -62,7 +63,7 @@ enum way_trust {
 	TRUST_CHANGED,
 	TRUST_OTHER_TYPE,
 	TRUST_NOT_THE_ONE, /* --host-key names another */
-	TRUST_NOT_KNOWABLE /* known_hosts cannot be read */
+	TRUST_NOT_KNOWABLE /* known_hosts cannot be read, or is damaged */
 };
 
 enum way_tls {
@@ -95,6 +96,7 @@ struct survey_way {
 	enum way_trust trust;
 	uint16_t known_port; /* for TRUST_ELSEWHERE */
 	char fingerprint[64];
+	struct known_hosts known_hosts; /* for TRUST_NOT_KNOWABLE */
 	enum way_tls tls;
 	char certificate[2 * SURVEY_LINE]; /* its names, escaped */
 	char tls_why[SURVEY_LINE];
@@ -127,6 +129,7 @@ struct survey {
 	char host[256];
 	char user[64];
 	char key_file[PATH_MAX]; /* of enrolment; "" where there is none */
+	char known_hosts[PATH_MAX]; /* the file where its key would stand */
 	bool is_proxied; /* ssh_config has a ProxyCommand for it */
 	uint16_t own_port; /* where kaya tunnel HOST goes by itself */
 	uint16_t ports[SURVEY_PORTS_MAX + 1];
@@ -154,6 +157,7 @@ struct survey {
 	char interface[32]; /* that leads there */
 	enum idle_state idle;
 	uint64_t idle_lived_ms, idle_died_ms, idle_keepalive_s;
+	unsigned own_keepalive_s; /* how often kaya tunnel asks by itself */
 	uint64_t idle_grace_ms; /* the server itself hung up then; 0: not */
 	struct findings findings;
 };
@@ -274,9 +278,15 @@ bool survey_needs_address(
 uint64_t way_least(const struct way_times *times);
 uint64_t way_median(const struct way_times *times);
 
+/* Idle connections die before kaya tunnel would ask by itself. */
+bool survey_forgets_early(const struct survey *survey);
+
 /* The command to type, and why. */
 void survey_command(const struct survey *survey, const struct survey_way *best,
     struct buf *command);
+/* What ssh is to be told for the same tunnel, kept alive. */
+void survey_ssh_command(const struct survey *survey,
+    const struct survey_way *best, struct buf *command);
 void survey_why(const struct survey *survey, const struct survey_way *best,
     struct buf *why);
 

@@ -1,5 +1,6 @@
 #include "survey_private.h"
 
+#include "dest.h"
 #include "shell_words.h"
 
 /* ---- what a way is worth ---- */
@@ -143,13 +144,12 @@ put_option(struct buf *out, const char *letter, const char *value)
 	put_word(out, value);
 }
 
-/* What the user said, and would have to say again. */
+/* What the user said, and would have to say again, to ssh too. */
 static void
 put_given(struct buf *out, const struct link_options *given)
 {
 	put_option(out, "-F", given->ssh_config);
 	put_option(out, "-l", given->user);
-	put_option(out, "--state", given->state_dir);
 	for (size_t i = 0; i < given->key_count; i++)
 		put_option(out, "-i", given->keys[i]);
 	for (size_t i = 0; i < given->word_count; i++)
@@ -186,6 +186,38 @@ put_proxy(struct buf *out, const struct survey_proxy *proxy)
 	put_option(out, "-o", text);
 }
 
+/* Before other words for it: the first one counts. */
+static void
+put_keepalive(struct buf *out, const struct survey *survey)
+{
+	char text[48];
+
+	snprintf(text, sizeof text, "ServerAliveInterval=%llu",
+	    (unsigned long long)survey->idle_keepalive_s);
+	put_option(out, "-o", text);
+}
+
+bool
+survey_forgets_early(const struct survey *survey)
+{
+	return survey->idle_died_ms > 0 &&
+	       survey->idle_died_ms <= 1000 * (uint64_t)survey->own_keepalive_s;
+}
+
+/* How ssh gets there: by these, whoever is asked for a tunnel. */
+static void
+put_way(struct buf *out, const struct survey *survey,
+    const struct survey_way *best, bool by_address)
+{
+	put_given(out, &survey->options->link);
+	if (by_address)
+		put_known(out, survey);
+	if (best->proxy != NULL)
+		put_proxy(out, best->proxy);
+	else if (survey->is_proxied)
+		put_option(out, "-o", "ProxyCommand=none");
+}
+
 /* The name that was given, with the address in the host's place. */
 static void
 put_address(
@@ -210,13 +242,10 @@ survey_command(const struct survey *survey, const struct survey_way *best,
 
 	snprintf(port, sizeof port, "%u", best->port);
 	buf_append_str(command, "kaya tunnel");
-	put_given(command, &survey->options->link);
-	if (by_address)
-		put_known(command, survey);
-	if (best->proxy != NULL)
-		put_proxy(command, best->proxy);
-	else if (survey->is_proxied)
-		put_option(command, "-o", "ProxyCommand=none");
+	if (survey_forgets_early(survey))
+		put_keepalive(command, survey);
+	put_option(command, "--state", survey->options->link.state_dir);
+	put_way(command, survey, best, by_address);
 	if (best->port != survey->own_port || by_address ||
 	    survey->options->link.port != 0)
 		put_option(command, "-p", port);
@@ -226,6 +255,51 @@ survey_command(const struct survey *survey, const struct survey_way *best,
 		put_address(command, survey, best);
 	else
 		put_word(command, survey->options->link.dest);
+}
+
+/* ssh tries one address after the other, and waits long for each. */
+static void
+put_family(
+    struct buf *out, const struct survey *survey, const struct survey_way *best)
+{
+	for (size_t i = 0; best->proxy == NULL && i < survey->way_count; i++) {
+		const struct survey_way *way = &survey->ways[i];
+
+		if (way->proxy == NULL && way->port == best->port &&
+		    way->name.ss_family != best->name.ss_family &&
+		    way_state(way) != WAY_IS_WAY) {
+			buf_append_str(out,
+			    best->name.ss_family == AF_INET6 ? " -6" : " -4");
+			return;
+		}
+	}
+}
+
+void
+survey_ssh_command(const struct survey *survey, const struct survey_way *best,
+    struct buf *command)
+{
+	const char *dest = survey->options->link.dest;
+	struct err ignored = ERR_INIT;
+	struct dest host = {0};
+	char port[8];
+
+	snprintf(port, sizeof port, "%u", best->port);
+	buf_append_str(command, "ssh -N -L 22883:127.0.0.1:1883");
+	put_keepalive(command, survey);
+	put_family(command, survey, best);
+	put_way(command, survey, best, false);
+	if (survey->options->link.key_count == 0 && survey->key_file[0] != '\0')
+		put_option(command, "-i", survey->key_file);
+	put_option(command, "-p", port);
+	/* Our own forms of a destination are more than ssh's. */
+	if (dest_parse(&host, dest, &ignored) == 0) {
+		if (survey->options->link.user == NULL && host.user[0] != '\0')
+			put_option(command, "-l", host.user);
+		dest = host.host;
+	}
+	put_word(
+	    command, survey_needs_address(survey, best) ? best->address : dest);
 }
 
 /* ---- and why ---- */

@@ -71,7 +71,7 @@ static const struct {
     [TRUST_OTHER_TYPE] = {"other-type",
 	"host key of another type than the known one"},
     [TRUST_NOT_THE_ONE] = {"not-the-one", "host key is NOT the one demanded"},
-    [TRUST_NOT_KNOWABLE] = {"not-knowable", "known_hosts cannot be read"},
+    [TRUST_NOT_KNOWABLE] = {"not-knowable", "known_hosts is of no use"},
 };
 
 static const struct {

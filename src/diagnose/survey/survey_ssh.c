@@ -154,6 +154,21 @@ known_elsewhere(
 	return TRUST_UNKNOWN;
 }
 
+/* Nobody knows it; or somebody does, in a list that libssh cannot use. */
+static enum way_trust
+trust_of_unknown(
+    const struct survey *survey, struct survey_way *way, struct link *link)
+{
+	enum way_trust trust = known_elsewhere(survey, way, link);
+
+	if (trust != TRUST_UNKNOWN)
+		return trust;
+	known_hosts_look(
+	    survey->known_hosts, survey->host, way->port, &way->known_hosts);
+	return way->known_hosts.state == KNOWN_HOSTS_GOOD ? TRUST_UNKNOWN
+							  : TRUST_NOT_KNOWABLE;
+}
+
 static enum way_trust
 trust_of(const struct survey *survey, struct survey_way *way, struct link *link)
 {
@@ -177,10 +192,8 @@ trust_of(const struct survey *survey, struct survey_way *way, struct link *link)
 		return TRUST_CHANGED;
 	case SSH_KNOWN_HOSTS_OTHER:
 		return TRUST_OTHER_TYPE;
-	case SSH_KNOWN_HOSTS_ERROR:
-		return TRUST_NOT_KNOWABLE;
 	default:
-		return known_elsewhere(survey, way, link);
+		return trust_of_unknown(survey, way, link);
 	}
 }
 

@@ -35,7 +35,9 @@ static const struct check_row rows[] = {
 	"a name below {host} that does not exist has an address, too",
 	"either *.{host} is meant to have one, or the DNS of this network "
 	"makes answers up",
-	"compare with what another resolver says of {host}"},
+	"if it is not meant, ask another server: " CHECK_OTHER_RESOLVER
+	"; then "
+	"again: kaya survey {dest}"},
     {DNS_BOGUS, FINDING_WARNING, ERR_NONE, "dns-bogus",
 	"{host} is {addresses}: no address that a server in the internet has",
 	"the DNS of this network leads {host} to an address that stands for "
@@ -95,9 +97,9 @@ static const struct check_row rows[] = {
 	"no host key of {host} is known on this machine yet, so nothing tells "
 	"whether somebody stands between",
 	COMPARE " before the first login"},
-    {KEY_NOT_KNOWABLE, FINDING_FAULT, ERR_FAILED, "known-hosts",
-	"known_hosts cannot be read", "the list of known hosts cannot be used",
-	"mend it: ssh-keygen -F '{entry}' says where it is wrong"},
+    {KEY_NOT_KNOWABLE, FINDING_FAULT, ERR_HOST_KEY, "known-hosts",
+	"{known_hosts} is of no use for port {port} ({address})", "{known_why}",
+	"{known_mend}; then again: kaya survey {dest}"},
     {TLS_INTERCEPTED, FINDING_FAULT, ERR_HOST_KEY, "tls-intercepted",
 	"port {port} ({address}): {certificate}, {pin}",
 	"TLS on port {port} shows another certificate than the one pinned: "
@@ -160,14 +162,13 @@ static const struct check_row rows[] = {
 	"a connection that idles for {died} s is dead; one of {lived} s lives",
 	"a NAT or firewall on the way forgets a connection that idles for "
 	"{died} s",
-	"for ssh: -o ServerAliveInterval={keepalive}; kaya tunnel asks each "
-	"15 s by itself"},
+	"take the way below: kaya tunnel asks each {own} s by itself; for ssh: "
+	"{ssh}"},
     {IDLE_FORGOTTEN_EARLY, FINDING_WARNING, ERR_NONE, "idle-forgotten-early",
 	"a connection that idles for {died} s is dead; one of {lived} s lives",
 	"a NAT or firewall on the way forgets a connection that idles for "
-	"{died} s, sooner than kaya tunnel asks (15 s)",
-	"let the MQTT clients ping in time: mosquitto_sub -k {keepalive}; for "
-	"ssh: -o ServerAliveInterval={keepalive}"},
+	"{died} s, sooner than kaya tunnel asks by itself ({own} s)",
+	"have it ask sooner: {tunnel}; for ssh: {ssh}"},
     {IDLE_GRACE, FINDING_NOT_KNOWN, ERR_NONE, "login-grace",
 	"one of {lived} s lives; after {grace} s the server hangs up on "
 	"whoever has not logged in",
@@ -219,6 +220,23 @@ put_ms(char text[24], uint64_t ms)
 	snprintf(text, 24, "%.3g", (double)ms / 1000);
 }
 
+typedef void command_fn(const struct survey *survey,
+    const struct survey_way *best, struct buf *command);
+
+static void
+put_command(
+    char text[FINDING_TEXT], command_fn *write, const struct survey_tale *tale)
+{
+	struct buf command;
+
+	buf_init(&command, FINDING_TEXT - 1);
+	write(tale->survey, tale->way, &command);
+	if (command.failed ||
+	    !span_to_str(buf_span(&command), text, FINDING_TEXT))
+		text[0] = '\0';
+	buf_fini(&command);
+}
+
 void
 survey_tell(const struct survey_tale *tale, const char *layer,
     enum survey_fact fact, enum finding_state at_most)
@@ -229,7 +247,9 @@ survey_tell(const struct survey_tale *tale, const char *layer,
 	struct finding finding = {.layer = layer};
 	char leads[SURVEY_LINE + 32] = "";
 	char port[8], seen[512], entry[300], mtu[8], segment[8];
-	char lived[24], died[24], grace[24], keepalive[24], hosts_line[24];
+	char lived[24], died[24], grace[24], own[24], hosts_line[24];
+	char known_why[512] = "", known_mend[512] = "";
+	char tunnel[FINDING_TEXT] = "", ssh[FINDING_TEXT] = "";
 	const struct check_word words[] = {
 	    {"host", survey->host},
 	    {"dest", survey->options->link.dest},
@@ -258,7 +278,12 @@ survey_tell(const struct survey_tale *tale, const char *layer,
 	    {"lived", lived},
 	    {"died", died},
 	    {"grace", grace},
-	    {"keepalive", keepalive},
+	    {"own", own},
+	    {"tunnel", tunnel},
+	    {"ssh", ssh},
+	    {"known_hosts", survey->known_hosts},
+	    {"known_why", known_why},
+	    {"known_mend", known_mend},
 	    {0},
 	};
 
@@ -276,8 +301,15 @@ survey_tell(const struct survey_tale *tale, const char *layer,
 	put_ms(lived, survey->idle_lived_ms);
 	put_ms(died, survey->idle_died_ms);
 	put_ms(grace, survey->idle_grace_ms);
-	snprintf(keepalive, sizeof keepalive, "%llu",
-	    (unsigned long long)survey->idle_keepalive_s);
+	snprintf(own, sizeof own, "%u", survey->own_keepalive_s);
+	if (survey->idle_died_ms > 0 && tale->way != NULL) {
+		put_command(tunnel, survey_command, tale);
+		put_command(ssh, survey_ssh_command, tale);
+	}
+	if (way->known_hosts.state != KNOWN_HOSTS_GOOD)
+		known_hosts_tell(&way->known_hosts, survey->known_hosts,
+		    survey->host, known_why, sizeof known_why, known_mend,
+		    sizeof known_mend);
 	if (!check_judge(
 		rows, sizeof rows / sizeof rows[0], (int)fact, words, &finding))
 		return;

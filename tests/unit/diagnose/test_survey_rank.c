@@ -38,6 +38,7 @@ add(uint16_t port, const char *address, enum way_fact fact,
 	way->port = port;
 	way->fact = fact;
 	way->trust = trust;
+	way->name.ss_family = strchr(address, ':') != NULL ? AF_INET6 : AF_INET;
 	snprintf(way->address, sizeof way->address, "%s", address);
 	snprintf(way->fingerprint, sizeof way->fingerprint, "SHA256:right");
 	way->connect = (struct way_times){1, {10}};
@@ -53,18 +54,27 @@ add_proxied(uint16_t port)
 	return way;
 }
 
+typedef void command_fn(const struct survey *survey,
+    const struct survey_way *best, struct buf *command);
+
 static void
-assert_command(const char *wanted)
+assert_written(command_fn *write, const char *wanted)
 {
 	struct survey_way *best = survey_best(&survey);
 	struct buf command;
 
 	assert_non_null(best);
 	buf_init(&command, 4096);
-	survey_command(&survey, best, &command);
+	write(&survey, best, &command);
 	buf_append(&command, "", 1);
 	assert_string_equal((const char *)buf_span(&command).data, wanted);
 	buf_fini(&command);
+}
+
+static void
+assert_command(const char *wanted)
+{
+	assert_written(survey_command, wanted);
 }
 
 /* ---- which is best ---- */
@@ -202,8 +212,41 @@ test_what_the_user_said_is_said_again(void **state)
 	options.link.words[0] = "Compression=yes";
 	options.link.word_count = 1;
 	add(22, "10.0.0.1", WAY_SSH, TRUST_KNOWN);
-	assert_command("kaya tunnel -F 'my config' -l eve --state /s -i "
+	assert_command("kaya tunnel --state /s -F 'my config' -l eve -i "
 		       "'it'\\''s' -o Compression=yes dan@broker.example");
+}
+
+static void
+test_it_asks_sooner_where_a_connection_is_forgotten_before(void **state)
+{
+	survey.own_keepalive_s = 15;
+	survey.idle_keepalive_s = 11;
+	options.link.words[0] = "ServerAliveInterval=60";
+	options.link.word_count = 1;
+	add(22, "10.0.0.1", WAY_SSH, TRUST_KNOWN);
+	survey.idle_died_ms = 15000;
+	assert_command("kaya tunnel -o ServerAliveInterval=11 -o "
+		       "ServerAliveInterval=60 dan@broker.example");
+	survey.idle_died_ms = 15001;
+	assert_command(
+	    "kaya tunnel -o ServerAliveInterval=60 dan@broker.example");
+}
+
+static void
+test_ssh_is_told_the_way_in_its_own_words(void **state)
+{
+	survey.idle_keepalive_s = 11;
+	options.link.dest = "ssh://dan@broker.example:2222";
+	snprintf(survey.key_file, sizeof survey.key_file, "/s/key");
+	options.link.state_dir = "/s";
+	add(2222, "10.0.0.1", WAY_SSH, TRUST_KNOWN);
+	assert_written(survey_ssh_command,
+	    "ssh -N -L 22883:127.0.0.1:1883 -o ServerAliveInterval=11 -i "
+	    "/s/key -p 2222 -l dan broker.example");
+	add(2222, "fd00::1", WAY_FILTERED, TRUST_NOT_SEEN);
+	assert_written(survey_ssh_command,
+	    "ssh -N -L 22883:127.0.0.1:1883 -o ServerAliveInterval=11 -4 -i "
+	    "/s/key -p 2222 -l dan broker.example");
 }
 
 static void
@@ -281,6 +324,8 @@ main(void)
 	    TEST(test_another_port_is_named_and_its_key_pinned),
 	    TEST(test_a_port_that_the_user_named_is_named),
 	    TEST(test_what_the_user_said_is_said_again),
+	    TEST(test_it_asks_sooner_where_a_connection_is_forgotten_before),
+	    TEST(test_ssh_is_told_the_way_in_its_own_words),
 	    TEST(test_a_proxy_is_named_and_its_credentials_are_not),
 	    TEST(test_a_proxy_of_ssh_config_is_passed_by),
 	    TEST(test_the_address_is_named_where_the_name_leads_astray),
