@@ -366,16 +366,21 @@ def test_an_approver_that_was_restarted_learns_what_is_held(both):
     both.witness.saw((VALVE, "open"))
 
 
+def twins_by_relays(tmp_path, stack):
+    """Two that reach their broker by relays; the first one's is relays[0]."""
+    relays = []
+
+    def via(port):
+        relays.append(stack.enter_context(peers.Relay(port)))
+        return relays[0].port
+
+    return Twins(tmp_path, stack, via=via), relays
+
+
 def test_without_the_broker_nothing_is_moved_and_all_goes_on_after_it(
         tmp_path):
     with contextlib.ExitStack() as stack:
-        relays = []
-
-        def via(port):
-            relays.append(stack.enter_context(peers.Relay(port)))
-            return relays[0].port
-
-        both = Twins(tmp_path, stack, via=via)
+        both, relays = twins_by_relays(tmp_path, stack)
         north, south = both["north"], both["south"]
         _, command_id = hold(north)
         south.shows(command_id)
@@ -547,13 +552,7 @@ def test_who_waits_for_another_gateway_is_told_when_it_is_named_no_more(
         tmp_path):
     """Else his PUBACK, and all behind it, would wait for ever."""
     with contextlib.ExitStack() as stack:
-        relays = []
-
-        def via(port):
-            relays.append(stack.enter_context(peers.Relay(port)))
-            return relays[0].port
-
-        both = Twins(tmp_path, stack, via=via)
+        both, relays = twins_by_relays(tmp_path, stack)
         north, south = both["north"], both["south"]
         _, command_id = hold(north)
         south.shows(command_id)

@@ -1,44 +1,7 @@
 /* The committed documents say what the table says. */
 
+#include "documents.h"
 #include "settings_doc.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <cmocka.h>
-
-enum { DOCUMENT_MAX = 1 << 20 };
-
-static struct buf
-read_whole(const char *name)
-{
-	FILE *file = fopen(name, "r");
-	struct buf out;
-	uint8_t *room;
-
-	if (file == NULL)
-		fail_msg("cannot read %s", name);
-	buf_init(&out, DOCUMENT_MAX);
-	room = buf_reserve(&out, DOCUMENT_MAX);
-	assert_non_null(room);
-	buf_commit(&out, fread(room, 1, DOCUMENT_MAX, file));
-	fclose(file);
-	return out;
-}
-
-static void
-check_same(const char *name, const struct buf *made)
-{
-	struct buf committed = read_whole(name);
-
-	assert_false(made->failed);
-	if (!span_equal(buf_span(&committed), buf_span(made)))
-		fail_msg("%s is not what the table makes of it: run meson "
-			 "compile -C build settings-doc",
-		    name);
-	buf_fini(&committed);
-}
 
 static void
 test_the_sample_is_what_the_table_makes(void **state)
@@ -47,21 +10,17 @@ test_the_sample_is_what_the_table_makes(void **state)
 
 	buf_init(&sample, DOCUMENT_MAX);
 	settings_doc_sample(&sample);
-	check_same(SOURCE_ROOT "/packaging/kayad.conf.sample", &sample);
+	assert_false(sample.failed);
+	document_check(SOURCE_ROOT "/packaging/kayad.conf.sample",
+	    buf_span(&sample), "settings-doc");
 	buf_fini(&sample);
 }
 
 static void
 test_the_manual_is_what_the_table_makes(void **state)
 {
-	struct buf page = read_whole(SOURCE_ROOT "/doc/kayad.conf.5.scd");
-	struct buf manual;
-
-	buf_init(&manual, DOCUMENT_MAX);
-	assert_true(settings_doc_manual(buf_span(&page), &manual));
-	check_same(SOURCE_ROOT "/doc/kayad.conf.5.scd", &manual);
-	buf_fini(&page);
-	buf_fini(&manual);
+	document_check_manual(SOURCE_ROOT "/doc/kayad.conf.5.scd",
+	    settings_doc_manual, "settings-doc");
 }
 
 static void
@@ -182,7 +141,7 @@ test_the_sample_with_all_words_taken_in_sets_every_word(void **state)
 }
 
 static void
-check_sentences(const struct conf_key *keys)
+check_words(const struct conf_key *keys)
 {
 	char allowed[256];
 
@@ -192,7 +151,7 @@ check_sentences(const struct conf_key *keys)
 		conf_allowed_text(keys, allowed, sizeof allowed);
 		assert_true(strlen(allowed) < 160);
 		if (keys->keys != NULL) {
-			check_sentences(keys->keys);
+			check_words(keys->keys);
 			continue;
 		}
 		/* Whoever leaves it out can read what then is. */
@@ -207,7 +166,7 @@ check_sentences(const struct conf_key *keys)
 static void
 test_every_word_has_a_sentence_and_a_default_or_an_example(void **state)
 {
-	check_sentences(settings_keys);
+	check_words(settings_keys);
 }
 
 int

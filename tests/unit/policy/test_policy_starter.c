@@ -1,5 +1,6 @@
 /* The starter is a sound policy, and the committed documents are up to date. */
 
+#include "documents.h"
 #include "make.h"
 
 #include "policy_check.h"
@@ -8,56 +9,18 @@
 
 #include <stdlib.h>
 
-enum { DOCUMENT_MAX = 1 << 20 };
-
-static struct buf
-read_whole(const char *name)
-{
-	FILE *file = fopen(name, "r");
-	struct buf out;
-	uint8_t *room;
-
-	if (file == NULL)
-		fail_msg("cannot read %s", name);
-	buf_init(&out, DOCUMENT_MAX);
-	room = buf_reserve(&out, DOCUMENT_MAX);
-	assert_non_null(room);
-	buf_commit(&out, fread(room, 1, DOCUMENT_MAX, file));
-	fclose(file);
-	return out;
-}
-
-static void
-check_same(const char *name, struct span made)
-{
-	struct buf committed = read_whole(name);
-
-	if (!span_equal(buf_span(&committed), made))
-		fail_msg("%s is not what is made of it: run meson compile -C "
-			 "build policy-doc",
-		    name);
-	buf_fini(&committed);
-}
-
 static void
 test_the_committed_starter_is_the_one_built_in(void **state)
 {
-	check_same(SOURCE_ROOT "/packaging/policy.starter.yaml",
-	    span_of_str(policy_starter));
+	document_check(SOURCE_ROOT "/packaging/policy.starter.yaml",
+	    span_of_str(policy_starter), "policy-doc");
 }
 
 static void
 test_the_manual_is_what_the_table_makes(void **state)
 {
-	struct buf page = read_whole(SOURCE_ROOT "/doc/kaya-policy.5.scd");
-	struct buf manual;
-
-	buf_init(&manual, DOCUMENT_MAX);
-	assert_true(policy_doc_manual(buf_span(&page), &manual));
-	assert_false(manual.failed);
-	check_same(SOURCE_ROOT "/doc/kaya-policy.5.scd", buf_span(&manual));
-	buf_fini(&page);
-	buf_fini(&manual);
+	document_check_manual(SOURCE_ROOT "/doc/kaya-policy.5.scd",
+	    policy_doc_manual, "policy-doc");
 }
 
 static void
@@ -128,22 +91,9 @@ test_the_stricter_policy_in_the_starter_is_sound(void **state)
 }
 
 static void
-check_sentences(const struct conf_key *keys)
-{
-	for (; keys->name != NULL; keys++) {
-		assert_int_equal(keys->doc[strlen(keys->doc) - 1], '.');
-		assert_true((keys->flags & CONF_REQUIRED) != 0 ||
-			    keys->fallback != NULL ||
-			    keys->fallback_doc != NULL);
-		if (keys->keys != NULL)
-			check_sentences(keys->keys);
-	}
-}
-
-static void
 test_every_word_has_a_sentence_and_says_what_is_without_it(void **state)
 {
-	check_sentences(policy_keys);
+	document_check_words(policy_keys);
 }
 
 int
