@@ -6,8 +6,9 @@
 #include "settings.h"
 
 /* The lines between which kayad.conf(5) has what is made of the table. */
-#define SETTINGS_DOC_BEGIN "; begin: made of src/gateway/settings/settings_table.c\n"
-#define SETTINGS_DOC_END   "; end\n"
+#define SETTINGS_DOC_BEGIN                                                     \
+	"; begin: made of src/gateway/settings/settings_table.c\n"
+#define SETTINGS_DOC_END "; end\n"
 
 /* All of packaging/kayad.conf.sample. */
 void settings_doc_sample(struct buf *out);

@@ -64,7 +64,7 @@
 	X(MONITOR_TELL)                                                        \
 	/* parent to the first thread: have a connection to one of these */    \
 	/* brokers (value = a bit for each, 0: none) for what gateways say; */ \
-	/* payload = struct monitor_peers_start */                               \
+	/* payload = struct monitor_peers_start */                             \
 	X(MONITOR_PEERS_START)                                                 \
 	/* child: value = 1: it is there, 0: it is not; payload = why not */   \
 	X(MONITOR_PEERS_STATE)                                                 \
