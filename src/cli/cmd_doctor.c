@@ -12,6 +12,7 @@
 
 enum {
 	OPTION_SERVER_FILE = CMD_OWN,
+	OPTION_CLIENT_ID,
 	OPTION_IDLE,
 	OPTION_COMPARE,
 	OPTION_DEVICES
@@ -25,6 +26,8 @@ static const struct cmd_option options[] = {
     {'u', NULL, "USER", "the user name for the broker"},
     {'P', NULL, "PASSWORD", "the password for the broker"},
     {'t', NULL, "TOPIC", "the topic of the message (kaya/doctor/...)"},
+    {OPTION_CLIENT_ID, "client-id", "ID",
+	"the MQTT client id, where the broker takes not every one"},
     {OPTION_SERVER_FILE, "server-file", "FILE",
 	"the server's authorized_keys, or a copy of it: judged where no key "
 	"is let in, or the key may not go to the broker"},
@@ -81,6 +84,9 @@ take_option(struct cmd_reader *reader, int id, struct wanted *wanted)
 		break;
 	case 'L':
 		wanted->doctor.local_said = reader->argument;
+		break;
+	case OPTION_CLIENT_ID:
+		wanted->doctor.client_id = reader->argument;
 		break;
 	case OPTION_SERVER_FILE:
 		wanted->doctor.server_file = reader->argument;

@@ -95,12 +95,31 @@ def test_a_message_that_the_rules_swallow(walled, topic, code):
     again = walled.doctor.take(wrong, r"kaya doctor -t TOPIC [^;]*",
                                {"TOPIC": "free/here"})
     assert "came back" in again.stdout
-    rule = re.search(r"topic readwrite \S+", wrong.remedy).group(0)
-    with open(walled.acl, "a") as file:
-        file.write(rule + "\n")
-    walled.broker.signal(peers.signal.SIGHUP)
-    walled.broker.wait_for_log("Reloading config")
+    take_rule(walled, wrong, r"sed -i .*")
     assert_well(walled.visit("-t", topic))
+
+
+def take_rule(clinic, wrong, pattern):
+    """The command at the broker, whose configuration is elsewhere."""
+    assert wrong.remedy.endswith("&& systemctl reload mosquitto")
+    clinic.doctor.take(wrong, pattern + "(?= && systemctl)",
+                       {"/etc/mosquitto": clinic.tmp_path / "broker"})
+    clinic.broker.signal(peers.signal.SIGHUP)
+    clinic.broker.wait_for_log("Reloading config")
+
+
+def test_a_message_of_a_user_that_the_rules_swallow(tmp_path, home, doctor):
+    acl = tmp_path / "acl"
+    acl.write_text("topic readwrite free/#\nuser eve\ntopic readwrite #")
+    acl.chmod(0o644)
+    with Clinic(tmp_path, home, doctor, users={"dan": "secret"},
+                broker_lines=f"acl_file {acl}") as clinic:
+        admitted(clinic)
+        visit = "-u", "dan", "-P", "secret", "-t", "out/here"
+        assert_told(clinic.visit(*visit), 4, "message", "may-not-publish")
+        take_rule(clinic, clinic.visit(*visit), r"printf .*")
+        assert_well(clinic.visit(*visit))
+        assert clinic.visit(*visit[:-1], "another").status == 4
 
 
 def test_a_broker_that_ends_the_connection_at_the_message(
@@ -118,27 +137,62 @@ def test_a_broker_that_ends_the_connection_at_the_message(
 POLICY = """\
 roles:
   - name: sensor
-    publish: ["out/#"]
-    subscribe: [{subscribe}]
+    publish: ["out/#", "both/#"]
+    subscribe: ["both/#"]
 identities:
   - names: dan
     roles: sensor
 """
 
 
-@pytest.mark.parametrize("subscribe,status", [('"other"', 4), ('"out/#"', 0)])
-def test_a_gateway_whose_policy_forbids_to_subscribe(
-        tmp_path, home, doctor, subscribe, status):
+@pytest.fixture
+def gateway(tmp_path, home):
+    """A gateway whose policy lets dan read one topic."""
     policy = tmp_path / "policy.yaml"
-    policy.write_text(POLICY.format(subscribe=subscribe))
+    policy.write_text(POLICY)
     policy.chmod(0o644)
+    tmp_path.chmod(0o755)  # its folder is watched
     with Server("kayad", tmp_path, home, kayad=f"policy: {policy}\n") as server:
-        said = doctor("-i", server.key, "-t", "out/here", server.dest)
-        if status == 0:
-            assert_well(said)
-            return
-        assert_told(said, 4, "message", "may-not-subscribe")
-        assert "out/here" in said.cause
+        server.policy = policy
+        yield server
+
+
+def change_policy(gateway, was, is_now):
+    text = gateway.policy.read_text()
+    assert was in text
+    gateway.server.replace(gateway.policy, text.replace(was, is_now))
+
+
+def test_a_gateway_whose_policy_forbids_to_subscribe(gateway, doctor):
+    visit = "-i", gateway.key, "-t", "out/here", gateway.dest
+    wrong = doctor(*visit)
+    assert_told(wrong, 4, "message", "may-not-subscribe")
+    assert "out/here" in wrong.cause
+    # By a topic that it may use; and at the gateway, as its policy says.
+    again = doctor.take(wrong, r"kaya doctor -t TOPIC [^;]*",
+                        {"TOPIC": "both/here"})
+    assert "came back" in again.stdout
+    there = {"/var/lib/kayad/policy.yaml": gateway.policy, "NAME": "dan"}
+    said = doctor.take(wrong, r"kaya policy test [^;]*", there, status=4)
+    assert "no rule lets dan subscribe to" in said.stdout
+    assert wrong.remedy.endswith(
+        "under publish and subscribe of a role that NAME has: out/here")
+    change_policy(gateway, "subscribe: [", "subscribe: [out/here, ")
+    doctor.take(wrong, r"kaya policy test [^;]*", there)
+    assert_well(doctor(*visit))
+
+
+def test_a_gateway_whose_policy_wants_another_client_id(gateway, doctor):
+    change_policy(gateway, "    publish", '    client_ids: "%i-*"\n    publish')
+    wrong = doctor("-i", gateway.key, "-t", "both/here", gateway.dest)
+    assert_told(wrong, 4, "mqtt", "broker-client-id")
+    assert "CONNACK 2" in wrong.seen("mqtt")
+    assert "kaya-doctor-..." in wrong.cause
+    again = doctor.take(wrong, r"kaya doctor --client-id ID .*",
+                        {"ID": "dan-7"})
+    assert "came back" in again.stdout
+    assert_told(doctor("--client-id", "eve-7", "-i", gateway.key,
+                       gateway.dest), 4, "mqtt", "broker-client-id")
 
 
 # ---- what is no broker ----
@@ -205,20 +259,6 @@ def test_the_brokers_tls_listener(behind, tmp_path):
     assert_told(wrong, 1, "mqtt", "broker-tls")
     assert "TLS" in wrong.cause
     assert_mended(behind, wrong)
-
-
-def test_a_broker_of_another_level(behind):
-    with answering(b"\x20\x02\x00\x01", wait=True) as port:
-        wrong = behind.visit_port(port)
-    assert_told(wrong, 1, "mqtt", "broker-level")
-    assert "neither MQTT 3.1.1 nor 5.0" in wrong.cause
-
-
-def test_a_broker_that_is_busy(behind):
-    with answering(b"\x20\x02\x00\x03", wait=True) as port:
-        wrong = behind.visit_port(port)
-    assert_told(wrong, 4, "mqtt", "broker-refuses")
-    assert "CONNACK 3" in wrong.seen("mqtt")
 
 
 def test_something_that_takes_connections_and_says_nothing(behind):

@@ -50,9 +50,11 @@ class Program(peers.Process):
     """A program of a machine's: nsenter waits for it, and passes no signal."""
 
     def terminate(self):
+        """As a service manager does, so that what is stopped hears it, too."""
         for pid in children(self.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+            for number in (signal.SIGTERM, signal.SIGCONT):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
 
 TIGHT = ('restrict,port-forwarding,permitopen="127.0.0.1:1883",'

@@ -9,7 +9,7 @@ import paho.mqtt.client as paho
 import pytest
 
 import peers
-from peers import make_key, wait_until
+from peers import make_key
 from tunnels import Tunnel
 
 LEVELS = {"3.1.1": paho.MQTTv311, "5.0": paho.MQTTv5}
@@ -50,13 +50,7 @@ class Gateway:
             Client(self.port(name), WITH_31[level], **options))
 
     def change_policy(self, text):
-        before = self.kayad.log().count("event=reload")
-        fresh = self.policy.with_suffix(".new~")
-        fresh.write_text(text)
-        fresh.chmod(0o644)
-        fresh.rename(self.policy)
-        wait_until(lambda: self.kayad.log().count("event=reload") > before,
-                   "the policy is read")
+        self.kayad.replace(self.policy, text)
 
 
 class Client:

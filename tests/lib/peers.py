@@ -227,6 +227,16 @@ class Kayad(Process):
         except AssertionError as error:
             raise AssertionError(f"{error}:\n{self.log()}") from error
 
+    def replace(self, policy, text):
+        """A policy by another one; returns when the gateway has read it."""
+        before = self.log().count("event=reload")
+        fresh = policy.with_suffix(".new~")
+        fresh.write_text(text)
+        fresh.chmod(0o644)
+        fresh.rename(policy)
+        wait_until(lambda: self.log().count("event=reload") > before,
+                   "the policy is read")
+
     def stop(self):
         super().stop()
         # What sanitizers or valgrind found in either process.

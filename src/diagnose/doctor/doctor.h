@@ -28,6 +28,7 @@ struct doctor_options {
 	uint16_t broker_port;
 	const char *broker_user; /* NULL: none */
 	const char *broker_password; /* NULL: none */
+	const char *client_id; /* NULL: one of its own */
 	const char *topic; /* of the message to itself; NULL: one of its own */
 	const char *server_file; /* the server's authorized_keys; NULL: no */
 	uint64_t idle_ms; /* how long a link idles; 0: it does not */

@@ -13,6 +13,7 @@ enum mqtt_fact {
 	MQTT_ACCEPTED,
 	MQTT_WANTS_USER,
 	MQTT_BAD_USER,
+	MQTT_BAD_CLIENT_ID,
 	MQTT_OTHER_LEVEL,
 	MQTT_REFUSES,
 	MQTT_NOT_MQTT,
@@ -34,13 +35,21 @@ static const struct check_row rows[] = {
 	"the broker does not let user {user} in with this password: {cause}",
 	"at the broker: mosquitto_passwd /etc/mosquitto/passwd {user} && "
 	"systemctl reload mosquitto"},
+    {MQTT_BAD_CLIENT_ID, FINDING_FAULT, ERR_REFUSED, "broker-client-id",
+	"CONNACK {code} ({name}) for the client id {client_id}",
+	"the broker, or the gateway before it, does not take the client id "
+	"{client_id}: {cause}",
+	"give the one that the device's own client has: kaya doctor "
+	"--client-id ID {with_id}"},
     {MQTT_OTHER_LEVEL, FINDING_FAULT, ERR_FAILED, "broker-level",
 	"CONNACK {code} ({name})",
-	"the broker speaks neither MQTT 3.1.1 nor 5.0",
-	"at the broker: apt install mosquitto, of this decade"},
+	"the broker speaks neither MQTT 3.1.1 nor 5.0: it is from before 2014",
+	"at the broker, put one of today in its place: apt install mosquitto "
+	"&& systemctl restart mosquitto"},
     {MQTT_REFUSES, FINDING_FAULT, ERR_REFUSED, "broker-refuses",
 	"CONNACK {code} ({name})", "the broker refuses: {cause}",
-	"its log tells more, at the broker: journalctl -u mosquitto -n 20"},
+	"its log tells more, at the broker: journalctl -u mosquitto -n 20; "
+	"where it does not say how to mend it: systemctl restart mosquitto"},
     {MQTT_NOT_MQTT, FINDING_FAULT, ERR_PROTOCOL, "not-mqtt",
 	"{broker} answers, and not in MQTT: {what}",
 	"what listens on {broker} at the server is no MQTT broker: {what}",
@@ -55,8 +64,8 @@ static const struct check_row rows[] = {
     {MQTT_SILENT, FINDING_FAULT, ERR_TIMEOUT, "broker-silent",
 	"{broker} says nothing within 10 s",
 	"what listens on {broker} takes the connection and never answers",
-	"at the server: systemctl restart mosquitto; is it the broker's port? "
-	"ss -ltnp"},
+	"at the server: systemctl restart mosquitto; where that is not what "
+	"listens there, find the broker's port: ss -ltnp"},
     {MQTT_CLOSED, FINDING_FAULT, ERR_REFUSED, "broker-closed",
 	"{broker} closes the connection without a CONNACK",
 	"what listens on {broker} closes the connection when it sees MQTT: it "
@@ -77,8 +86,7 @@ enum message_fact {
 
 #define ANOTHER_TOPIC                                                          \
 	"try a topic that the user may use: kaya doctor -t TOPIC {to_topic}; " \
-	"or "                                                                  \
-	"at the broker, in its acl_file: topic readwrite {topic}"
+	"or {permit}"
 
 static const struct check_row message_rows[] = {
     {MESSAGE_BACK, FINDING_OK, ERR_NONE, NULL,
@@ -154,23 +162,29 @@ new_channel(struct doctor *doctor)
 	return channel;
 }
 
+/* With a number behind it; the message is known again by the same. */
+#define CLIENT_ID "kaya-doctor-"
+
 static void
 begin_trip(
     const struct doctor *doctor, struct mqtt_trip *trip, enum mqtt_level level)
 {
 	const struct doctor_options *options = doctor->options;
 	unsigned long long random = 0;
-	char id[40], topic[64];
+	char payload[40], topic[64];
 
 	(void)!getrandom(&random, sizeof random, 0);
-	snprintf(id, sizeof id, "kaya-doctor-%llx", random & 0xffffffff);
+	snprintf(
+	    payload, sizeof payload, "%s%llx", CLIENT_ID, random & 0xffffffff);
 	snprintf(topic, sizeof topic, "kaya/doctor/%llx", random & 0xffffffff);
 	mqtt_trip_init(trip, level,
-	    &(struct mqtt_trip_words){.client_id = id,
+	    &(struct mqtt_trip_words){.client_id = options->client_id != NULL
+						       ? options->client_id
+						       : payload,
 		.user = options->broker_user,
 		.password = options->broker_password,
 		.topic = options->topic != NULL ? options->topic : topic,
-		.payload = id});
+		.payload = payload});
 }
 
 /* ---- mqtt ---- */
@@ -202,9 +216,11 @@ static const struct {
 	enum mqtt_fact fact;
 } refusals[] = {
     {MQTT_311, 1, MQTT_OTHER_LEVEL},
+    {MQTT_311, 2, MQTT_BAD_CLIENT_ID},
     {MQTT_311, 4, MQTT_BAD_USER},
     {MQTT_311, 5, MQTT_BAD_USER},
     {MQTT_50, MQTT_UNSUPPORTED_VERSION, MQTT_OTHER_LEVEL},
+    {MQTT_50, MQTT_CLIENT_ID_NOT_VALID, MQTT_BAD_CLIENT_ID},
     {MQTT_50, MQTT_BAD_USER_NAME_OR_PASSWORD, MQTT_BAD_USER},
     {MQTT_50, MQTT_NOT_AUTHORIZED, MQTT_BAD_USER},
 };
@@ -256,9 +272,13 @@ tell(const struct doctor *doctor, struct findings *findings,
     enum mqtt_fact fact, const struct mqtt_trip *trip, const char *levels)
 {
 	const struct mqtt_reason *reason = mqtt_trip_reason(trip);
+	const char *client_id = doctor->options->client_id;
 	char code[24], as_user[2 * DOCTOR_COMMAND];
+	char with_id[2 * DOCTOR_COMMAND];
 
 	doctor_repeat(doctor, DOCTOR_REPEAT_ALL, "-u", as_user, sizeof as_user);
+	doctor_repeat(
+	    doctor, DOCTOR_REPEAT_ALL, "--client-id", with_id, sizeof with_id);
 	snprintf(code, sizeof code, trip->level == MQTT_50 ? "0x%02x" : "%u",
 	    trip->code);
 	const struct check_word words[] = {
@@ -267,6 +287,8 @@ tell(const struct doctor *doctor, struct findings *findings,
 	    {"name", reason != NULL ? reason->name : "unknown"},
 	    {"cause", reason != NULL ? reason->cause : "nobody knows why"},
 	    {"user", doctor->options->broker_user},
+	    {"client_id", client_id != NULL ? client_id : CLIENT_ID "..."},
+	    {"with_id", with_id},
 	    {"broker", doctor->broker},
 	    {"what", what_it_is(trip)},
 	    {"as_user", as_user},
@@ -329,6 +351,48 @@ doctor_mqtt(void *arg, struct findings *findings)
 
 /* ---- message ---- */
 
+/* sed has the topic in its command, the shell between quotes, printf in %s. */
+static bool
+is_plain(const char *text)
+{
+	return text[strcspn(text, "\\'\"%&\n")] == '\0';
+}
+
+/*
+ * How the topic is permitted, where that is done.  In mosquitto's acl_file
+ * what stands before the first user is for those who give no name.
+ */
+static void
+put_permit(
+    const struct doctor *doctor, const char *topic, char *text, size_t size)
+{
+	static const char file[] =
+	    "\"$(grep -rhs ^acl_file /etc/mosquitto | cut -d' ' -f2-)\" && "
+	    "systemctl reload mosquitto";
+	const char *user = doctor->options->broker_user;
+
+	if (doctor_is_gateway(doctor))
+		snprintf(text, size,
+		    "at the gateway, see what its policy says: kaya policy "
+		    "test /var/lib/kayad/policy.yaml NAME subscribe '%s'; "
+		    "there, under publish and subscribe of a role that NAME "
+		    "has: %s",
+		    topic, topic);
+	else if (!is_plain(topic) || (user != NULL && !is_plain(user)))
+		snprintf(text, size,
+		    "at the broker, in its acl_file: topic readwrite %s",
+		    topic);
+	else if (user == NULL)
+		snprintf(text, size,
+		    "at the broker: sed -i '1i topic readwrite %s' %s", topic,
+		    file);
+	else
+		snprintf(text, size,
+		    "at the broker: printf '\\nuser %s\\ntopic readwrite "
+		    "%s\\n' >> %s",
+		    user, topic, file);
+}
+
 enum check_next
 doctor_message(void *arg, struct findings *findings)
 {
@@ -338,6 +402,7 @@ doctor_message(void *arg, struct findings *findings)
 	const struct mqtt_reason *reason;
 	enum message_fact fact = MESSAGE_BACK;
 	char ms[24], code[8], to_topic[2 * DOCTOR_COMMAND];
+	char permit[2 * DOCTOR_COMMAND];
 	struct timespec sent, back;
 	enum talk said;
 
@@ -362,6 +427,7 @@ doctor_message(void *arg, struct findings *findings)
 	snprintf(code, sizeof code, "0x%02x", trip->code);
 	doctor_repeat(
 	    doctor, DOCTOR_REPEAT_ALL, "-t", to_topic, sizeof to_topic);
+	put_permit(doctor, trip->topic, permit, sizeof permit);
 	const struct check_word words[] = {
 	    {"ms", ms},
 	    {"code", code},
@@ -369,6 +435,7 @@ doctor_message(void *arg, struct findings *findings)
 	    {"cause", reason != NULL ? reason->cause : "nobody knows why"},
 	    {"topic", trip->topic},
 	    {"to_topic", to_topic},
+	    {"permit", permit},
 	    {"dest", doctor->words},
 	    {"again", doctor->again},
 	    {0},

@@ -65,6 +65,7 @@ put_broker(
 	put_option(text, "-b", given->broker_said, without);
 	put_option(text, "-L", given->local_said, without);
 	put_option(text, "-u", given->broker_user, without);
+	put_option(text, "--client-id", given->client_id, without);
 	put_option(text, "-t", given->topic, without);
 	put_option(text, "--server-file", given->server_file, without);
 }
