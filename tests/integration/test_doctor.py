@@ -259,6 +259,102 @@ def test_too_many_wait_to_log_in(tmp_path, home, doctor):
             assert_well(clinic.visit())
 
 
+class Door:
+    """Before a real server: after so many connections it lets none in."""
+
+    def __init__(self, port, count, words):
+        self.behind, self.left, self.words = port, count, words
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            if self.left == 0:
+                with client, contextlib.suppress(OSError):
+                    client.sendall(self.words)
+                continue
+            self.left -= 1
+            server = socket.create_connection(("127.0.0.1", self.behind))
+            for pair in ((client, server), (server, client)):
+                threading.Thread(target=self._pass_on, args=pair,
+                                 daemon=True).start()
+
+    @staticmethod
+    def _pass_on(source, sink):
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                sink.sendall(piece)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+# What each of the doctor's connections is for, in their order.
+CONNECTIONS = ["tcp", "banner", "kex", "kex"]
+
+
+@pytest.mark.parametrize("words,code", [
+    (b"Not allowed at this time\r\n", "locked-out"),
+    (b"Exceeded MaxStartups\r\n", "max-startups")])
+@pytest.mark.parametrize("let_in", [1, 2, 3])
+def test_a_server_that_shuts_us_out_while_we_look(clinic, let_in, words, code):
+    """As sshd may after each of our connections, for those before it."""
+    clinic.sshd.admit(clinic.public)
+    with Door(clinic.sshd.port, let_in, words) as door:
+        wrong = clinic.doctor("-i", clinic.key, "-l", clinic.user, "-p",
+                              door.port, "127.0.0.1")
+    assert (wrong.layer, wrong.code) == (CONNECTIONS[let_in], code), wrong
+    assert wrong.seen(wrong.layer) == words.decode().strip()
+    assert "MaxStartups" in wrong.cause
+
+
+def test_a_server_that_shuts_us_out_before_the_right_key_is_offered(
+        tmp_path, home, doctor):
+    """The agent has more keys than it takes, and then it takes us no more."""
+    with Clinic(tmp_path, home, doctor, "MaxAuthTries 1") as clinic:
+        clinic.sshd.admit(clinic.public)
+        make_key(tmp_path / "other")
+        with Door(clinic.sshd.port, len(CONNECTIONS),
+                  b"Not allowed at this time\r\n") as door:
+            (home / ".ssh/known_hosts").write_text(
+                (home / ".ssh/known_hosts").read_text().replace(
+                    str(clinic.sshd.port), str(door.port)))
+            wrong = doctor("-i", tmp_path / "other", "-i", clinic.key, "-l",
+                           clinic.user, "-p", door.port, "127.0.0.1")
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        4, "auth", "locked-out"), wrong
+
+
+@pytest.mark.skipif(peers.openssh() < (9, 8),
+                    reason="sshd knows penalties since 9.8")
+def test_a_server_that_has_penalties(tmp_path, home, doctor):
+    """For the doctor's own connections, too, where they are dear enough."""
+    with Clinic(tmp_path, home, doctor, "PerSourcePenalties yes\n"
+                "PerSourcePenalties noauth:20 min:15") as clinic:
+        clinic.sshd.admit(clinic.public)
+        wrong = clinic.visit()
+        assert (wrong.status, wrong.code) == (4, "locked-out"), wrong
+        assert wrong.layer in CONNECTIONS, wrong
+        assert "PerSourcePenalties" in wrong.cause
+        # Its log tells which of the two it was.
+        assert "grep 'drop connection'" in wrong.remedy
+        clinic.sshd.wait_for_log("drop connection .* penalty: ")
+        clinic.take_at_server(wrong, r"echo 'PerSourcePenaltyExemptList")
+        assert_well(clinic.visit())
+        assert_well(clinic.visit())
+
+
 # ---- key exchange, host key ----
 
 @pytest.mark.parametrize("line,option", [

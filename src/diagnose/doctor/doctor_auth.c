@@ -362,6 +362,10 @@ tell_refused(struct auth *auth)
 		tell(auth, AUTH_NO_PUBLICKEY, NULL);
 		return;
 	}
+	/* Among those that were not tried may be the right one. */
+	if (first_of(auth, IDENTITY_NOT_TRIED) != NULL &&
+	    doctor_tell_shut_out(auth->doctor, auth->findings, "auth"))
+		return;
 	if (one != NULL && doctor_is_let_in_by_sha1(auth->doctor, one)) {
 		tell(auth, AUTH_SHA1, one);
 		return;

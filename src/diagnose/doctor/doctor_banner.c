@@ -51,8 +51,9 @@ static const struct check_row rows[] = {
     {BANNER_LOCKED_OUT, FINDING_FAULT, ERR_REFUSED, "locked-out", "{line}",
 	"the server takes no connection from this address now: more at once "
 	"wait to log in than its MaxStartups allows, or it has shut the "
-	"address out for a while, for failed logins of any device behind it "
-	"(PerSourcePenalties); it says the same of both",
+	"address out for a while, for failed logins of any device behind it, "
+	"looks like this one among them (PerSourcePenalties); it says the same "
+	"of both",
 	"its log tells which, at the server: journalctl -u ssh | grep 'drop "
 	"connection' | tail -n 3; for Maxstartups: " RAISE_MAX_STARTUPS
 	"; for a penalty, stop the device that fails, wait, and: echo "
@@ -233,21 +234,11 @@ find_out(struct doctor *doctor, struct answer *answer)
 	return first;
 }
 
-enum check_next
-doctor_banner(void *arg, struct findings *findings)
+static void
+tell(const struct doctor *doctor, struct findings *findings, const char *layer,
+    enum banner_fact fact, const char *line)
 {
-	struct doctor *doctor = arg;
-	struct answer answer = {0};
-	char line[200], at_port[2 * DOCTOR_COMMAND];
-	enum banner_fact fact = BANNER_PROXIED;
-
-	if (!doctor->proxied)
-		fact = find_out(doctor, &answer);
-	if (fact == BANNER_SSH)
-		str_escape(greeting_software(answer.line), doctor->software,
-		    sizeof doctor->software);
-	str_escape(answer.line, line, sizeof line);
-	doctor_repeat(doctor, DOCTOR_REPEAT_ALL, "-p", at_port, sizeof at_port);
+	char at_port[2 * DOCTOR_COMMAND];
 	const struct check_word words[] = {
 	    {"line", line},
 	    {"host", doctor->host},
@@ -257,7 +248,89 @@ doctor_banner(void *arg, struct findings *findings)
 	    {"address", doctor->open != NULL ? doctor->open->text : ""},
 	    {0},
 	};
-	doctor_tell(findings, "banner", DOCTOR_ROWS(rows), (int)fact, words);
+
+	doctor_repeat(doctor, DOCTOR_REPEAT_ALL, "-p", at_port, sizeof at_port);
+	doctor_tell(findings, layer, DOCTOR_ROWS(rows), (int)fact, words);
+}
+
+enum check_next
+doctor_banner(void *arg, struct findings *findings)
+{
+	struct doctor *doctor = arg;
+	struct answer answer = {0};
+	char line[200];
+	enum banner_fact fact = BANNER_PROXIED;
+
+	if (!doctor->proxied)
+		fact = find_out(doctor, &answer);
+	if (fact == BANNER_SSH)
+		str_escape(greeting_software(answer.line), doctor->software,
+		    sizeof doctor->software);
+	str_escape(answer.line, line, sizeof line);
+	tell(doctor, findings, "banner", fact, line);
 	return fact == BANNER_SSH || fact == BANNER_PROXIED ? CHECK_GO_ON
 							    : CHECK_STOP;
+}
+
+/* ---- shut out later ---- */
+
+/* What has come is left there for who reads next. */
+static enum greeting
+peek(int fd, struct answer *answer)
+{
+	uint64_t give_up = clock_monotonic_ms() + DOCTOR_ANSWER_MS, now;
+	enum greeting greeting = GREETING_NEED_MORE;
+	struct pollfd slot = {.events = POLLIN, .fd = fd};
+	const int one = 1;
+	int more = 1;
+
+	while (greeting == GREETING_NEED_MORE &&
+	       (now = clock_monotonic_ms()) < give_up &&
+	       poll(&slot, 1, (int)(give_up - now)) > 0) {
+		ssize_t got =
+		    recv(fd, answer->bytes, sizeof answer->bytes, MSG_PEEK);
+
+		/* No more than the last time: it is at its end. */
+		if (got < more)
+			break;
+		greeting = greeting_read(span_of(answer->bytes, (size_t)got),
+		    GREETING_MAY_GO_ON, &answer->line);
+		more = (int)got + 1;
+		setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &more, sizeof more);
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
+	return greeting;
+}
+
+int
+doctor_connect_ssh(struct doctor *doctor)
+{
+	struct answer answer = {.fd = doctor_connect(doctor)};
+	enum greeting greeting;
+
+	if (answer.fd < 0)
+		return -1;
+	greeting = peek(answer.fd, &answer);
+	if (greeting != GREETING_TOO_MANY && greeting != GREETING_LOCKED_OUT)
+		return answer.fd;
+	str_escape(answer.line, doctor->shut_out, sizeof doctor->shut_out);
+	doctor->shut_out_for = greeting;
+	close(answer.fd);
+	return -1;
+}
+
+bool
+doctor_is_shut_out(const struct doctor *doctor)
+{
+	return doctor->shut_out[0] != '\0';
+}
+
+bool
+doctor_tell_shut_out(
+    const struct doctor *doctor, struct findings *findings, const char *layer)
+{
+	if (doctor_is_shut_out(doctor))
+		tell(doctor, findings, layer,
+		    fact_of_greeting[doctor->shut_out_for], doctor->shut_out);
+	return doctor_is_shut_out(doctor);
 }

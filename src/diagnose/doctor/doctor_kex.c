@@ -118,7 +118,7 @@ static enum kexinit_result
 read_theirs(struct doctor *doctor, struct offer *offer)
 {
 	enum kexinit_result result = KEXINIT_NEED_MORE;
-	int fd = doctor_connect(doctor);
+	int fd = doctor_connect_ssh(doctor);
 
 	offer->closed = fd < 0;
 	if (fd < 0)
@@ -269,6 +269,8 @@ offers_meet(struct doctor *doctor, struct findings *findings)
 		fact = explain_gap(
 		    list, &offers[1].kexinit, &offers[0].kexinit, &words);
 	free(offers);
+	if (doctor_tell_shut_out(doctor, findings, "kex"))
+		return false;
 	if (fact != KEX_MEETS)
 		tell(doctor, findings, fact, list, &words, NULL);
 	return fact == KEX_MEETS;
@@ -284,8 +286,10 @@ doctor_kex(void *arg, struct findings *findings)
 	if (!doctor->proxied && !offers_meet(doctor, findings))
 		return CHECK_STOP;
 	if (!doctor->proxied) {
-		socket_t fd = doctor_connect(doctor);
+		socket_t fd = doctor_connect_ssh(doctor);
 
+		if (doctor_tell_shut_out(doctor, findings, "kex"))
+			return CHECK_STOP;
 		if (fd >= 0)
 			ssh_options_set(
 			    doctor->link->session, SSH_OPTIONS_FD, &fd);

@@ -18,10 +18,13 @@ doctor_new_link(struct doctor *doctor, struct err *err)
 	if (link == NULL)
 		return NULL;
 	if (!doctor->proxied) {
-		fd = doctor_connect(doctor);
+		fd = doctor_connect_ssh(doctor);
 		if (fd < 0) {
-			err_set(err, ERR_UNREACHABLE, "%s does not answer",
-			    doctor->open->text);
+			err_set(err, ERR_UNREACHABLE, "%s %s%s",
+			    doctor->open->text,
+			    doctor_is_shut_out(doctor) ? "says: "
+						       : "does not answer",
+			    doctor->shut_out);
 			goto fail;
 		}
 		ssh_options_set(link->session, SSH_OPTIONS_FD, &fd);

@@ -5,6 +5,7 @@
 
 #include "check.h"
 #include "doctor.h"
+#include "greeting.h"
 #include "identity.h"
 #include "mqtt_trip.h"
 
@@ -40,6 +41,8 @@ struct doctor {
 	const struct doctor_address *open; /* the first that answered */
 	char client[80]; /* our own address towards it */
 	char software[128]; /* the server's, from its banner, escaped */
+	char shut_out[80]; /* what a server that talks to others told us */
+	enum greeting shut_out_for; /* TOO_MANY or LOCKED_OUT */
 	char broker[320]; /* "host:port" as it is asked for */
 	char broker_host[256];
 	struct identity identity; /* that is let in */
@@ -67,6 +70,18 @@ bool doctor_is_gateway(const struct doctor *doctor);
 
 /* A connection to the address that answered: the descriptor, or -1. */
 int doctor_connect(struct doctor *doctor);
+
+/*
+ * The same for SSH: -1, too, where the server says in its greeting's place that
+ * it takes no more connections, or none from here.  It may say so at any time,
+ * for earlier ones may have been too many; the doctor is shut out then.
+ */
+int doctor_connect_ssh(struct doctor *doctor);
+bool doctor_is_shut_out(const struct doctor *doctor);
+
+/* Tell it as what was found at `layer`; false where it is not so. */
+bool doctor_tell_shut_out(
+    const struct doctor *doctor, struct findings *findings, const char *layer);
 
 /*
  * A link like doctor->link with the handshake done and its host key known, not
