@@ -77,7 +77,30 @@ read_signers(struct guard_rules *rules, struct faults *faults)
 	return result;
 }
 
-/* Whether it is as it was; how it is now is noted, before it is read. */
+static int
+read_revoked(struct guard_rules *rules, struct faults *faults)
+{
+	struct keys_files opened;
+	struct err err = ERR_INIT;
+	int result;
+
+	if (rules->revoked_file == NULL)
+		return 0;
+	result = open_file(&opened, rules->revoked_file, &err);
+	if (result == 0) {
+		result = guard_rules_take_revoked(
+		    rules, opened.items[0].bytes, &err);
+		keys_files_close(&opened);
+	}
+	if (result != 0)
+		tell(faults, &err);
+	return result;
+}
+
+/*
+ * Whether it is as it was; how it is now is noted, before it is read.  No file
+ * stays as it is.
+ */
 static bool
 is_same(const char *path, struct guard_file_seen *seen)
 {
@@ -85,7 +108,7 @@ is_same(const char *path, struct guard_file_seen *seen)
 	const struct stat *a = &then.st, *b = &seen->st;
 
 	*seen = (struct guard_file_seen){.error = 0};
-	if (stat(path, &seen->st) != 0)
+	if (path != NULL && stat(path, &seen->st) != 0)
 		*seen = (struct guard_file_seen){.error = errno};
 	return then.error == seen->error && a->st_ino == b->st_ino &&
 	       a->st_dev == b->st_dev && a->st_size == b->st_size &&
@@ -95,9 +118,9 @@ is_same(const char *path, struct guard_file_seen *seen)
 	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* `signers_seen`: how the file beside it was before it was read. */
+/* `seen`: how the files that the first one names were before they were read. */
 static struct guard_rules *
-read_both(const struct guard_files *files, struct guard_file_seen *signers_seen,
+read_all(const struct guard_files *files, struct guard_files_seen *seen,
     struct faults *faults)
 {
 	struct guard_rules *rules;
@@ -112,8 +135,10 @@ read_both(const struct guard_files *files, struct guard_file_seen *signers_seen,
 	    files->file, opened.items[0].bytes, on_rules_fault, faults);
 	keys_files_close(&opened);
 	if (rules != NULL) {
-		is_same(rules->signers_file, signers_seen);
-		if (read_signers(rules, faults) == 0)
+		is_same(rules->signers_file, &seen->signers);
+		is_same(rules->revoked_file, &seen->revoked);
+		if (read_signers(rules, faults) == 0 &&
+		    read_revoked(rules, faults) == 0)
 			return rules;
 	}
 	guard_rules_free(rules);
@@ -126,8 +151,8 @@ guard_files_open(struct guard_files *files, const char *file, struct err *err)
 	struct faults faults = {.err = err};
 
 	*files = (struct guard_files){.file = file};
-	is_same(file, &files->rules_seen);
-	files->rules = read_both(files, &files->signers_seen, &faults);
+	is_same(file, &files->seen.rules);
+	files->rules = read_all(files, &files->seen, &faults);
 	files->is_sound = files->rules != NULL;
 	return files->is_sound ? 0 : -1;
 }
@@ -172,14 +197,16 @@ guard_files_look(struct guard_files *files, struct guard_rules **old)
 	uint64_t now = clock_monotonic_ms();
 	struct err err = ERR_INIT;
 	struct faults faults = {.err = &err};
-	bool is_rules_same = is_same(files->file, &files->rules_seen);
+	bool is_rules_same = is_same(files->file, &files->seen.rules);
 	bool is_signers_same =
-	    is_same(files->rules->signers_file, &files->signers_seen);
-	struct guard_file_seen signers_seen = {.error = 0};
+	    is_same(files->rules->signers_file, &files->seen.signers);
+	bool is_revoked_same =
+	    is_same(files->rules->revoked_file, &files->seen.revoked);
+	struct guard_files_seen seen = files->seen;
 	struct guard_rules *rules;
 
 	*old = NULL;
-	if (is_rules_same && is_signers_same) {
+	if (is_rules_same && is_signers_same && is_revoked_same) {
 		if (files->is_sound)
 			return GUARD_FILES_SAME;
 		if (now - files->tried_ms < AGAIN_MS)
@@ -187,7 +214,7 @@ guard_files_look(struct guard_files *files, struct guard_rules **old)
 		faults.is_quiet = true;
 	}
 	files->tried_ms = now;
-	rules = read_both(files, &signers_seen, &faults);
+	rules = read_all(files, &seen, &faults);
 	if (rules != NULL && !is_same_post(rules, files->rules, &faults)) {
 		guard_rules_free(rules);
 		rules = NULL;
@@ -195,7 +222,7 @@ guard_files_look(struct guard_files *files, struct guard_rules **old)
 	files->is_sound = rules != NULL;
 	if (rules == NULL)
 		return GUARD_FILES_BROKEN;
-	files->signers_seen = signers_seen;
+	files->seen = seen;
 	*old = files->rules;
 	files->rules = rules;
 	return GUARD_FILES_CHANGED;

@@ -2,8 +2,9 @@
 #define KAYA_GUARD_FILES_H
 
 /*
- * guard_files: the guard's file and its allowed_signers, read, and read anew
- * when they change.  Only their owner may be able to write them.
+ * guard_files: the guard's file, its allowed_signers and its revoked_keys,
+ * read, and read anew when they change.  Only their owner may be able to write
+ * them.
  */
 
 #include "guard_rules.h"
@@ -16,15 +17,19 @@ struct guard_file_seen {
 	struct stat st;
 };
 
+struct guard_files_seen {
+	struct guard_file_seen rules, signers, revoked;
+};
+
 struct guard_files {
 	const char *file; /* borrowed */
 	struct guard_rules *rules;
-	struct guard_file_seen rules_seen, signers_seen;
+	struct guard_files_seen seen;
 	bool is_sound; /* false: what is on the disk now cannot be used */
 	uint64_t tried_ms; /* when it was last read */
 };
 
-/* Read both.  -1 and `err`, the first fault; all of them have been logged. */
+/* Read them.  -1 and `err`, the first fault; all of them have been logged. */
 int guard_files_open(
     struct guard_files *files, const char *file, struct err *err);
 void guard_files_close(struct guard_files *files);

@@ -258,10 +258,15 @@ verify(const struct guard *guard, const struct guard_command *command,
     const char *namespace, struct span text, int64_t now_s,
     struct guard_signer *signer, struct guard_outcome *outcome)
 {
+	const struct guard_signed it = {.signers = &guard->rules->signers,
+	    .revoked = guard->rules->revoked,
+	    .namespace = namespace,
+	    .message = buf_span(&command->statement),
+	    .signature = text,
+	    .now_s = now_s};
 	const char *why = "";
 
-	switch (guard_signer_judge(&guard->rules->signers, namespace,
-	    buf_span(&command->statement), text, now_s, signer, &why)) {
+	switch (guard_signer_judge(&it, signer, &why)) {
 	case GUARD_SIGNER_GOOD:
 		memcpy(outcome->principal, signer->principal,
 		    sizeof outcome->principal);

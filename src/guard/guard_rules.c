@@ -5,6 +5,7 @@
 #include "keys_pattern.h"
 #include "mqtt_frame.h"
 #include "mqtt_topic.h"
+#include "revoked_keys.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,6 +161,7 @@ guard_rules_free(struct guard_rules *rules)
 	if (rules == NULL)
 		return;
 	allowed_signers_fini(&rules->signers);
+	revoked_keys_free(rules->revoked);
 	conf_fini(&rules->conf);
 	free(rules);
 }
@@ -307,6 +309,23 @@ guard_rules_take_signers(struct guard_rules *rules, const char *file,
 	*lone_line = find_lone_authority(rules, &signers);
 	allowed_signers_fini(&rules->signers);
 	rules->signers = signers;
+	return 0;
+}
+
+int
+guard_rules_take_revoked(
+    struct guard_rules *rules, struct span bytes, struct err *err)
+{
+	struct conf_fault fault = {.file = rules->revoked_file};
+	struct revoked_keys *revoked =
+	    revoked_keys_new(rules->revoked_file, bytes, &fault);
+
+	if (revoked == NULL) {
+		*err = fault.err;
+		return -1;
+	}
+	revoked_keys_free(rules->revoked);
+	rules->revoked = revoked;
 	return 0;
 }
 

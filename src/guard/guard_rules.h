@@ -33,6 +33,7 @@ struct guard_rule {
 struct guard_rules {
 	const char *actuator;
 	const char *signers_file;
+	const char *revoked_file; /* NULL: none */
 	const char *audit_file;
 	struct conf_address broker; /* as the server is to reach it */
 	const char *user; /* NULL: none */
@@ -45,6 +46,7 @@ struct guard_rules {
 	/* ours */
 	struct conf conf; /* owns all text */
 	struct allowed_signers signers;
+	struct revoked_keys *revoked; /* NULL: none */
 };
 
 /* The words of kaya-guard(5); `target` is a struct guard_rules. */
@@ -68,6 +70,13 @@ void guard_rules_free(struct guard_rules *rules); /* NULL is fine */
 int guard_rules_take_signers(struct guard_rules *rules, const char *file,
     struct span bytes, allowed_signers_fault_fn *on_fault, void *arg,
     size_t *lone_line);
+
+/*
+ * Take `bytes` of `rules->revoked_file` as what is revoked from now on.  -1,
+ * and `err`, where they are no such list.
+ */
+int guard_rules_take_revoked(
+    struct guard_rules *rules, struct span bytes, struct err *err);
 
 enum guard_judgement {
 	GUARD_OPEN, /* no rule protects the topic */

@@ -24,9 +24,9 @@ unknown(const char **why, const char *text)
 
 /* The one of its principals that an authority's line lets through. */
 static enum guard_signer_result
-find_principal(const struct allowed_signers *signers,
-    const struct ssh_certificate *certificate, const char *namespace,
-    int64_t now_s, struct span *principal, const char **why)
+find_principal(const struct guard_signed *it,
+    const struct ssh_certificate *certificate, struct span *principal,
+    const char **why)
 {
 	const struct allowed_signer *line = NULL;
 	struct span in = certificate->principals, name;
@@ -35,8 +35,9 @@ find_principal(const struct allowed_signers *signers,
 	while (wire_take_string32(&in, &name)) {
 		const struct allowed_signer *its;
 
-		here = allowed_signers_find_authority(signers,
-		    certificate->authority, name, namespace, now_s, &its);
+		here = allowed_signers_find_authority(it->signers,
+		    certificate->authority, name, it->namespace, it->now_s,
+		    &its);
 		if (result == ALLOWED_SIGNERS_UNKNOWN)
 			result = here;
 		if (here != ALLOWED_SIGNERS_FOUND)
@@ -58,18 +59,38 @@ find_principal(const struct allowed_signers *signers,
 	return GUARD_SIGNER_GOOD;
 }
 
+static bool
+is_revoked(const struct revoked_keys *revoked,
+    const struct ssh_certificate *certificate)
+{
+	struct revoked_certificate facts = {
+	    .serial = certificate->serial, .key_id = certificate->key_id};
+	struct revoked_key authority;
+
+	if (revoked == NULL)
+		return false;
+	revoked_key_init(&facts.key, buf_span(&certificate->key));
+	revoked_key_init(&authority, certificate->authority);
+	memcpy(facts.authority, authority.sha256, sizeof facts.authority);
+	return revoked_keys_has(revoked, &authority) ||
+	       revoked_keys_has_certificate(revoked, &facts);
+}
+
 static enum guard_signer_result
-judge_certificate(const struct allowed_signers *signers,
-    struct ssh_certificate *certificate, const char *namespace, int64_t now_s,
-    struct span *principal, const char **why)
+judge_certificate(const struct guard_signed *it,
+    struct ssh_certificate *certificate, struct span *principal,
+    const char **why)
 {
 	enum ssh_certificate_verdict verdict;
 
-	verdict = ssh_certificate_check_time(certificate, now_s);
+	verdict = ssh_certificate_check_time(certificate, it->now_s);
 	if (verdict == SSH_CERTIFICATE_GOOD &&
-	    find_principal(signers, certificate, namespace, now_s, principal,
-		why) != GUARD_SIGNER_GOOD)
+	    find_principal(it, certificate, principal, why) !=
+		GUARD_SIGNER_GOOD)
 		return GUARD_SIGNER_UNKNOWN;
+	if (is_revoked(it->revoked, certificate))
+		return unknown(why,
+		    "the certificate, its key or its authority is revoked");
 	/* What costs most comes last. */
 	if (verdict == SSH_CERTIFICATE_GOOD)
 		verdict = ssh_certificate_verify(certificate);
@@ -81,16 +102,19 @@ judge_certificate(const struct allowed_signers *signers,
 /* ---- by a key ---- */
 
 static enum guard_signer_result
-judge_key(const struct allowed_signers *signers, struct span key,
-    const char *namespace, int64_t now_s, struct span *principal,
-    const char **why)
+judge_key(const struct guard_signed *it, struct span blob,
+    struct span *principal, const char **why)
 {
 	const struct allowed_signer *line;
-	enum allowed_signers_result result =
-	    allowed_signers_find(signers, key, namespace, now_s, &line);
+	struct revoked_key key;
+	enum allowed_signers_result result = allowed_signers_find(
+	    it->signers, blob, it->namespace, it->now_s, &line);
 
 	if (result != ALLOWED_SIGNERS_FOUND)
 		return unknown(why, allowed_signers_result_text(result));
+	revoked_key_init(&key, blob);
+	if (revoked_keys_has(it->revoked, &key))
+		return unknown(why, "the key is revoked");
 	*principal = line->principals;
 	return GUARD_SIGNER_GOOD;
 }
@@ -118,8 +142,7 @@ judge_presence(const struct ssh_key_presence *presence, bool must_be_verified,
 
 /* Whose key it is, first: who is not listed has nothing verified. */
 static enum guard_signer_result
-judge(const struct allowed_signers *signers, struct ssh_sig *sig,
-    const char *namespace, struct span message, int64_t now_s,
+judge(const struct guard_signed *it, struct ssh_sig *sig,
     struct ssh_certificate *certificate, struct guard_signer *signer,
     const char **why)
 {
@@ -134,16 +157,14 @@ judge(const struct allowed_signers *signers, struct ssh_sig *sig,
 		certified = ssh_certificate_parse_blob(sig->key, certificate);
 		if (certified != SSH_CERTIFICATE_GOOD)
 			return unknown(why, ssh_certificate_text(certified));
-		result = judge_certificate(
-		    signers, certificate, namespace, now_s, &principal, why);
+		result = judge_certificate(it, certificate, &principal, why);
 		sig->key = buf_span(&certificate->key);
 	} else {
-		result = judge_key(
-		    signers, sig->key, namespace, now_s, &principal, why);
+		result = judge_key(it, sig->key, &principal, why);
 	}
 	if (result != GUARD_SIGNER_GOOD)
 		return result;
-	verdict = ssh_sig_verify(sig, namespace, message, &presence);
+	verdict = ssh_sig_verify(sig, it->namespace, it->message, &presence);
 	if (verdict != SSH_SIG_GOOD)
 		return bad(why, ssh_sig_verdict_text(verdict));
 	result = judge_presence(
@@ -161,9 +182,8 @@ judge(const struct allowed_signers *signers, struct ssh_sig *sig,
 }
 
 enum guard_signer_result
-guard_signer_judge(const struct allowed_signers *signers, const char *namespace,
-    struct span message, struct span signature, int64_t now_s,
-    struct guard_signer *signer, const char **why)
+guard_signer_judge(const struct guard_signed *it, struct guard_signer *signer,
+    const char **why)
 {
 	struct ssh_certificate certificate = {.serial = 0};
 	enum guard_signer_result result;
@@ -172,12 +192,11 @@ guard_signer_judge(const struct allowed_signers *signers, const char *namespace,
 	struct buf blob;
 
 	buf_init(&blob, SSH_SIG_BLOB_MAX);
-	verdict = ssh_sig_parse_file(signature, &blob, &sig);
-	if (verdict == SSH_SIG_GOOD && !span_is(sig.namespace, namespace))
+	verdict = ssh_sig_parse_file(it->signature, &blob, &sig);
+	if (verdict == SSH_SIG_GOOD && !span_is(sig.namespace, it->namespace))
 		verdict = SSH_SIG_OTHER_NAMESPACE;
 	result = verdict == SSH_SIG_GOOD
-		     ? judge(signers, &sig, namespace, message, now_s,
-			   &certificate, signer, why)
+		     ? judge(it, &sig, &certificate, signer, why)
 		     : bad(why, ssh_sig_verdict_text(verdict));
 	ssh_certificate_fini(&certificate);
 	buf_fini(&blob);

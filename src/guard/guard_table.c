@@ -69,6 +69,13 @@ const struct conf_key guard_keys[] = {
 	.doc = "Whose signatures count: OpenSSH's file (ssh-keygen(1), ALLOWED "
 	       "SIGNERS). A key that may sign commands stands in it under one "
 	       "name. It is read anew when it changes."},
+    {"revoked_keys", CONF_PATH, 0, .CONF_AT(struct guard_rules, revoked_file),
+	.fallback_doc = "none", .example = "/etc/kaya/revoked_keys",
+	.doc = "Whose signatures count no more, whatever `allowed_signers` "
+	       "says: a file as sshd's RevokedKeys has it, public keys or a "
+	       "list that `ssh-keygen -k` makes, for keys, authorities and "
+	       "single certificates. It is read anew when it changes; where it "
+	       "cannot be read nobody's signature counts."},
     {"audit", CONF_PATH, CONF_REQUIRED,
 	.CONF_AT(struct guard_rules, audit_file),
 	.example = "/var/lib/kaya/guard.log",

@@ -26,7 +26,7 @@ import devices
 import evil
 import peers
 from devices import Server, home  # noqa: F401
-from guards import TOPIC, Plant
+from guards import RULES, TOPIC, Plant
 from peers import wait_until
 
 PUMP = "plant/pump/1"
@@ -426,6 +426,41 @@ def signers_damaged(world):
         "not-selected"
 
 
+REVOKED = RULES + "revoked_keys: {folder}/revoked_keys\n"
+
+
+@attack("one of the two has lost her certificate, and the thief signs with it",
+        rules=REVOKED)
+def revoked(world):
+    """A list that cannot be read is no reason to let one sign."""
+    authority, key = world.folder / "authority", world.keys["ann"]
+    line = peers.make_key(authority).strip()
+    subprocess.run(["ssh-keygen", "-q", "-s", authority, "-I", "ann's",
+                    "-z", "7", "-n", "ann", f"{key}.pub"], check=True)
+    world.keys["ann"] = f"{key}-cert.pub"
+    world.write(world.signers, "".join(
+        f"ann cert-authority {line}\n" if each.startswith("ann ") else each
+        for each in world.signers.read_text().splitlines(True)))
+    command, statement = world.ask()
+    assert world.sign(command, world.signature("ann", statement)) == "none"
+    krl, what = world.folder / "krl", world.folder / "what"
+    what.write_text("serial: 7\n")
+    subprocess.run(["ssh-keygen", "-q", "-k", "-f", krl, "-s",
+                    f"{authority}.pub", what], check=True)
+    krl.chmod(0o600)
+    krl.rename(world.folder / "revoked_keys")
+    # What she had signed before is signed no more.
+    assert world.sign(command, world.signature("bob", statement)) == \
+        "not-selected"
+    assert world.result(command) == "policy-changed"
+    command, statement = world.ask()
+    assert world.sign(command, world.signature("ann", statement)) == \
+        "no-access-authority"
+    (world.folder / "revoked_keys").unlink()
+    assert world.sign(command, world.signature("ann", statement)) == \
+        "policy-changed"
+
+
 @attack("a key whose time is over signs")
 def signer_over(world):
     world.write(world.signers, world.signers.read_text().replace(
@@ -742,7 +777,8 @@ def world(request, tmp_path, home, monkeypatch):  # noqa: F811
     if options.get("wall_clock"):
         within = "5s"
     with_clock = options.get("wall_clock")
-    world = World(tmp_path, home, within=within, client=options.get("client", ()))
+    world = World(tmp_path, home, within=within, client=options.get("client", ()),
+                  rules=options.get("rules", RULES))
     try:
         if with_clock:
             world.clock = fake_clock(tmp_path, monkeypatch)

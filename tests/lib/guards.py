@@ -51,6 +51,7 @@ class Plant:
         self.signers = self.folder / "allowed_signers"
         self.write(self.signers, "".join(
             line for line in lines if not line.startswith("eve ")))
+        self.write(self.folder / "revoked_keys", "")
         self.file = self.folder / "guard.yaml"
         self.write(self.file, rules.format(
             name=name, folder=self.folder, within=within))

@@ -20,6 +20,30 @@ no_fault(const struct err *fault, void *arg)
 	fail_msg("%s: %s", fault->where, fault->what);
 }
 
+#define MESSAGE "what is signed\n"
+
+/* By `line` of allowed_signers; `*signer` may be filled in any case. */
+static enum guard_signer_result
+judge(const char *line, const struct revoked_keys *revoked,
+    struct span signature, struct guard_signer *signer, const char **why)
+{
+	struct allowed_signers signers;
+	struct guard_signed it = {.signers = &signers,
+	    .revoked = revoked,
+	    .namespace = NAMESPACE,
+	    .message = span_of_str(MESSAGE),
+	    .signature = signature,
+	    .now_s = (int64_t)time(NULL)};
+	enum guard_signer_result result;
+
+	assert_int_equal(allowed_signers_parse(&signers, span_of_str(line),
+			     "signers", no_fault, NULL),
+	    0);
+	result = guard_signer_judge(&it, signer, why);
+	allowed_signers_fini(&signers);
+	return result;
+}
+
 /* ---- certificates, as ssh-keygen judges them ---- */
 
 static char signatures[32][8192], public_keys[32][4096];
@@ -99,7 +123,7 @@ make_certificates(void)
 }
 
 static bool
-ssh_keygen_agrees(const char *line, size_t signature)
+ssh_keygen_agrees(const char *line, const char *options, size_t signature)
 {
 	FILE *file = fopen("signers", "w");
 
@@ -107,40 +131,31 @@ ssh_keygen_agrees(const char *line, size_t signature)
 	fputs(line, file);
 	fclose(file);
 	return run("ssh-keygen -q -Y verify -f signers -I ann -n " NAMESPACE
-		   " -s s%zu <message >/dev/null 2>&1",
-		   signature) == 0;
+		   " %s -s s%zu <message >/dev/null 2>&1",
+		   options, signature) == 0;
 }
 
 static bool
-we_agree(const char *line, size_t signature)
+we_agree(const char *line, const struct revoked_keys *revoked, size_t signature)
 {
-	struct allowed_signers signers;
 	struct guard_signer signer;
 	const char *why;
-	bool agrees;
 
-	assert_int_equal(allowed_signers_parse(&signers, span_of_str(line),
-			     "signers", no_fault, NULL),
-	    0);
-	agrees = guard_signer_judge(&signers, NAMESPACE,
-		     span_of_str("what is signed\n"),
-		     span_of_str(signatures[signature]), (int64_t)time(NULL),
-		     &signer, &why) == GUARD_SIGNER_GOOD &&
-		 strcmp(signer.principal, "ann") == 0;
-	allowed_signers_fini(&signers);
-	return agrees;
+	return judge(line, revoked, span_of_str(signatures[signature]), &signer,
+		   &why) == GUARD_SIGNER_GOOD &&
+	       strcmp(signer.principal, "ann") == 0;
 }
 
 static size_t
 compare(const char *line, size_t signature, bool both_fit)
 {
-	bool theirs = ssh_keygen_agrees(line, signature);
+	bool theirs = ssh_keygen_agrees(line, "", signature);
 	enum stricter stricter =
 	    signature < CERTIFICATES ? certificates[signature].stricter : SAME;
 	bool expected = theirs && stricter != NEVER &&
 			(stricter != WHERE_BOTH_FIT || !both_fit);
 
-	if (we_agree(line, signature) != expected)
+	if (we_agree(line, NULL, signature) != expected)
 		fail_msg("ssh-keygen %s, signature %zu: %s",
 		    theirs ? "agrees" : "does not", signature, line);
 	return theirs;
@@ -194,7 +209,6 @@ test_ssh_keygen_says_the_same_of_certificates(void **state)
 static void
 test_of_two_principals_the_line_has_to_say_which(void **state)
 {
-	struct allowed_signers signers;
 	struct guard_signer signer;
 	char line[16384], authority[4096];
 	const char *why = "";
@@ -204,29 +218,99 @@ test_of_two_principals_the_line_has_to_say_which(void **state)
 		make_certificates();
 	read_text("ca.pub", authority, sizeof authority);
 	snprintf(line, sizeof line, "a*,b* cert-authority %s\n", authority);
-	assert_int_equal(allowed_signers_parse(&signers, span_of_str(line),
-			     "signers", no_fault, NULL),
-	    0);
 	assert_int_equal(
-	    guard_signer_judge(&signers, NAMESPACE,
-		span_of_str("what is signed\n"), span_of_str(signatures[1]),
-		(int64_t)time(NULL), &signer, &why),
+	    judge(line, NULL, span_of_str(signatures[1]), &signer, &why),
 	    GUARD_SIGNER_UNKNOWN);
 	assert_non_null(strstr(why, "more than one"));
-	allowed_signers_fini(&signers);
 	/* Nor by two lines, one for each. */
 	snprintf(line, sizeof line,
 	    "ann cert-authority %s\nbob cert-authority %s\n", authority,
 	    authority);
-	assert_int_equal(allowed_signers_parse(&signers, span_of_str(line),
-			     "signers", no_fault, NULL),
-	    0);
 	assert_int_equal(
-	    guard_signer_judge(&signers, NAMESPACE,
-		span_of_str("what is signed\n"), span_of_str(signatures[1]),
-		(int64_t)time(NULL), &signer, &why),
+	    judge(line, NULL, span_of_str(signatures[1]), &signer, &why),
 	    GUARD_SIGNER_UNKNOWN);
-	allowed_signers_fini(&signers);
+}
+
+/* ---- what is revoked ---- */
+
+/* How to make the list; and of whom it revokes a signature: ann's certificate
+ * (number 0) by the authority ca, or her key (the last one). */
+static const struct {
+	const char *command;
+	bool certificate, key;
+} revocations[] = {
+    {"cat k0.pub >revoked", true, false},
+    {"cat k16.pub >revoked", false, true},
+    {"cat ca.pub >revoked", true, false},
+    {"cat k0-cert.pub >revoked", true, false},
+    {"cat other.pub >revoked", false, false},
+    {": >revoked", false, false},
+    {"ssh-keygen -q -k -f revoked k16.pub", false, true},
+    {"ssh-keygen -q -k -f revoked ca.pub", true, false},
+    {"ssh-keygen -q -k -f revoked k0-cert.pub", true, false},
+    {"ssh-keygen -q -k -f revoked other.pub k4.pub", false, false},
+    /* It has no serial: its id is meant, which is that of all. */
+    {"ssh-keygen -q -k -f revoked k3-cert.pub", true, false},
+    {"echo id: id >what; ssh-keygen -q -k -s ca.pub -f revoked what", true,
+	false},
+    {"echo id: id >what; ssh-keygen -q -k -s other.pub -f revoked what", false,
+	false},
+    {"echo serial: 40-50 >what; ssh-keygen -q -k -s ca.pub -f revoked what",
+	true, false},
+    {"echo serial: 43 >what; ssh-keygen -q -k -s ca.pub -f revoked what", false,
+	false},
+};
+
+static void
+check_revoked(size_t i, const char *line, size_t signature, bool is_revoked)
+{
+	struct conf_fault fault = {.file = "revoked"};
+	struct revoked_keys *revoked;
+	static uint8_t bytes[65536];
+	FILE *file = fopen("revoked", "r");
+	size_t len;
+
+	assert_non_null(file);
+	len = fread(bytes, 1, sizeof bytes, file);
+	fclose(file);
+	revoked = revoked_keys_new("revoked", span_of(bytes, len), &fault);
+	assert_non_null(revoked);
+	if (ssh_keygen_agrees(line, "-r revoked", signature) == is_revoked)
+		fail_msg("ssh-keygen of signature %zu by: %s", signature,
+		    revocations[i].command);
+	if (we_agree(line, revoked, signature) == is_revoked)
+		fail_msg(
+		    "signature %zu by: %s", signature, revocations[i].command);
+	revoked_keys_free(revoked);
+}
+
+static void
+test_what_is_revoked_signs_nothing_as_ssh_keygen_has_it(void **state)
+{
+	char by_authority[8192], by_key[8192], authority[4096];
+
+	need_ssh_keygen();
+	if (signatures[0][0] == '\0')
+		make_certificates();
+	assert_int_equal(CERTIFICATES, 16);
+	/* With a serial, which those above have none of. */
+	assert_int_equal(
+	    run("ssh-keygen -q -s ca -I id -z 42 -n ann k0.pub "
+		"2>/dev/null && ssh-keygen -q -Y sign -n " NAMESPACE
+		" -f k0-cert.pub <message >s0 "
+		"2>/dev/null"),
+	    0);
+	read_text("s0", signatures[0], sizeof signatures[0]);
+	read_text("ca.pub", authority, sizeof authority);
+	snprintf(by_authority, sizeof by_authority, "ann cert-authority %s\n",
+	    authority);
+	snprintf(by_key, sizeof by_key, "ann %s\n", public_keys[CERTIFICATES]);
+	for (size_t i = 0; i < sizeof revocations / sizeof *revocations; i++) {
+		assert_int_equal(run("rm -f revoked what"), 0);
+		assert_int_equal(run("%s", revocations[i].command), 0);
+		check_revoked(i, by_authority, 0, revocations[i].certificate);
+		check_revoked(i, by_key, CERTIFICATES, revocations[i].key);
+	}
 }
 
 /* Who looks for one has to know whom: a pattern is nobody's name. */
@@ -234,7 +318,6 @@ static void
 test_a_pattern_is_nobodys_name(void **state)
 {
 	static const char *const fronts[] = {"a*", "ann,bob", "an?", "!ann"};
-	struct allowed_signers signers;
 	struct guard_signer signer;
 	char line[8192];
 	const char *why = "";
@@ -246,16 +329,10 @@ test_a_pattern_is_nobodys_name(void **state)
 		snprintf(line, sizeof line, "%s %s\n", fronts[i],
 		    public_keys[CERTIFICATES]);
 		assert_int_equal(
-		    allowed_signers_parse(
-			&signers, span_of_str(line), "signers", no_fault, NULL),
-		    0);
-		assert_int_equal(guard_signer_judge(&signers, NAMESPACE,
-				     span_of_str("what is signed\n"),
-				     span_of_str(signatures[CERTIFICATES]),
-				     (int64_t)time(NULL), &signer, &why),
+		    judge(line, NULL, span_of_str(signatures[CERTIFICATES]),
+			&signer, &why),
 		    GUARD_SIGNER_UNKNOWN);
 		assert_non_null(strstr(why, "no name of one"));
-		allowed_signers_fini(&signers);
 	}
 }
 
@@ -264,7 +341,6 @@ static void
 test_what_the_authority_has_not_signed_is_worth_nothing(void **state)
 {
 	struct buf blob = {.max = SSH_SIG_BLOB_MAX}, text = {.max = 24576};
-	struct allowed_signers signers;
 	struct guard_signer signer;
 	char line[8192], authority[4096];
 	const char *why = "";
@@ -283,15 +359,9 @@ test_what_the_authority_has_not_signed_is_worth_nothing(void **state)
 	ssh_armor_close(buf_span(&blob), SSH_SIG_ARMOR, &text);
 	read_text("ca.pub", authority, sizeof authority);
 	snprintf(line, sizeof line, "* cert-authority %s\n", authority);
-	assert_int_equal(allowed_signers_parse(&signers, span_of_str(line),
-			     "signers", no_fault, NULL),
-	    0);
-	assert_int_equal(guard_signer_judge(&signers, NAMESPACE,
-			     span_of_str("what is signed\n"), buf_span(&text),
-			     (int64_t)time(NULL), &signer, &why),
+	assert_int_equal(judge(line, NULL, buf_span(&text), &signer, &why),
 	    GUARD_SIGNER_UNKNOWN);
 	assert_non_null(strstr(why, "signature of the certificate"));
-	allowed_signers_fini(&signers);
 	buf_fini(&blob);
 	buf_fini(&text);
 }
@@ -315,7 +385,7 @@ put_token_signature(EVP_PKEY *key, unsigned flags, struct buf *text)
 	buf_init(&told, 1000);
 	buf_init(&signature, 1000);
 	assert_true(ssh_sig_data(
-	    NAMESPACE, SSH_SIG_SHA512, span_of_str("what is signed\n"), &data));
+	    NAMESPACE, SSH_SIG_SHA512, span_of_str(MESSAGE), &data));
 	assert_int_equal(sha256_of(span_of_str("ssh:"), digest), 0);
 	wire_put_bytes(&told, span_of(digest, sizeof digest));
 	wire_put_u8(&told, (uint8_t)flags);
@@ -378,28 +448,22 @@ test_a_token_has_to_have_been_touched(void **state)
 	    {TOUCHED | VERIFIED, GUARD_SIGNER_GOOD},
 	};
 	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	struct allowed_signers signers;
 	struct guard_signer signer;
 	char line[512];
 
 	put_token_line(key, line);
-	assert_int_equal(allowed_signers_parse(&signers, span_of_str(line),
-			     "signers", no_fault, NULL),
-	    0);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct buf text = {.max = SSH_SIG_FILE_MAX};
 		const char *why = "";
 
 		put_token_signature(key, rows[i].flags, &text);
-		assert_int_equal(guard_signer_judge(&signers, NAMESPACE,
-				     span_of_str("what is signed\n"),
-				     buf_span(&text), 1, &signer, &why),
+		assert_int_equal(
+		    judge(line, NULL, buf_span(&text), &signer, &why),
 		    rows[i].result);
 		assert_true(rows[i].result == GUARD_SIGNER_GOOD ||
 			    strstr(why, "touched") != NULL);
 		buf_fini(&text);
 	}
-	allowed_signers_fini(&signers);
 	EVP_PKEY_free(key);
 }
 
@@ -421,6 +485,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_ssh_keygen_says_the_same_of_certificates),
 	    cmocka_unit_test(test_of_two_principals_the_line_has_to_say_which),
+	    cmocka_unit_test(
+		test_what_is_revoked_signs_nothing_as_ssh_keygen_has_it),
 	    cmocka_unit_test(test_a_pattern_is_nobodys_name),
 	    cmocka_unit_test(
 		test_what_the_authority_has_not_signed_is_worth_nothing),
