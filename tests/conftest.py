@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
 
 import peers  # noqa: E402
+import rabbit as rabbits  # noqa: E402
 
 made = pytest.StashKey()
 
@@ -29,6 +30,17 @@ def pytest_configure(config):
         "markers", "kayad(config, arguments): how the gateway is started")
     config.addinivalue_line(
         "markers", "narrow(mtu): a cable in the middle of the network")
+    config.addinivalue_line(
+        "markers", "takes(seconds): about as long, on a quiet machine")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest first, so that at the end no worker waits for another.
+
+    A group stays together, where its longest test is.
+    """
+    items.sort(key=lambda item: -max(
+        (mark.args[0] for mark in item.iter_markers("takes")), default=0))
 
 
 def pytest_sessionfinish(session, exitstatus):
@@ -51,6 +63,16 @@ def kayad(tmp_path, request):
 def mosquitto(tmp_path):
     """A broker that lets everybody in."""
     with peers.Mosquitto(tmp_path / "mosquitto") as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory):
+    """A RabbitMQ that lets everybody in: one for all, as its start is long.
+
+    The tests that want one are a group, so that a single worker starts it.
+    """
+    with rabbits.Rabbit(tmp_path_factory.mktemp("rabbit")) as broker:
         yield broker
 
 

@@ -4,8 +4,10 @@
 The line is `N passed, N failed` (`, N skipped`), over all cases of all parts.
 A change to the ~/.ssh of whoever runs them is a failure, too: tests have homes
 of their own.
-Variables: KAYA_BUILD (build), KAYA_TEST_JOBS (2), KAYA_TEST_WRAP (a program
-that runs each unit test, as valgrind).
+Variables: KAYA_BUILD (build), KAYA_TEST_JOBS (how many at a time; by default a
+unit test for each processor, and two of the others, which mostly wait for
+somebody's time-out), KAYA_TEST_WRAP (a program that runs each unit test, as
+valgrind).
 """
 
 import json
@@ -20,10 +22,12 @@ import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / os.environ.get("KAYA_BUILD", "build")
-JOBS = os.environ.get("KAYA_TEST_JOBS", "2")
+PROCESSORS = len(os.sched_getaffinity(0))
+JOBS = os.environ.get("KAYA_TEST_JOBS")
 WRAP = os.environ.get("KAYA_TEST_WRAP", "")
 PARTS = ("unit", "integration", "interop")
 TEST_SECONDS = 180
+MOST_WORKERS = 8  # each has ports of its own: tests/lib/peers.py
 
 
 def run(command, log=None, **variables):
@@ -40,7 +44,7 @@ def unit():
     report = BUILD / f"meson-logs/testlog{wrapped}.json"
     report.unlink(missing_ok=True)
     command = ["meson", "test", "-C", BUILD, "--suite", "unit", "--no-rebuild",
-               "--num-processes", JOBS]
+               "--num-processes", JOBS or str(PROCESSORS)]
     if WRAP:
         command += ["--wrap", WRAP, "--timeout-multiplier", "20"]
     with open(BUILD / "unit.log", "w") as log:
@@ -89,8 +93,9 @@ def with_pytest(part):
         return 0, 0, 0
     report = BUILD / f"{part}.xml"
     report.unlink(missing_ok=True)
+    jobs = JOBS or str(min(2 * PROCESSORS, MOST_WORKERS))
     status = run(["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider",
-                  "-n", JOBS, "--dist", "loadgroup", "--timeout",
+                  "-n", jobs, "--dist", "loadgroup", "--timeout",
                   str(TEST_SECONDS), "-q", "-rs", f"--junitxml={report}",
                   f"tests/{part}"], PYTHONDONTWRITEBYTECODE="1")
     passed = failed = skipped = 0

@@ -20,7 +20,6 @@ from disks import fill, small_disk  # noqa: F401
 from mqttclients import (
     LEVELS, Client, Raw, packet, publish_bytes, text)
 from peers import wait_until
-from rabbit import Rabbit
 from tunnels import Tunnel
 
 VALVE = "plant/1/valve"
@@ -1075,10 +1074,10 @@ def test_a_broker_cannot_speak_for_the_gateway(plant):
 # ---- behind it: RabbitMQ
 
 
-def test_before_rabbitmq(tmp_path):
+@pytest.mark.xdist_group("rabbit")
+def test_before_rabbitmq(tmp_path, rabbit):
     with contextlib.ExitStack() as stack:
-        broker = stack.enter_context(Rabbit(tmp_path / "rabbit"))
-        plant = Plant(tmp_path, stack, broker=broker)
+        plant = Plant(tmp_path, stack, broker=rabbit)
         for qos in 0, 1:
             ann = plant.client("ann", "3.1.1")
             info = ann.paho.publish(VALVE, f"open {qos}", qos)

@@ -390,6 +390,7 @@ def test_a_server_that_wants_more_than_a_key(tmp_path, home, doctor):
         assert_well(clinic.visit())
 
 
+@pytest.mark.takes(31)
 def test_a_server_that_hangs_up_while_one_logs_in(tmp_path, home, doctor):
     with Clinic(tmp_path, home, doctor, "MaxAuthTries 0") as clinic:
         clinic.sshd.admit(clinic.public)

@@ -310,6 +310,7 @@ def test_a_firewall_that_knows_ssh(two_doors, rule, status, code, words):
     take_other_way(two_doors, wrong)
 
 
+@pytest.mark.takes(33)
 @pytest.mark.parametrize("direction,code,words", [
     ("", "kex-silent", "first large packet does not"),
     # The server's come through, ours do not.

@@ -158,6 +158,7 @@ def test_tls_that_lets_everybody_in(served):
     assert served.doctor().codes("broker") == []
 
 
+@pytest.mark.takes(20)
 def test_a_listener_that_says_nothing_is_doubtful(served):
     served.broker.stop()
     served.mosquitto_conf.write_text("listener 1883\nallow_anonymous false\n")

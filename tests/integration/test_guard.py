@@ -7,12 +7,12 @@ import re
 import signal
 import subprocess
 import time
+from unittest import mock
 
 import pytest
 
 import devices
 import peers
-import rabbit
 from devices import Server, home, run  # noqa: F401
 from guards import RULES, TOPIC, Plant, has_moved, verifies
 from peers import wait_until
@@ -624,18 +624,17 @@ def test_the_guard_comes_back_when_the_link_is_made_again(server, tmp_path,
             plant.stop()
 
 
-def test_behind_rabbitmq(server, tmp_path):
+@pytest.mark.xdist_group("rabbit")
+def test_behind_rabbitmq(server, tmp_path, rabbit):
     """MQTT 3.1.1, QoS 0 and 1."""
-    with rabbit.Rabbit(tmp_path / "rabbit") as broker:
-        server.broker.stop()
-        server.broker = broker
-        server.target = f"127.0.0.1:{broker.port}"
-        with Plant(server, tmp_path) as plant, plant.request() as request:
-            plant.publish("open", "-q", "1")
-            assert plant.approve(plant.requested(request)).returncode == 0
-            assert request.wait() == 0
-            plant.stop_gets_through()
-            assert plant.moved() == [f"{TOPIC} open", f"{TOPIC} close"]
+    with mock.patch.object(server, "broker", rabbit), \
+            mock.patch.object(server, "target", f"127.0.0.1:{rabbit.port}"), \
+            Plant(server, tmp_path) as plant, plant.request() as request:
+        plant.publish("open", "-q", "1")
+        assert plant.approve(plant.requested(request)).returncode == 0
+        assert request.wait() == 0
+        plant.stop_gets_through()
+        assert plant.moved() == [f"{TOPIC} open", f"{TOPIC} close"]
 
 
 def test_on_a_full_disk_nothing_moves_but_a_stop(server, tmp_path,

@@ -664,6 +664,8 @@ def nothing_taken(world):
     guard = world.broker.client(f"kaya/guard/{world.name}/ask")
     before = world.memory()
     world.broker.listens.clear()
+    # What is not taken soon has no room on the way.
+    guard.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     message = evil.packet(
         0x32, evil.text(f"kaya/guard/{world.name}/ask") + b"\0\x01"
         + json.dumps({"do": "list", "request": "x"}).encode())

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+import peers
 import rawssh
 from rawssh import (Client, Disconnected, Gone, Key, Reader, string, u8, u32)
 
@@ -28,6 +29,24 @@ def login(kayad, key):
     client.login(key)
     yield client
     client.socket.close()
+
+
+@pytest.fixture(scope="module")
+def the_gateway(tmp_path_factory):
+    with peers.Kayad(tmp_path_factory.mktemp("gateway")) as gateway:
+        gateway.first = gateway.children()
+        yield gateway
+        assert gateway.children() == gateway.first, gateway.log()
+
+
+@pytest.fixture
+def gateway(the_gateway):
+    """One for all who are never let in: they leave nothing in it.
+
+    Each of them meets the processes that the first one met.
+    """
+    yield the_gateway
+    assert the_gateway.children() == the_gateway.first, the_gateway.log()
 
 
 def expect_disconnect(client, code):
@@ -94,10 +113,10 @@ KEX_STATE = {
 
 
 @pytest.mark.parametrize("number", range(1, 256))
-def test_under_strict_kex_nothing_but_kexinit_comes_first(kayad, number):
+def test_under_strict_kex_nothing_but_kexinit_comes_first(gateway, number):
     if number in KEX_STATE:
         return
-    with Client(kayad.port) as client:
+    with Client(gateway.port) as client:
         client.version()
         client.send(u8(number) + b"\0" * 16)
         client.receive_kexinit()
@@ -112,8 +131,8 @@ def test_under_strict_kex_nothing_but_kexinit_comes_first(kayad, number):
 
 @pytest.mark.parametrize("number", [n for n in range(1, 256) if n not in (
     rawssh.DISCONNECT, rawssh.ECDH_INIT)])
-def test_under_strict_kex_nothing_comes_between(kayad, number):
-    with Client(kayad.port) as client:
+def test_under_strict_kex_nothing_comes_between(gateway, number):
+    with Client(gateway.port) as client:
         client.version()
         client.send_kexinit()
         client.receive_kexinit()
@@ -144,16 +163,16 @@ def test_before_authentication_unknown_numbers_are_unimplemented(kayad):
 
 @pytest.mark.parametrize("number", sorted(
     KNOWN - {rawssh.KEXINIT, rawssh.EXT_INFO}))
-def test_before_the_service_known_messages_end_it(kayad, number):
-    with Client(kayad.port) as client:
+def test_before_the_service_known_messages_end_it(gateway, number):
+    with Client(gateway.port) as client:
         client.handshake()
         client.send(u8(number) + b"\0" * 32)
         expect_disconnect(client, rawssh.PROTOCOL_ERROR)
 
 
 @pytest.mark.parametrize("number", range(90, 101))
-def test_channels_before_authentication_end_it(kayad, number):
-    with Client(kayad.port) as client:
+def test_channels_before_authentication_end_it(gateway, number):
+    with Client(gateway.port) as client:
         client.handshake()
         client.service()
         client.send(u8(number) + b"\0" * 64)

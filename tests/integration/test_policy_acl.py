@@ -242,6 +242,7 @@ def is_accepted(path, folder):
         return False
 
 
+@pytest.mark.takes(26)
 def test_kaya_and_mosquitto_permit_the_same(tmp_path):
     rng = random.Random(SEED)
     verdicts, cases = [], set()

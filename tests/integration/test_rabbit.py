@@ -19,6 +19,8 @@ identities:
 """
 SECRET = "between kayad and RabbitMQ"
 
+pytestmark = [pytest.mark.xdist_group("rabbit"), pytest.mark.takes(30)]
+
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):

@@ -8,7 +8,6 @@ import pytest
 import devices
 from approvals import ME, POLICY, Plant
 from devices import home  # noqa: F401
-from rabbit import Rabbit
 
 VALVE = "plant/1/valve"
 
@@ -118,10 +117,11 @@ def test_without_the_right_to_read_results_the_reason_tells(tmp_path, stack,
     assert agreed.log() == "kaya: the broker has it\n"
 
 
-def test_before_rabbitmq_which_speaks_3_1_1(tmp_path, stack, home):  # noqa: F811
+@pytest.mark.xdist_group("rabbit")
+def test_before_rabbitmq_which_speaks_3_1_1(
+        tmp_path, stack, home, rabbit):  # noqa: F811
     """There a denied publish is acknowledged like others: results tell."""
-    broker = stack.enter_context(Rabbit(tmp_path / "rabbit"))
-    plant = at(Desk(tmp_path, stack, broker=broker), home)
+    plant = at(Desk(tmp_path, stack, broker=rabbit), home)
     request = plant.request("ann")
     command_id, = plant.held()
     plant.ask(f"deny {command_id} not today")

@@ -40,6 +40,7 @@ def know_as(home, server, host, port=None):
 
 # ---- a link that dies ----
 
+@pytest.mark.takes(46)
 def test_a_link_gone_silent_is_noticed_and_made_again(server, home):
     """Three keepalives without an answer, 15 s apart: 45 s."""
     with peers.Relay(server.port) as relay:

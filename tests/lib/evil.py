@@ -133,8 +133,9 @@ class Client:
             fresh.append(each.decode())
             at += 1
         none = b"\0" if self.level == 5 else b""
-        self.send(packet(0x90, body[:2] + none + codes))
+        # Who has the SUBACK hears what is said from then on.
         self.filters += fresh
+        self.send(packet(0x90, body[:2] + none + codes))
 
     def on_publish(self, kind, body):
         topic, at = take_text(body, 0)

@@ -12,9 +12,6 @@ import json
 import os
 import pathlib
 
-import pytest
-
-
 from peers import Process, free_port, is_listening, wait_until
 
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
@@ -127,12 +124,3 @@ def hash_of(password):
     salt = os.urandom(4)
     digest = hashlib.sha256(salt + password.encode()).digest()
     return base64.b64encode(salt + digest).decode()
-
-
-@pytest.fixture(scope="module")
-def rabbit(tmp_path_factory):
-    """One that lets anybody in, for all tests of a file."""
-    with Rabbit(tmp_path_factory.mktemp("rabbit")) as rabbit:
-        yield rabbit
-
-
