@@ -18,6 +18,7 @@
 enum {
 	LINK_KEYS_MAX = 16,
 	LINK_WORDS_MAX = 32,
+	LINK_TYPED_MAX = 384,
 	LINK_KEEPALIVE_S = 15,
 	LINK_KEEPALIVE_COUNT = 3, /* dead after 45 s without a byte */
 };
@@ -42,7 +43,10 @@ struct link_options {
 	size_t word_count;
 	const char *host_key; /* "SHA256:...": accepted, and remembered */
 	const char *known_hosts; /* in place of the user's; NULL: not */
-	const char *command; /* whose --host-key pins; NULL: "tunnel" */
+	/* As typed, for a remedy that says it again; "" where that is not
+	 * known: "kaya enroll --target h:1883", "dan@broker" and what stands
+	 * behind. */
+	char typed[LINK_TYPED_MAX], typed_words[LINK_TYPED_MAX];
 	unsigned keepalive_s; /* 0: LINK_KEEPALIVE_S */
 	unsigned keepalive_count; /* 0: LINK_KEEPALIVE_COUNT; else 2 or more */
 	enum link_asking asking;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ANSWER_BYTES = 256 };
+enum { ANSWER_BYTES = 256, COMMAND_BYTES = 400 };
 
 /* ---- who the server is ---- */
 
@@ -52,34 +52,19 @@ person_agrees(const struct link *link)
 	       strncmp(answer, "yes", 3) == 0;
 }
 
-/* " -p 2222 -i key", as the user gave them; "" where they do not fit. */
+/* The command that was typed, with --host-key. */
 static void
-repeat_options(const struct link_options *options, char *text, size_t size)
+put_pinning(const struct link *link, const struct link_options *options,
+    char *text, size_t size)
 {
-	char port[8] = "";
-	struct {
-		const char *letter, *value;
-	} given[5 + LINK_KEYS_MAX] = {
-	    {"-F", options->ssh_config},
-	    {"--state", options->state_dir},
-	    {"-l", options->user},
-	    {"-p", options->port != 0 ? port : NULL},
-	    {"-J", options->jump},
-	};
-	size_t count = 5, len = 0;
+	const bool knows = options->typed[0] != '\0';
+	int len = snprintf(text, size, "%s --host-key %s %s",
+	    knows ? options->typed : "kaya tunnel", link->fingerprint,
+	    knows ? options->typed_words : options->dest);
 
-	snprintf(port, sizeof port, "%u", options->port);
-	for (size_t i = 0; i < options->key_count; i++, count++) {
-		given[count].letter = "-i";
-		given[count].value = options->keys[i];
-	}
-	text[0] = '\0';
-	for (size_t i = 0; i < count && len < size; i++)
-		if (given[i].value != NULL)
-			len += (size_t)snprintf(text + len, size - len,
-			    " %s %s", given[i].letter, given[i].value);
-	if (len >= size)
-		text[0] = '\0';
+	if (len >= (int)size)
+		snprintf(text, size, "the same command with --host-key %s",
+		    link->fingerprint);
 }
 
 static int
@@ -93,22 +78,32 @@ on_other_than_named(const struct link *link, struct err *err)
 
 /* Where the old key stands, and under what name. */
 static int
-on_changed(const struct link *link, struct err *err)
+on_changed(const struct link *link, const struct link_options *options,
+    struct err *err)
 {
-	char *file = NULL, *host = NULL, place[300];
+	char *file = NULL, *host = NULL, place[300], pinning[COMMAND_BYTES];
+	char command[COMMAND_BYTES];
 	unsigned port = 0;
+	int len;
 
 	ssh_options_get(link->session, SSH_OPTIONS_KNOWNHOSTS, &file);
 	ssh_options_get(link->session, SSH_OPTIONS_HOST, &host);
 	ssh_options_get_port(link->session, &port);
 	snprintf(place, sizeof place, port == 22 ? "%s" : "[%s]:%u",
 	    host != NULL ? host : "?", port);
+	put_pinning(link, options, pinning, sizeof pinning);
+	len =
+	    snprintf(command, sizeof command, "ssh-keygen -f %s -R '%s' && %s",
+		file != NULL ? file : "~/.ssh/known_hosts", place, pinning);
+	if (len >= (int)sizeof command)
+		snprintf(command, sizeof command,
+		    "forget its old key (ssh-keygen -R), then the same "
+		    "command with --host-key %s",
+		    link->fingerprint);
 	err_hint(err,
-	    "somebody may stand between; only if the server was set up anew, "
-	    "forget its old key (ssh-keygen -f %s -R '%s') and pin the new one "
-	    "(--host-key %s)",
-	    file != NULL ? file : "~/.ssh/known_hosts", place,
-	    link->fingerprint);
+	    "somebody may stand between; only if that is the server's own, "
+	    "and it was set up anew: %s",
+	    command);
 	ssh_string_free_char(file);
 	ssh_string_free_char(host);
 	return -1;
@@ -118,7 +113,7 @@ static int
 on_unknown(
     struct link *link, const struct link_options *options, struct err *err)
 {
-	char words[320];
+	char pinning[COMMAND_BYTES];
 	bool pinned = options->host_key != NULL;
 
 	if (!pinned &&
@@ -126,12 +121,9 @@ on_unknown(
 		err_set(err, ERR_HOST_KEY,
 		    "the host key of %s is not known here: %s", link->name,
 		    link->fingerprint);
-		repeat_options(options, words, sizeof words);
+		put_pinning(link, options, pinning, sizeof pinning);
 		return err_hint(err,
-		    "if that is the server's own, pin it once: "
-		    "kaya %s%s --host-key %s %s",
-		    options->command != NULL ? options->command : "tunnel",
-		    words, link->fingerprint, options->dest);
+		    "if that is the server's own, pin it once: %s", pinning);
 	}
 	if (options->memory == LINK_REMEMBERS &&
 	    ssh_session_update_known_hosts(link->session) != SSH_OK)
@@ -157,14 +149,13 @@ link_check_host_key(
 		err_set(err, ERR_HOST_KEY,
 		    "the host key of %s has CHANGED; it is now %s", link->name,
 		    link->fingerprint);
-		return on_changed(link, err);
+		return on_changed(link, options, err);
 	case SSH_KNOWN_HOSTS_OTHER:
 		err_set(err, ERR_HOST_KEY,
 		    "%s shows a host key of another type than the one known: "
 		    "%s",
 		    link->name, link->fingerprint);
-		return err_hint(err, "add the new key to known_hosts if it is "
-				     "the server's own");
+		return on_changed(link, options, err);
 	case SSH_KNOWN_HOSTS_UNKNOWN:
 	case SSH_KNOWN_HOSTS_NOT_FOUND:
 		return on_unknown(link, options, err);

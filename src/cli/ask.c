@@ -39,7 +39,6 @@ ask_begin(struct ask *ask, struct err *err)
 {
 	if (ask->link.dest == NULL)
 		return 0;
-	ask->link.command = "tunnel";
 	ask->errand = errand_start(&ask->link, CONTROL_HOST, CONTROL_PORT, err);
 	return ask->errand == NULL ? -1 : 0;
 }

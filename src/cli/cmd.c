@@ -1,6 +1,7 @@
 #include "cmd.h"
 
 #include "link.h"
+#include "shell_words.h"
 #include "str.h"
 
 #include <getopt.h>
@@ -10,6 +11,10 @@
 #include <string.h>
 
 enum { OPTIONS_MAX = 64, HELP_COLUMN = 28 };
+
+_Static_assert((int)CMD_TYPED_MAX == (int)LINK_TYPED_MAX, "one size");
+
+enum typed_word { TYPED_AS_IT_IS, TYPED_QUOTED };
 
 /* ---- a command's subs ---- */
 
@@ -182,6 +187,77 @@ tell_unknown(const struct cmd_reader *reader, const struct option *longs)
 		cmd_misuse(reader->cmd, "unknown option %s", word);
 }
 
+/* ---- what was typed ---- */
+
+static bool
+put_typed(char typed[CMD_TYPED_MAX], const char *word, enum typed_word kind)
+{
+	size_t len = strlen(typed);
+	struct buf text;
+	bool fits;
+
+	buf_init(&text, CMD_TYPED_MAX);
+	if (len > 0)
+		buf_append_str(&text, " ");
+	if (kind == TYPED_AS_IT_IS)
+		buf_append_str(&text, word);
+	else
+		shell_words_quote(&text, word);
+	fits = !text.failed &&
+	       span_to_str(buf_span(&text), typed + len, CMD_TYPED_MAX - len);
+	if (!fits)
+		typed[len] = '\0';
+	buf_fini(&text);
+	return fits;
+}
+
+/* A secret is for nobody's eyes: its name stands there. */
+static bool
+is_secret(const struct cmd_option *option)
+{
+	return strcmp(option->argument, "PASSWORD") == 0 ||
+	       strcmp(option->argument, "CODE") == 0;
+}
+
+static void
+note_typed(struct cmd_reader *reader, int id)
+{
+	const struct cmd_option *option = reader->cmd->options;
+	char letter[3] = {'-', (char)id, '\0'}, name[64];
+	bool fits;
+
+	while (option->id != 0 && option->id != id)
+		option++;
+	if (option->id == 0 || id == CMD_HOST_KEY)
+		return;
+	snprintf(name, sizeof name, "--%s",
+	    option->name != NULL ? option->name : "");
+	fits = put_typed(
+	    reader->typed, id < CMD_LONG ? letter : name, TYPED_AS_IT_IS);
+	if (fits && option->argument != NULL)
+		fits = put_typed(reader->typed,
+		    is_secret(option) ? option->argument : reader->argument,
+		    TYPED_QUOTED);
+	reader->typed_too_much = reader->typed_too_much || !fits;
+}
+
+void
+cmd_keep_typed(const struct cmd_reader *reader, struct link_options *options)
+{
+	char *words = options->typed_words;
+	bool fits =
+	    !reader->typed_too_much &&
+	    put_typed(options->typed, "kaya", TYPED_AS_IT_IS) &&
+	    put_typed(options->typed, reader->cmd->name, TYPED_AS_IT_IS) &&
+	    (reader->typed[0] == '\0' ||
+		put_typed(options->typed, reader->typed, TYPED_AS_IT_IS));
+
+	for (int i = optind; fits && i < reader->argc; i++)
+		fits = put_typed(words, reader->argv[i], TYPED_QUOTED);
+	if (!fits)
+		options->typed[0] = words[0] = '\0';
+}
+
 int
 cmd_next(struct cmd_reader *reader, int *status)
 {
@@ -209,6 +285,7 @@ cmd_next(struct cmd_reader *reader, int *status)
 		*status = 2;
 		return CMD_STOP;
 	default:
+		note_typed(reader, id);
 		return id;
 	}
 }

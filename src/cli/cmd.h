@@ -48,11 +48,15 @@ int cmd_run_sub(const struct cmd *cmd, int argc, char **argv);
 
 /* ---- reading a command's options ---- */
 
+enum { CMD_TYPED_MAX = 384 };
+
 struct cmd_reader {
 	const struct cmd *cmd;
 	int argc;
 	char **argv;
 	const char *argument; /* of the option that cmd_next returned */
+	char typed[CMD_TYPED_MAX]; /* so far, as a shell takes it back */
+	bool typed_too_much; /* for that: it is not known then */
 };
 
 enum { CMD_END = -1, CMD_STOP = -2 };
@@ -84,6 +88,13 @@ struct cmd_broker {
  */
 bool cmd_take_link(const struct cmd_reader *reader, int id,
     struct link_options *options, int *status);
+
+/*
+ * After CMD_END: put down what was typed (secrets as "PASSWORD", --host-key
+ * left out), for a remedy that says the command again.
+ */
+void cmd_keep_typed(
+    const struct cmd_reader *reader, struct link_options *options);
 
 /* "HOST:PORT" or "HOST"; 2, told, where it is neither. */
 int cmd_take_broker(const struct cmd_reader *reader, struct cmd_broker *broker);

@@ -195,6 +195,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 	if (status != 0)
 		return status;
 	wanted.enroll.link.dest = argv[optind];
+	cmd_keep_typed(&reader, &wanted.enroll.link);
 	status = enroll(&wanted);
 	explicit_bzero(wanted.code, sizeof wanted.code);
 	return status;

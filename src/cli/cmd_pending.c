@@ -112,6 +112,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 	if (argc - optind > 1)
 		return cmd_misuse(
 		    cmd, "unexpected word \"%s\"", argv[optind + 1]);
+	cmd_keep_typed(&reader, &ask.link);
 	status = ask_set_dest(cmd, &ask, optind < argc ? argv[optind] : NULL);
 	if (status == 0 && ask.link.dest == NULL && desk.is_wanted)
 		return cmd_misuse(

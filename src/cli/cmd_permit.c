@@ -294,6 +294,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 		return cmd_misuse(
 		    cmd, "nobody is there to sign: --sign-key, please");
 	permit.options.link.dest = argv[optind];
+	cmd_keep_typed(&reader, &permit.options.link);
 	permit.waiting = json_object();
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);

@@ -267,6 +267,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 		    "no # and no +",
 		    pub.topic);
 	pub.options.link.dest = argv[optind];
+	cmd_keep_typed(&reader, &pub.options.link);
 	/* Lines come from stdin: nobody can answer there. */
 	if (pub.source == LINES || pub.source == WHOLE_STDIN)
 		pub.options.link.asking = LINK_NEVER_ASK;

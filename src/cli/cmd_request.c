@@ -226,6 +226,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 		    "\"%s\" is no topic to publish to: no # and no +",
 		    (const char *)request.topic.data);
 	request.options.link.dest = argv[optind];
+	cmd_keep_typed(&reader, &request.options.link);
 	mosquitto_lib_init();
 	if ((request.actuator != NULL
 		    ? ask_guard(&request, &err)

@@ -300,6 +300,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 	if (optind == argc)
 		return show_here(&ask);
 	ask.link.dest = argv[optind];
+	cmd_keep_typed(&reader, &ask.link);
 	return show_far(&ask);
 }
 

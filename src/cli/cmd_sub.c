@@ -237,6 +237,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 	if (sub.topic_count == 0)
 		return cmd_misuse(cmd, "a topic filter (-t) is needed");
 	sub.options.link.dest = argv[optind];
+	cmd_keep_typed(&reader, &sub.options.link);
 	sub.give_up_ms = sub.timeout_s > 0 ? clock_monotonic_ms() +
 						 (uint64_t)sub.timeout_s * 1000
 					   : UINT64_MAX;

@@ -153,6 +153,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 	if (wanted.survey.form != SURVEY_AS_JSON && isatty(STDOUT_FILENO))
 		wanted.survey.form = SURVEY_AS_TABLE;
 	wanted.survey.link.dest = argv[optind];
+	cmd_keep_typed(&reader, &wanted.survey.link);
 	status = survey_run(&wanted.survey, &err);
 	return status >= 0 ? status : cmd_complain(&err);
 }

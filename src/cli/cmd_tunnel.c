@@ -180,6 +180,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 		    cmd, optind == argc ? "where to? A destination is missing"
 					: "one destination, please");
 	tunnel.link.dest = argv[optind];
+	cmd_keep_typed(&reader, &tunnel.link);
 	tunnel.link.asking =
 	    isatty(STDIN_FILENO) ? LINK_MAY_ASK : LINK_NEVER_ASK;
 	if (read_forwards(cmd, &tunnel, texts, count, &broker) != 0)

@@ -81,6 +81,7 @@ decide_read(struct decide *decide, const struct cmd *cmd, int argc, char **argv,
 		if (status != 0)
 			return status;
 	}
+	cmd_keep_typed(&reader, &decide->ask.link);
 	status = take_words(decide, cmd, argc - optind, argv + optind);
 	*is_over = status != 0;
 	return status;

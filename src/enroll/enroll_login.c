@@ -93,7 +93,6 @@ make_options(const struct enroll *enroll, struct link_options *options)
 
 	*options = enroll->options->link;
 	options->memory = LINK_ENROLLS;
-	options->command = "enroll";
 	if (access(enroll->place.known_hosts, R_OK) == 0)
 		options->known_hosts = enroll->place.known_hosts;
 	/* Not said now: as it was said then. */

@@ -15,7 +15,8 @@ import pytest
 
 import peers
 from accounts import Account, account, rows, state, tools_folder  # noqa: F401
-from devices import Kaya, home, need_dropbear, run  # noqa: F401
+from devices import (  # noqa: F401
+    Kaya, home, need_dropbear, run, type_it)
 from machines import machine, needs_root  # noqa: F401
 from peers import free_port, make_key
 from tunnels import Subscriber, publish
@@ -106,16 +107,34 @@ def test_a_key_in_the_agent_is_login_enough(account, state, tmp_path):
 
 def test_an_unknown_host_key_is_5_with_the_command_that_pins_it(
         account, state):
-    done = account.enroll(state, host_key=False)
+    words = ("--name", "pump-7", "--from", "127.0.0.1,10.0.0.*", "-p",
+             account.port, "-l", account.sshd.user, "-o",
+             "PreferredAuthentications=publickey", "--json")
+    done = account.enroll(state, *words, host_key=False)
     assert done.returncode == 5
-    assert f"--host-key {account.fingerprint} {account.dest}" in done.stderr
+    remedy = re.search("pin it once: (.*)", done.stderr).group(1)
+    assert f"--host-key {account.fingerprint} {account.dest}" in remedy
     assert account.file.read_text() == account.original
     assert not state.exists()
-    # It is what was typed, but for what is enroll's own.
-    command = re.search("kaya (enroll .*)", done.stderr).group(1).split()
-    done = run(*command, "--target", account.target)
+    # What was typed, to be typed again.
+    done = type_it(remedy)
     assert done.returncode == 0, done.stderr
+    assert rows(done)["host-key"]["seen"].startswith(account.fingerprint)
     assert len(account.ours()) == 1 and state.exists()
+    assert 'from="127.0.0.1,10.0.0.*"' in account.ours()[0]
+    assert "KAYA_ID=pump-7" in account.ours()[0]
+    assert account.target in account.ours()[0]
+
+
+def test_the_command_that_pins_tells_no_password(account, state):
+    done = account.enroll(state, "-u", "dan o'b", "-P", "s3cr3t",
+                          host_key=False)
+    assert done.returncode == 5
+    remedy = re.search("pin it once: (.*)", done.stderr).group(1)
+    assert "s3cr3t" not in done.stderr
+    assert "-u 'dan o'\\''b' -P PASSWORD " in remedy
+    done = type_it(remedy.replace("PASSWORD", "s3cr3t"))
+    assert done.returncode == 0, done.stderr
 
 
 def test_another_host_key_than_the_one_named_is_5(account, state):

@@ -13,8 +13,8 @@ import time
 import pytest
 
 import peers
-from devices import (Kaya, Server, Tunnel, home, know, run,  # noqa: F401
-                     with_config)
+from devices import (Kaya, Server, Tunnel, Typed, home, know, run,  # noqa: F401
+                     type_it, with_config)
 from peers import free_port, make_key, wait_until
 from tunnels import Subscriber, publish
 
@@ -154,12 +154,12 @@ def test_an_unknown_host_key_is_5_with_the_command_that_pins_it(
         ["ssh-keygen", "-lf", f"{server.server.host_key}.pub"],
         capture_output=True, text=True, check=True).stdout
     assert fingerprint in scan
-    remedy = re.search(r"pin it once: kaya (.*)", first.stderr).group(1)
+    remedy = re.search(r"pin it once: (.*)", first.stderr).group(1)
     assert f"--host-key {fingerprint} {server.dest}" in remedy
     wrong = run("tunnel", "--once", "-i", server.key, "-L", free_port(),
                 "--host-key", "SHA256:" + "A" * 43, server.dest)
     assert wrong.returncode == 5
-    with Kaya(*remedy.split(), "-L", free_port()) as pinned:
+    with Typed(remedy) as pinned:
         pinned.wait_for_log("event=up")
     again = run("pub", server.dest, "--key", server.key, "--broker",
                 server.target, "-t", "t", "-m", "x")
@@ -176,6 +176,37 @@ def test_a_changed_host_key_is_5_and_never_connects(sshd_server, home):
     assert changed.returncode == 5
     assert "CHANGED" in changed.stderr
     assert "Accepted" not in server.server.log()
+    remedy = re.search(r"ssh-keygen -f .*", changed.stderr).group(0)
+    with Typed(remedy) as pinned:
+        pinned.wait_for_log("event=up")
+
+
+def test_a_host_key_of_another_type_is_5_with_the_commands_that_pin_it(
+        sshd_server, home):
+    server = sshd_server
+    public = make_key(home / "other", "ecdsa").split()
+    (home / ".ssh/known_hosts").write_text(
+        f"[127.0.0.1]:{server.port} {public[0]} {public[1]}\n")
+    other = run("tunnel", "-i", server.key, "-L", free_port(), server.dest)
+    assert other.returncode == 5
+    assert "of another type" in other.stderr
+    remedy = re.search(r"ssh-keygen -f .*", other.stderr).group(0)
+    with Typed(remedy) as pinned:
+        pinned.wait_for_log("event=up")
+
+
+def test_a_message_with_an_unknown_host_key_is_sent_by_the_command_it_prints(
+        sshd_server, home):
+    server = sshd_server
+    (home / ".ssh/known_hosts").write_text("")
+    first = run("pub", "--key", server.key, "--broker", server.target, "-t",
+                "test/o'ne", "-m", "$HOME; two  words", server.dest)
+    assert first.returncode == 5
+    remedy = re.search(r"pin it once: (kaya pub .*)", first.stderr).group(1)
+    with Subscriber(server.broker.port, "test/#", "-v") as subscriber:
+        done = type_it(remedy)
+        assert done.returncode == 0, done.stderr
+        subscriber.wait_for_log(r"test/o'ne \$HOME; two  words")
 
 
 def test_a_refused_key_is_4_and_is_named(sshd_server, tmp_path):

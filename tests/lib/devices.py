@@ -54,6 +54,26 @@ class Kaya(peers.Process):
         super().__init__(with_config(words), **options)
 
 
+class Typed(peers.Process):
+    """A command as kaya prints it: the shell becomes the tunnel."""
+
+    def __init__(self, command):
+        assert command.count("kaya tunnel ") == 1, command
+        super().__init__(["sh", "-c", command.replace(
+            "kaya tunnel ", "exec kaya tunnel ")], env=typing_env())
+
+
+def typing_env():
+    return {**os.environ, "PATH": f"{KAYA.parent}:{os.environ['PATH']}"}
+
+
+def type_it(command):
+    """What comes of a command as kaya prints it."""
+    return subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, timeout=60,
+        stdin=subprocess.DEVNULL, env=typing_env())
+
+
 def run(*words, **options):
     return subprocess.run(with_config(words), capture_output=True,
                           text=True, timeout=60, stdin=subprocess.DEVNULL,
