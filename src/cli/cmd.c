@@ -213,10 +213,12 @@ put_typed(char typed[CMD_TYPED_MAX], const char *word, enum typed_word kind)
 
 /* A secret is for nobody's eyes: its name stands there. */
 static bool
-is_secret(const struct cmd_option *option)
+is_secret(const struct cmd_option *option, const char *value)
 {
 	return strcmp(option->argument, "PASSWORD") == 0 ||
-	       strcmp(option->argument, "CODE") == 0;
+	       strcmp(option->argument, "CODE") == 0 ||
+	       (strcmp(option->argument, "URL") == 0 &&
+		   strchr(value, '@') != NULL);
 }
 
 static void
@@ -236,7 +238,8 @@ note_typed(struct cmd_reader *reader, int id)
 	    reader->typed, id < CMD_LONG ? letter : name, TYPED_AS_IT_IS);
 	if (fits && option->argument != NULL)
 		fits = put_typed(reader->typed,
-		    is_secret(option) ? option->argument : reader->argument,
+		    is_secret(option, reader->argument) ? option->argument
+							: reader->argument,
 		    TYPED_QUOTED);
 	reader->typed_too_much = reader->typed_too_much || !fits;
 }

@@ -228,13 +228,15 @@ def test_no_key_at_all(machine, monkeypatch):
     (machine.root / ".ssh/known_hosts").write_text(f"127.0.0.1 {public}")
 
     def visit():
-        done = machine.run(peers.KAYA, "doctor", "--json", "dan@127.0.0.1",
+        done = machine.run(peers.KAYA, "doctor", "--json", "-b",
+                           "localhost:1883", "-p", "22", "dan@127.0.0.1",
                            check=False, stdin=subprocess.DEVNULL)
         return Diagnosis((), done)
 
     wrong = visit()
     assert_refused(wrong, "no-key")
     command = re.search(r"kaya (enroll .*)", wrong.remedy).group(1)
+    assert command == "enroll -b localhost:1883 -p 22 dan@127.0.0.1"
     status, said = at_terminal(
         machine.words(peers.KAYA, *command.split()),
         [(b"assword:", b"right-one")])

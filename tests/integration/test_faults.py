@@ -135,6 +135,7 @@ class Bed(Place):
     def names(self):
         """Those of the test, and those of the document."""
         return [(f" -F {self.doctor.config}", ""),
+                (" --json", ""), (" --ports 22,443 --timeout 2", ""),
                 (f" -L {self.doctor.port}", ""),
                 (str(self.key), "~/.ssh/device"),
                 (str(self.sshd.authorized_keys), "authorized_keys"),

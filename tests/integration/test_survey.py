@@ -165,6 +165,8 @@ def test_credentials_reach_the_proxy_and_nobody_else(scene):
             said = scene.survey(env={"https_proxy": wrong}, status=4)
             assert said.said["code"] == "proxy-login"
             assert "wr0ng" not in said.text
+            named = scene.survey("--proxy", wrong, env={}, status=4)
+            assert "wr0ng" not in named.text
             assert "407" in said.way(443, proxy=True)["seen"] or \
                 "401" in said.way(443, proxy=True)["seen"]
             # As it says: with user and password in the URL.
@@ -207,7 +209,7 @@ def test_no_proxy_is_honoured(scene, exempt):
     ("http://nobody.example:3128", "proxy-name",
      "mend https_proxy, or unset it"),
     ("socks5://10.1.0.1:1080", "proxy-kind",
-     f"kaya survey --proxy http://HOST:PORT {HOST}"),
+     f"--proxy http://HOST:PORT {HOST}"),
     ("http://", "proxy-url", "export https_proxy=http://HOST:PORT"),
 ])
 def test_a_proxy_that_is_none_is_told(scene, url, code, remedy):
@@ -217,8 +219,8 @@ def test_a_proxy_that_is_none_is_told(scene, url, code, remedy):
     assert remedy in said.finding(code)["remedy"]
     with Proxy(scene) as proxy:
         if "--proxy" in remedy:
-            said = scene.survey("-p", "2222", "--proxy", str(proxy),
-                                env=wrong)
+            said = scene.again(said.finding(code), {
+                "http://HOST:PORT": str(proxy)}, env=wrong)
         else:
             said = scene.survey("-p", "2222", env={"https_proxy": str(proxy)})
         assert said.codes == set()

@@ -42,11 +42,11 @@ class Scene:
         self.known_hosts.write_text("".join(
             f"{name} {self.host_key}\n" for name in names))
 
-    def survey(self, *words, env=None, status=0, become=()):
+    def survey(self, *words, env=None, status=0, become=(), host=HOST):
         """What a survey says, as JSON."""
         done = self.client.run(
             *become, KAYA, "survey", "--json", "--timeout", "2", "-F", self.config,
-            "-i", self.key, *words, HOST, check=False,
+            "-i", self.key, *words, host, check=False,
             env={**DIRECT, **(env or {})})
         print(done.stdout, done.stderr)
         assert done.returncode == status, done.stdout + done.stderr
@@ -55,21 +55,29 @@ class Scene:
         assert (said["command"] is None) == (status != 0)
         return Said(said, done.stdout + done.stderr)
 
-    def take(self, finding, pattern, swap=None, at=None):
+    def take(self, finding, pattern, swap=None, at=None, env=None, status=0):
         """Type the remedy that matches, with a user's own words in it."""
         command = re.search(pattern, finding["remedy"]).group(0)
         for word, value in (swap or {}).items():
             assert word in command, (word, command)
             command = command.replace(word, value)
-        return (at or self.client).run("sh", "-c", command, env={
-            **DIRECT, "PATH": DIRECT["PATH"] + ":/usr/sbin:/sbin"})
+        done = (at or self.client).run("sh", "-c", command, check=False, env={
+            **DIRECT, "PATH": DIRECT["PATH"] + ":/usr/sbin:/sbin",
+            **(env or {})})
+        assert done.returncode == status, (command, done.stdout, done.stderr)
+        return done
 
-    def carries_by_address(self):
-        """What a survey of the server's address recommends."""
-        done = self.client.run(
-            KAYA, "survey", "--json", "-F", self.config, "-i", self.key,
-            "-p", "2222", "10.2.0.2", env=DIRECT)
-        return self.carries(json.loads(done.stdout)["command"])
+    def again(self, finding, swap=None, before="", **options):
+        """What the survey says that the remedy names, typed as it stands."""
+        typed = self.take(finding, before + r"kaya survey [^;(]*", swap,
+                          **options).stdout
+        # Another command before it may say something, too.
+        return Said(json.loads(typed[typed.index("{"):]), typed)
+
+    def carries_by_address(self, finding):
+        """By the address that the user knows, as the remedy says."""
+        return self.carries(self.again(finding, {
+            "ADDRESS": "-p 2222 10.2.0.2"}).command)
 
     def carries(self, command, env=None, payload="0.42"):
         """The command is typed, and a message goes through."""

@@ -59,7 +59,7 @@ static const struct check_row rows[] = {
     {AUTH_NO_KEYS, FINDING_FAULT, ERR_REFUSED, "no-key",
 	"there is no key to offer",
 	"this user has no key: none in an agent, no ~/.ssh/id_*",
-	"make one and have it let in: kaya enroll {dest}"},
+	"make one and have it let in: kaya enroll {enroll}"},
     {AUTH_KEY_MISSING, FINDING_FAULT, ERR_REFUSED, "key-file-missing",
 	"{key}: {why}", "the key file {key} cannot be read: {why}",
 	"name one that can: ls -l ~/.ssh; or make it: ssh-keygen -t ed25519 -N "
@@ -129,6 +129,7 @@ tell(struct auth *auth, enum auth_fact fact, const struct identity *identity)
 {
 	char offered[400] = "", mode[8], place[24], tries[24];
 	char key_file[PATH_MAX] = "", shown[PATH_MAX] = "";
+	char enroll[DOCTOR_COMMAND];
 	const struct doctor *doctor = auth->doctor;
 	size_t used = 0;
 
@@ -148,12 +149,14 @@ tell(struct auth *auth, enum auth_fact fact, const struct identity *identity)
 		    identity->is_certificate ? "" : ".pub");
 	snprintf(
 	    mode, sizeof mode, "%04o", identity != NULL ? identity->mode : 0);
+	doctor_repeat(doctor, DOCTOR_REPEAT_ENROLL, "", enroll, sizeof enroll);
 	snprintf(place, sizeof place, "%zu", auth->offers.place);
 	snprintf(tries, sizeof tries, "%zu", auth->offers.tries);
 	const struct check_word words[] = {
 	    {"user", doctor->user},
 	    {"dest", doctor->words},
 	    {"again", doctor->again},
+	    {"enroll", enroll},
 	    {"key", identity != NULL ? identity->name : ""},
 	    {"key_file", key_file},
 	    {"shown", shown},

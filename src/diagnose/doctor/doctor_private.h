@@ -57,11 +57,16 @@ void doctor_tell(struct findings *findings, const char *layer,
 
 /*
  * What leads here, for commands to type, as it was given: all of it but no
- * password, or what kaya tunnel and ssh need, too.  `without` is an option that
- * the command gives anew ("-p": also the port in the destination), "%" where
- * the host is to be named with its INTERFACE, or "".
+ * password, or what kaya tunnel and ssh need, too, or what kaya enroll does.
+ * `without` is an option that the command gives anew ("-p": also the port in
+ * the destination), "%" where the host is to be named with its INTERFACE, or
+ * "".
  */
-enum doctor_repeat { DOCTOR_REPEAT_LINK, DOCTOR_REPEAT_ALL };
+enum doctor_repeat {
+	DOCTOR_REPEAT_LINK,
+	DOCTOR_REPEAT_ENROLL,
+	DOCTOR_REPEAT_ALL
+};
 void doctor_repeat(const struct doctor *doctor, enum doctor_repeat what,
     const char *without, char *bytes, size_t size);
 

@@ -1,6 +1,7 @@
 #include "doctor_private.h"
 
 #include "dest.h"
+#include "shell_words.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -30,8 +31,15 @@ static void
 put_option(struct text *text, const char *letter, const char *value,
     const char *without)
 {
-	if (value != NULL && strcmp(letter, without) != 0)
-		put(text, "%s %s ", letter, value);
+	struct buf word;
+
+	if (value == NULL || strcmp(letter, without) == 0)
+		return;
+	buf_init(&word, text->size);
+	shell_words_quote(&word, value);
+	put(text, "%s %.*s ", letter, (int)buf_len(&word),
+	    (const char *)buf_span(&word).data);
+	buf_fini(&word);
 }
 
 /* As typed; but a port may stand in it, and the interface is asked for. */
@@ -63,8 +71,14 @@ put_broker(
     struct text *text, const struct doctor_options *given, const char *without)
 {
 	put_option(text, "-b", given->broker_said, without);
-	put_option(text, "-L", given->local_said, without);
 	put_option(text, "-u", given->broker_user, without);
+}
+
+static void
+put_tried(
+    struct text *text, const struct doctor_options *given, const char *without)
+{
+	put_option(text, "-L", given->local_said, without);
 	put_option(text, "--client-id", given->client_id, without);
 	put_option(text, "-t", given->topic, without);
 	put_option(text, "--server-file", given->server_file, without);
@@ -86,8 +100,10 @@ doctor_repeat(const struct doctor *doctor, enum doctor_repeat what,
 
 	bytes[0] = '\0';
 	snprintf(port, sizeof port, "%u", given->port);
-	if (what == DOCTOR_REPEAT_ALL)
+	if (what != DOCTOR_REPEAT_LINK)
 		put_broker(&text, doctor->options, without);
+	if (what == DOCTOR_REPEAT_ALL)
+		put_tried(&text, doctor->options, without);
 	put_option(&text, "-F", given->ssh_config, without);
 	put_option(&text, "--state", given->state_dir, without);
 	put_option(&text, "-l", given->user, without);

@@ -16,34 +16,34 @@ static const struct check_row rows[] = {
 	"{host}: {why}",
 	"the DNS of this network knows no {host}: it is misspelt, or this "
 	"network does not tell of it",
-	"check how it is written; if it is right, name the address: kaya "
-	"survey ADDRESS"},
+	"check how it is written; if it is right, name the address: {survey} "
+	"ADDRESS"},
     {DNS_NO_ANSWER, FINDING_FAULT, ERR_UNREACHABLE, "dns-silent",
 	"{host}: {why}",
 	"the DNS of this network does not answer, or answers that it cannot "
 	"find out",
 	"ask another server: " CHECK_OTHER_RESOLVER "; until one answers, name "
-	"the address: kaya survey ADDRESS"},
+	"the address: {survey} ADDRESS"},
     {DNS_LIES, FINDING_FAULT, ERR_UNREACHABLE, "dns-lies",
 	"{host} is {addresses}, says the DNS of this network, and so is a name "
 	"that does not exist",
 	"the DNS of this network lies: it leads {host}, as every other name, "
 	"to {addresses}, where another server answers",
 	"ask another server: " CHECK_OTHER_RESOLVER "; or name the address "
-	"that you know: kaya survey ADDRESS"},
+	"that you know: {survey} ADDRESS"},
     {DNS_ANSWERS_ALL, FINDING_WARNING, ERR_NONE, "dns-answers-all",
 	"a name below {host} that does not exist has an address, too",
 	"either *.{host} is meant to have one, or the DNS of this network "
 	"makes answers up",
 	"if it is not meant, ask another server: " CHECK_OTHER_RESOLVER
 	"; then "
-	"again: kaya survey {dest}"},
+	"again: {survey} {dest}"},
     {DNS_BOGUS, FINDING_WARNING, ERR_NONE, "dns-bogus",
 	"{host} is {addresses}: no address that a server in the internet has",
 	"the DNS of this network leads {host} to an address that stands for "
 	"nothing out there",
 	"ask another server: " CHECK_OTHER_RESOLVER "; or name the address "
-	"that you know: kaya survey ADDRESS"},
+	"that you know: {survey} ADDRESS"},
     /* In a container that file can be written to, and not be replaced. */
     {DNS_BOGUS_HERE, FINDING_WARNING, ERR_NONE, "dns-bogus",
 	"{host} is {addresses}: no address that a server in the internet has",
@@ -55,19 +55,19 @@ static const struct check_row rows[] = {
 	"{host} is {addresses}: a private network's",
 	"the address is of a private network: right if the server is in this "
 	"one, a lie of its DNS if not",
-	"if the server is elsewhere, name its address: kaya survey ADDRESS"},
+	"if the server is elsewhere, name its address: {survey} ADDRESS"},
     {PORTAL_SURE, FINDING_FAULT, ERR_UNREACHABLE, "captive-portal",
 	"port {port} ({address}): {seen}",
 	"this network wants somebody to sign in first: a captive portal "
 	"answers in the name of {host}",
-	"sign in with a browser, at http://{host}/{location}, then: kaya "
-	"survey {dest}"},
+	"sign in with a browser, at http://{host}/{location}, then: {survey} "
+	"{dest}"},
     {PORTAL_LIKELY, FINDING_FAULT, ERR_UNREACHABLE, "captive-portal",
 	"port {port} ({address}): {seen}",
 	"a web page answers in the name of {host} where SSH should: a captive "
 	"portal, most likely, or a firewall's page",
-	"sign in with a browser, at http://{host}/{location}, then: kaya "
-	"survey {dest}"},
+	"sign in with a browser, at http://{host}/{location}, then: {survey} "
+	"{dest}"},
     {PORTAL_PERHAPS, FINDING_WARNING, ERR_NONE, "redirect",
 	"port {port} ({address}): {seen}",
 	"the web server of {host} leads to another host: its own doing, or a "
@@ -83,15 +83,16 @@ static const struct check_row rows[] = {
 	"the host key on port {port} is {fingerprint}, which is not the one "
 	"that is known for {host}: somebody stands between, or the server was "
 	"set up anew",
-	COMPARE "; if it is another, do not log in from this network; only if "
-		"it is the same: ssh-keygen -R '{entry}' && kaya survey "
-		"--host-key {fingerprint} {dest}"},
+	COMPARE
+	"; if it is another, do not log in from this network; only if "
+	"it is the same: ssh-keygen -f {known_hosts} -R '{entry}' && {survey} "
+	"--host-key {fingerprint} {dest}"},
     {KEY_DIFFERS, FINDING_FAULT, ERR_HOST_KEY, "host-key-differs",
 	"port {port} ({address}) shows {fingerprint}, port {port} ({other}) "
 	"shows {other_fingerprint}",
 	"two ways to port {port} of {host} end at two servers: somebody stands "
 	"between on one of them, or the name stands for several machines",
-	COMPARE ", and name that: kaya survey --host-key SHA256:... {dest}"},
+	COMPARE ", and name that: {survey} --host-key SHA256:... {dest}"},
     {KEY_UNKNOWN, FINDING_WARNING, ERR_NONE, "host-key-unknown",
 	"port {port} ({address}) shows {fingerprint}",
 	"no host key of {host} is known on this machine yet, so nothing tells "
@@ -99,18 +100,18 @@ static const struct check_row rows[] = {
 	COMPARE " before the first login"},
     {KEY_NOT_KNOWABLE, FINDING_FAULT, ERR_HOST_KEY, "known-hosts",
 	"{known_hosts} is of no use for port {port} ({address})", "{known_why}",
-	"{known_mend}; then again: kaya survey {dest}"},
+	"{known_mend}; then again: {survey} {dest}"},
     {TLS_INTERCEPTED, FINDING_FAULT, ERR_HOST_KEY, "tls-intercepted",
 	"port {port} ({address}): {certificate}, {pin}",
 	"TLS on port {port} shows another certificate than the one pinned: "
 	"somebody stands between, or it was renewed with a new key",
 	"do not use TLS from this network until it is known which; if it was "
-	"renewed: kaya survey --tls-pin {pin} {dest}"},
+	"renewed: {survey} --tls-pin {pin} {dest}"},
     {TLS_DOUBTFUL, FINDING_WARNING, ERR_NONE, "tls-not-valid",
 	"port {port} ({address}): {certificate}: {tls_why}",
 	"the certificate on port {port} is not one that this machine can check "
 	"for {host}: the server's own, or somebody's who stands between",
-	"if the server's is known, compare: kaya survey --tls-pin {pin} "
+	"if the server's is known, compare: {survey} --tls-pin {pin} "
 	"{dest}"},
     {PROXY_WRONG, FINDING_WARNING, ERR_NONE, "proxy-url",
 	"{from} has no URL of a proxy",
@@ -119,7 +120,7 @@ static const struct check_row rows[] = {
     {PROXY_OTHER_KIND, FINDING_WARNING, ERR_NONE, "proxy-kind",
 	"{from} names a proxy that is not spoken to by plain HTTP",
 	"{from} names a SOCKS or HTTPS proxy, which a survey does not ask",
-	"if it is an HTTP proxy, too: kaya survey --proxy http://HOST:PORT "
+	"if it is an HTTP proxy, too: {survey} --proxy http://HOST:PORT "
 	"{dest}"},
     {PROXY_EXEMPT, FINDING_OK, ERR_NONE, NULL,
 	"{proxy} ({from}) is not asked: no_proxy exempts {host}", NULL, NULL},
@@ -181,14 +182,14 @@ static const struct check_row rows[] = {
 	"wait to log in than its MaxStartups allows, or it has shut the "
 	"address out for a while, for failed logins of any device behind it "
 	"(PerSourcePenalties); it says the same of both",
-	"wait, and try again: kaya survey {dest}; its log tells which, at the "
+	"wait, and try again: {survey} {dest}; its log tells which, at the "
 	"server: journalctl -u ssh | grep 'drop connection' | tail -n 3; then "
 	"stop the device that fails, or set a higher MaxStartups"},
     {REACH_TOO_MANY, FINDING_FAULT, ERR_UNREACHABLE, "max-startups",
 	"port {port} ({address}): {seen}",
 	"more connections at once wait to log in than the server's "
 	"MaxStartups allows",
-	"try again: kaya survey {dest}; at the server: a higher MaxStartups, "
+	"try again: {survey} {dest}; at the server: a higher MaxStartups, "
 	"or kayad, which needs none"},
     {REACH_NO_SSH, FINDING_FAULT, ERR_UNREACHABLE, "no-ssh",
 	"no SSH server answers; {passing} would pass",
@@ -208,7 +209,7 @@ static const struct check_row rows[] = {
     {REACH_NOTHING, FINDING_FAULT, ERR_UNREACHABLE, "nothing-passes",
 	"no port of {host} answers: {seen}",
 	"this network lets none of these ports out, or {host} is not there",
-	"from a network that is known to work: kaya survey {dest}; if it "
+	"from a network that is known to work: {survey} {dest}; if it "
 	"answers there, have this network's owner open TCP port {port} to it"},
 };
 
@@ -253,6 +254,9 @@ survey_tell(const struct survey_tale *tale, const char *layer,
 	const struct check_word words[] = {
 	    {"host", survey->host},
 	    {"dest", survey->options->link.dest},
+	    {"survey", survey->options->link.typed[0] != '\0'
+			   ? survey->options->link.typed
+			   : "kaya survey"},
 	    {"addresses", survey->addresses},
 	    {"hosts_line", hosts_line},
 	    {"why", gai_strerror(survey->dns_result)},
