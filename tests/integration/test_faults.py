@@ -480,6 +480,16 @@ def no_broker(bed):
     return bed.ssh(), bed.diagnose()
 
 
+@fault("The connection is lost when the broker is asked for")
+def lost(bed):
+    bed.write(bed.public)
+    bed.configure("UnusedConnectionTimeout 3s")
+    # Longer than that, and not for long.
+    bed.network.server.run("sysctl", "-qw", "net.ipv4.tcp_syn_retries=2")
+    bed.network.server.filter("output", "tcp dport 1883 drop")
+    return bed.ssh(), bed.diagnose()
+
+
 @fault("The broker wants a user and a password")
 def broker_user(bed):
     bed.write(bed.public)
