@@ -316,6 +316,7 @@ def test_a_server_that_shuts_us_out_while_we_look(clinic, let_in, words, code):
                               door.port, "127.0.0.1")
     assert (wrong.layer, wrong.code) == (CONNECTIONS[let_in], code), wrong
     assert wrong.seen(wrong.layer) == words.decode().strip()
+    assert wrong.states(wrong.layer) == ["fault"]
     assert "MaxStartups" in wrong.cause
 
 
@@ -334,6 +335,7 @@ def test_a_server_that_shuts_us_out_before_the_right_key_is_offered(
                            clinic.user, "-p", door.port, "127.0.0.1")
     assert (wrong.status, wrong.layer, wrong.code) == (
         4, "auth", "locked-out"), wrong
+    assert wrong.states("auth") == ["fault"]
 
 
 @pytest.mark.skipif(peers.openssh() < (9, 8),
