@@ -242,6 +242,15 @@ def test_a_configuration_that_sshd_does_not_take(served):
         "bad configuration" in wrong.json["cause"]
 
 
+def test_a_match_that_asks_for_more_than_a_user(served):
+    """sshd -T refuses to answer where it is not told all of that."""
+    served.sshd_config.write_text(
+        served.sshd_config.read_text() + "Match LocalPort 2222 LocalAddress "
+        "192.0.2.9\n  PermitRootLogin yes\n  PasswordAuthentication yes\n")
+    served.reload_sshd()
+    assert served.doctor().codes("sshd") == []
+
+
 def test_the_file_that_the_running_sshd_was_given(served):
     served.sshd.stop()
     (served.ssh / "other").write_text(

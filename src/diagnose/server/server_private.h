@@ -31,6 +31,7 @@ struct server {
 	/* sshd, as it runs or would run */
 	char sshd_file[PATH_MAX]; /* its configuration; "": the usual one */
 	int sshd_pid; /* by the port that it was looked for at; 0: it was not */
+	uint16_t sshd_port; /* which that was; 0: by its settings */
 	const char *sshd_client; /* whom it is asked for; NULL: 127.0.0.1 */
 	struct ssh_settings sshd;
 	bool has_sshd; /* sshd -T has answered */
@@ -55,6 +56,9 @@ uint64_t server_devices(const struct server *server);
 /* Run sshd -T with -C for a user (NULL: none).  -1 and `why`. */
 int server_ask_sshd(const struct server *server, const char *user,
     struct ssh_settings *settings, char *why, size_t size);
+
+/* Its configuration, also where that is the usual one. */
+const char *server_sshd_file(const struct server *server);
 
 /* Whether a listener is a broker's, as far as can be seen. */
 bool server_is_broker(

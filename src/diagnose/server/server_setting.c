@@ -1,11 +1,14 @@
 #include "server_setting.h"
 
 #include "server_private.h"
-#include "str.h"
+#include "shell_words.h"
+#include "sshd_lines.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Of the process that listens there, the file that it was started with. */
 static bool
@@ -26,6 +29,7 @@ find_sshd(struct server *server, uint16_t port)
 			snprintf(server->sshd_file, sizeof server->sshd_file,
 			    "%s", one->config);
 			server->sshd_pid = one->pid;
+			server->sshd_port = port;
 			return true;
 		}
 	return false;
@@ -89,6 +93,82 @@ find_prohibition(const struct ssh_settings *settings, const char *target,
 	return strlen(permit) + strlen(target) + 16 < sizeof found->line;
 }
 
+/* ---- on which line ---- */
+
+/*
+ * Of several lines for some the first that matches: sshd itself is asked, by a
+ * configuration in which each has a banner of its own.
+ */
+static bool
+put_question(
+    const struct server *server, const struct sshd_lines *lines, int fd)
+{
+	FILE *file = fdopen(fd, "w");
+	size_t asked = 0;
+
+	if (file == NULL) {
+		close(fd);
+		return false;
+	}
+	/* It answers nobody without one. */
+	fprintf(
+	    file, "HostKey %s\n", ssh_settings_get(&server->sshd, "hostkey"));
+	for (size_t i = 0; i < lines->count; i++) {
+		if (lines->items[i].criteria[0] == '\0')
+			continue;
+		fprintf(file, "Match %s\n\tBanner /%zu\n",
+		    lines->items[i].criteria, i);
+		asked++;
+	}
+	return fclose(file) == 0 && asked > 0;
+}
+
+static bool
+ask_which(struct server *server, const char *user,
+    const struct sshd_lines *lines, size_t *which)
+{
+	char own[sizeof server->sshd_file], why[200];
+	char path[] = P_tmpdir "/kaya-sshd.XXXXXX";
+	struct ssh_settings settings = {0};
+	int fd = mkostemp(path, O_CLOEXEC);
+	bool matched = false;
+
+	if (fd < 0)
+		return false;
+	memcpy(own, server->sshd_file, sizeof own);
+	snprintf(server->sshd_file, sizeof server->sshd_file, "%s", path);
+	if (put_question(server, lines, fd) &&
+	    server_ask_sshd(server, user, &settings, why, sizeof why) == 0)
+		matched = sscanf(ssh_settings_get(&settings, "banner"), "/%zu",
+			      which) == 1;
+	memcpy(server->sshd_file, own, sizeof own);
+	ssh_settings_fini(&settings);
+	unlink(path);
+	return matched && *which < lines->count;
+}
+
+/* The line that is in force for the user; false where that cannot be known. */
+static bool
+find_line(struct server *server, const char *user, const char *word,
+    struct sshd_line *found)
+{
+	struct sshd_lines lines;
+	size_t which = 0, first_of_all;
+	bool is_known;
+
+	sshd_lines_find(&lines, server_sshd_file(server), word);
+	for (first_of_all = 0; first_of_all < lines.count; first_of_all++)
+		if (lines.items[first_of_all].criteria[0] == '\0')
+			break;
+	if (!ask_which(server, user, &lines, &which))
+		which = first_of_all;
+	is_known = !lines.failed && which < lines.count;
+	if (is_known)
+		*found = lines.items[which];
+	sshd_lines_fini(&lines);
+	return is_known;
+}
+
 /* ---- the command ---- */
 
 /* As it stands in a command of sed's, between single quotes. */
@@ -99,32 +179,33 @@ is_plain(const char *text)
 }
 
 /*
- * The first value of a word wins, but that a Match block goes before what
- * stands outside; of those the first that matches wins.
+ * For everybody on its very line; where it is a Match that says so, for this
+ * user alone, by one before it: the first that matches wins.
  */
 static void
 put_remedy(const struct server *server, const char *user,
-    const struct prohibition *prohibition, struct server_setting *found)
+    const struct prohibition *prohibition, const struct sshd_line *line,
+    struct server_setting *found)
 {
-	const char *file = server->sshd_file[0] != '\0'
-			       ? server->sshd_file
-			       : "/etc/ssh/sshd_config";
-	const bool is_for_all =
-	    strcmp(ssh_settings_get(&server->sshd, prohibition->word),
-		strchr(prohibition->says, ' ') + 1) == 0;
-	char reload[40];
+	char reload[40], file[PATH_MAX + 8];
+	struct buf quoted;
 
 	snprintf(reload, sizeof reload, "kill -HUP %d", server->sshd_pid);
 	if (server->sshd_file[0] == '\0')
 		strcpy(reload, "systemctl reload ssh");
-	if (is_for_all)
+	buf_init(&quoted, sizeof file - 1);
+	shell_words_quote(
+	    &quoted, line->match.line == 0 ? line->at.file : line->match.file);
+	span_to_str(buf_span(&quoted), file, sizeof file);
+	buf_fini(&quoted);
+	if (line->match.line == 0)
 		snprintf(found->remedy, sizeof found->remedy,
-		    "sed -i '1i %s' %s && %s", prohibition->line, file, reload);
+		    "sed -i '%zuc %s' %s && %s", line->at.line,
+		    prohibition->line, file, reload);
 	else
 		snprintf(found->remedy, sizeof found->remedy,
-		    "sed -i '0,/^[ \\t]*Match /Is//Match User %s\\n  "
-		    "%s\\n&/' %s && %s",
-		    user, prohibition->line, file, reload);
+		    "sed -i '%zui Match User %s\\n  %s' %s && %s",
+		    line->match.line, user, prohibition->line, file, reload);
 }
 
 bool
@@ -132,27 +213,33 @@ server_setting_find(
     const struct server_setting_asker *asker, struct server_setting *found)
 {
 	struct server *server = calloc(1, sizeof *server);
+	struct sshd_line *line = calloc(1, sizeof *line);
 	struct prohibition prohibition = {0};
 	struct ssh_settings his = {0};
 	bool is_found = false;
 	char why[200];
 
-	if (server == NULL)
-		return false;
+	if (server == NULL || line == NULL)
+		goto done;
 	system_look(&server->system);
 	server->sshd_client = asker->client;
 	if (find_sshd(server, asker->port) && is_plain(asker->user) &&
 	    server_ask_sshd(server, NULL, &server->sshd, why, sizeof why) ==
 		0 &&
 	    server_ask_sshd(server, asker->user, &his, why, sizeof why) == 0)
-		is_found = find_prohibition(&his, asker->target, &prohibition);
-	if (is_found && is_plain(prohibition.line)) {
-		snprintf(
-		    found->says, sizeof found->says, "%s", prohibition.says);
-		put_remedy(server, asker->user, &prohibition, found);
+		is_found =
+		    find_prohibition(&his, asker->target, &prohibition) &&
+		    is_plain(prohibition.line) &&
+		    find_line(server, asker->user, prohibition.word, line);
+	if (is_found) {
+		snprintf(found->says, sizeof found->says, "%s (%s:%zu)",
+		    prohibition.says, line->at.file, line->at.line);
+		put_remedy(server, asker->user, &prohibition, line, found);
 	}
 	ssh_settings_fini(&his);
 	ssh_settings_fini(&server->sshd);
+done:
+	free(line);
 	free(server);
-	return is_found && is_plain(prohibition.line);
+	return is_found;
 }

@@ -18,13 +18,15 @@ struct server_setting_asker {
 };
 
 struct server_setting {
-	char says[400]; /* "AllowTcpForwarding no" */
+	/* "AllowTcpForwarding no (/etc/ssh/sshd_config:7)": what is in force */
+	char says[800 + PATH_MAX];
 	char remedy[PATH_MAX + 1200]; /* the command that changes it */
 };
 
 /*
  * Ask the sshd that listens on that port, by sshd -T for that very user and
- * address.  False where it cannot be asked (root alone may), or lets him.
+ * address.  False where it cannot be asked (root alone may), or lets him, or
+ * where it is not known which line of its files says so.
  */
 bool server_setting_find(
     const struct server_setting_asker *asker, struct server_setting *found);

@@ -113,9 +113,6 @@ put_reload(const struct server *server, char *text, size_t size)
 static void
 tell(struct server *server, enum sshd_fact fact, const struct telling *t)
 {
-	const char *file = server->sshd_file[0] != '\0'
-			       ? server->sshd_file
-			       : "/etc/ssh/sshd_config";
 	char start[24], devices[24], reload[64];
 
 	snprintf(start, sizeof start, "%llu", (unsigned long long)t->start);
@@ -123,7 +120,7 @@ tell(struct server *server, enum sshd_fact fact, const struct telling *t)
 	    (unsigned long long)server_devices(server));
 	put_reload(server, reload, sizeof reload);
 	const struct check_word words[] = {
-	    {"file", file},
+	    {"file", server_sshd_file(server)},
 	    {"value", t->value},
 	    {"line", t->line},
 	    {"why", t->why},
@@ -153,14 +150,45 @@ last_line(const char *text, char *why, size_t size)
 	}
 }
 
+const char *
+server_sshd_file(const struct server *server)
+{
+	return server->sshd_file[0] != '\0' ? server->sshd_file
+					    : "/etc/ssh/sshd_config";
+}
+
+/*
+ * All that a Match may ask for: sshd -T does not answer where one is missing.
+ * What does not come from anybody matches no user and no address.
+ */
+static void
+put_who(const struct server *server, const char *user, char *who, size_t size)
+{
+	const char *client =
+	    server->sshd_client != NULL ? server->sshd_client : "127.0.0.1";
+	const char *port = ssh_settings_get(&server->sshd, "port");
+	char asked[8];
+	size_t used;
+
+	snprintf(asked, sizeof asked, "%u", server->sshd_port);
+	if (server->sshd_port != 0)
+		port = asked;
+	/* From here, both ends have one address. */
+	used = (size_t)snprintf(who, size, "laddr=%s,lport=%s", client,
+	    port[0] != '\0' ? port : "22");
+	if (user != NULL && used < size)
+		snprintf(who + used, size - used,
+		    ",user=%s,host=%s,addr=%s,rdomain=", user,
+		    server->sshd_client != NULL ? client : "localhost", client);
+}
+
 int
 server_ask_sshd(const struct server *server, const char *user,
     struct ssh_settings *settings, char *why, size_t size)
 {
 	const char *words[8] = {"sshd", "-T"};
-	const char *client = server->sshd_client;
 	struct program program;
-	char who[300];
+	char who[400];
 	size_t count = 2;
 	int result = -1;
 
@@ -169,13 +197,9 @@ server_ask_sshd(const struct server *server, const char *user,
 		words[count++] = "-f";
 		words[count++] = server->sshd_file;
 	}
-	if (user != NULL) {
-		snprintf(who, sizeof who, "user=%s,host=%s,addr=%s", user,
-		    client != NULL ? client : "localhost",
-		    client != NULL ? client : "127.0.0.1");
-		words[count++] = "-C";
-		words[count++] = who;
-	}
+	put_who(server, user, who, sizeof who);
+	words[count++] = "-C";
+	words[count++] = who;
 	words[count] = NULL;
 	snprintf(why, size, "it could not be run");
 	if (program_run(&program, words, SERVER_ASK_MS)) {
