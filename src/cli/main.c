@@ -3,8 +3,10 @@
 #include "cmd.h"
 
 #include "jump.h"
+#include "standard.h"
 #include "str.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,8 +40,8 @@ tell_unknown(const char *word)
 	return 2;
 }
 
-int
-main(int argc, char **argv)
+static int
+run(int argc, char **argv)
 {
 	if (argc < 2) {
 		print_usage(stderr);
@@ -59,4 +61,20 @@ main(int argc, char **argv)
 		if (strcmp((*p)->name, argv[1]) == 0)
 			return (*p)->run(*p, argc - 1, argv + 1);
 	return tell_unknown(argv[1]);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct err err = ERR_INIT;
+	int status;
+
+	standard_hold();
+	/* A server, a broker or a reader that is gone is told, not died of. */
+	signal(SIGPIPE, SIG_IGN);
+	status = run(argc, argv);
+	if (standard_flush(&err) == 0)
+		return status;
+	cmd_complain(&err);
+	return status != 0 ? status : 1;
 }

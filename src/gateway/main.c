@@ -3,6 +3,7 @@
 #include "log.h"
 #include "parent.h"
 #include "settings_source.h"
+#include "standard.h"
 
 #include <getopt.h>
 #include <limits.h>
@@ -104,6 +105,7 @@ main(int argc, char **argv)
 	char state[PATH_MAX];
 	int letter, test = 0;
 
+	standard_hold();
 	while (
 	    (letter = getopt_long(argc, argv, "c:th", options, NULL)) != -1) {
 		switch (letter) {
