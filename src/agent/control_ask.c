@@ -12,40 +12,44 @@
 /* As a gateway takes for an answer, and a slow link for a long one. */
 enum { ANSWER_S = 5, FAR_ANSWER_S = 40, REQUEST_MAX = 512 };
 
+/* One line there, one object back, on a socket that is closed then. */
 static json_t *
-ask(const char *path, const char *request, int patience_s)
+ask(int fd, const char *request, int patience_s)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	const struct timeval patience = {.tv_sec = patience_s};
 	char line[REQUEST_MAX];
 	json_t *answer = NULL;
 	json_error_t error;
-	int fd, why = 0;
-	size_t len;
+	size_t len = (size_t)snprintf(line, sizeof line, "%s\n", request);
 
-	if (strlen(path) >= sizeof address.sun_path)
-		return NULL;
-	strcpy(address.sun_path, path);
-	len = (size_t)snprintf(line, sizeof line, "%s\n", request);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || len >= sizeof line)
-		goto done;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-	if (connect(fd, (void *)&address, sizeof address) != 0)
-		why = errno;
-	else if (send(fd, line, len, MSG_NOSIGNAL) == (ssize_t)len)
+	if (len < sizeof line &&
+	    send(fd, line, len, MSG_NOSIGNAL) == (ssize_t)len)
 		answer = json_loadfd(fd, 0, &error);
-done:
-	if (fd >= 0)
-		close(fd);
-	errno = why;
+	close(fd);
+	errno = 0;
 	return answer;
 }
 
 json_t *
 control_ask(const char *path, const char *request)
 {
-	return ask(path, request, ANSWER_S);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd, why;
+
+	errno = 0;
+	if (strlen(path) >= sizeof address.sun_path)
+		return NULL;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return NULL;
+	if (connect(fd, (void *)&address, sizeof address) == 0)
+		return ask(fd, request, ANSWER_S);
+	why = errno;
+	close(fd);
+	errno = why;
+	return NULL;
 }
 
 bool
@@ -149,8 +153,11 @@ control_ask_gateway(const char *state_dir, const char *request, struct err *err)
 json_t *
 control_ask_errand(struct errand *errand, const char *request, struct err *err)
 {
-	json_t *answer = ask(errand_path(errand), request, FAR_ANSWER_S);
+	int fd = errand_connect(errand, err);
+	json_t *answer = fd < 0 ? NULL : ask(fd, request, FAR_ANSWER_S);
 
+	if (fd < 0)
+		return NULL;
 	if (answer == NULL && errand_check(errand, err) == 0)
 		err_set(err, ERR_UNREACHABLE, "the gateway gave no answer");
 	else if (answer == NULL && err->code == ERR_REFUSED)

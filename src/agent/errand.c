@@ -1,12 +1,14 @@
 #include "errand.h"
 
 #include "carry.h"
-#include "tunnel_listen.h"
+#include "str.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { DRAIN_TURN_MS = 10, DRAIN_TURNS = 100 };
@@ -14,14 +16,14 @@ enum { DRAIN_TURN_MS = 10, DRAIN_TURNS = 100 };
 struct errand {
 	struct loop *loop;
 	struct carry *carry;
-	struct forward forward;
-	struct tunnel_listen ends;
+	char host[256];
+	uint16_t port;
 	struct loop_watch door, stop;
 	struct loop_timer *drain;
+	int door_fds[2]; /* a pipe: descriptors that are handed over */
 	int stop_fd;
 	int turns_left;
 	pthread_t thread;
-	char dir[64];
 	pthread_mutex_t lock; /* of the one below */
 	struct err trouble;
 };
@@ -56,13 +58,11 @@ static void
 on_door(void *arg, unsigned ready)
 {
 	struct errand *errand = arg;
-	int fd = accept4(errand->ends.listeners[0].fd, NULL, NULL,
-	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd;
 
 	(void)ready;
-	if (fd >= 0)
-		carry_take(errand->carry, fd, errand->forward.host,
-		    errand->forward.host_port);
+	if (read(errand->door_fds[0], &fd, sizeof fd) == sizeof fd)
+		carry_take(errand->carry, fd, errand->host, errand->port);
 }
 
 static void
@@ -101,31 +101,39 @@ serve(void *arg)
 static int
 prepare(struct errand *errand, const char *host, uint16_t port, struct err *err)
 {
-	const char *tmp = getenv("TMPDIR");
-
-	snprintf(errand->dir, sizeof errand->dir, "%.40s/kaya-XXXXXX",
-	    tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
-	if (mkdtemp(errand->dir) == NULL) {
-		errand->dir[0] = '\0';
-		return err_set_errno(err, ERR_SYSTEM, "no temporary folder");
-	}
-	forward_default(&errand->forward, host, port);
-	snprintf(errand->forward.path, sizeof errand->forward.path, "%s/mqtt",
-	    errand->dir);
+	if (!span_to_str(span_of_str(host), errand->host, sizeof errand->host))
+		return err_set(err, ERR_USAGE, "\"%s\" is no host", host);
+	errand->port = port;
 	errand->loop = loop_new(err);
-	if (errand->loop == NULL ||
-	    tunnel_listen_open(&errand->ends, &errand->forward, 1, err) != 0)
+	if (errand->loop == NULL)
 		return -1;
 	errand->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	errand->drain = loop_timer_new(errand->loop, on_drain, errand);
 	errand->turns_left = DRAIN_TURNS;
-	if (errand->stop_fd < 0 || errand->drain == NULL)
+	if (errand->stop_fd < 0 || errand->drain == NULL ||
+	    pipe2(errand->door_fds, O_NONBLOCK | O_CLOEXEC) != 0)
 		return err_set_errno(err, ERR_SYSTEM, "no event loop");
 	loop_watch_start(errand->loop, &errand->stop, errand->stop_fd,
 	    LOOP_READABLE, on_stop, errand);
-	loop_watch_start(errand->loop, &errand->door,
-	    errand->ends.listeners[0].fd, LOOP_READABLE, on_door, errand);
+	loop_watch_start(errand->loop, &errand->door, errand->door_fds[0],
+	    LOOP_READABLE, on_door, errand);
 	return 0;
+}
+
+static void
+close_all(struct errand *errand)
+{
+	const int fds[] = {
+	    errand->stop_fd, errand->door_fds[0], errand->door_fds[1]};
+	int fd;
+
+	/* What was handed over and not taken any more. */
+	if (errand->door_fds[0] >= 0)
+		while (read(errand->door_fds[0], &fd, sizeof fd) == sizeof fd)
+			close(fd);
+	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 }
 
 static void
@@ -135,12 +143,8 @@ free_errand(struct errand *errand)
 	loop_watch_stop(&errand->door);
 	loop_watch_stop(&errand->stop);
 	loop_timer_free(errand->drain);
-	tunnel_listen_close(&errand->ends);
-	if (errand->stop_fd >= 0)
-		close(errand->stop_fd);
+	close_all(errand);
 	loop_free(errand->loop);
-	if (errand->dir[0] != '\0')
-		rmdir(errand->dir);
 	pthread_mutex_destroy(&errand->lock);
 	free(errand);
 }
@@ -157,7 +161,7 @@ errand_start(const struct link_options *options, const char *host,
 		err_set(err, ERR_NOMEM, "no memory");
 		return NULL;
 	}
-	errand->stop_fd = -1;
+	errand->stop_fd = errand->door_fds[0] = errand->door_fds[1] = -1;
 	pthread_mutex_init(&errand->lock, NULL);
 	link = link_open(options, err);
 	if (link == NULL)
@@ -181,10 +185,28 @@ fail:
 	return NULL;
 }
 
-const char *
-errand_path(const struct errand *errand)
+int
+errand_carry(struct errand *errand, int fd, struct err *err)
 {
-	return errand->forward.path;
+	if (write(errand->door_fds[1], &fd, sizeof fd) == sizeof fd)
+		return 0;
+	err_set_errno(err, ERR_SYSTEM, "nothing more can be carried");
+	close(fd);
+	return -1;
+}
+
+int
+errand_connect(struct errand *errand, struct err *err)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+		return err_set_errno(err, ERR_SYSTEM, "no socket");
+	fcntl(ends[1], F_SETFL, O_NONBLOCK);
+	if (errand_carry(errand, ends[1], err) == 0)
+		return ends[0];
+	close(ends[0]);
+	return -1;
 }
 
 int

@@ -3,7 +3,7 @@
 
 /*
  * errand: a tunnel for one purpose of this process: no port that others could
- * use, only a UNIX socket in a folder of its own, served by a thread.
+ * use; what is to be carried is handed over, and carried by a thread.
  */
 
 #include "link.h"
@@ -11,14 +11,20 @@
 struct errand;
 
 /*
- * Connect (once, as link_open), then lead the socket at errand_path to
- * `host`:`port` of the server's.  NULL and `err` on failure.
+ * Connect (once, as link_open); what is handed over leads to `host`:`port` of
+ * the server's.  NULL and `err` on failure.
  */
 struct errand *errand_start(const struct link_options *options,
     const char *host, uint16_t port, struct err *err);
 
-/* The socket's path; borrowed. */
-const char *errand_path(const struct errand *errand);
+/*
+ * Carry the connected socket `fd`, which is not blocking; owned from now on.
+ * 0; or -1 and `err`, and it is closed.
+ */
+int errand_carry(struct errand *errand, int fd, struct err *err);
+
+/* A socket that leads there, blocking, the caller's; -1 and `err`. */
+int errand_connect(struct errand *errand, struct err *err);
 
 /*
  * What went wrong on the way since the start (a channel that was refused, a
@@ -28,7 +34,7 @@ int errand_check(struct errand *errand, struct err *err);
 
 /*
  * What is under way still goes out (1 s at most); then the connection is
- * closed and the folder removed.  NULL is fine.
+ * closed.  NULL is fine.
  */
 void errand_stop(struct errand *errand);
 

@@ -3,14 +3,12 @@
 #include "guard_message.h"
 #include "keys_file.h"
 #include "log.h"
-#include "tunnel_listen.h"
+#include "mqtt_door.h"
 
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum {
 	AGAIN_MS = 2000,
@@ -30,11 +28,8 @@ struct guard_mqtt {
 	struct loop *loop;
 	struct guard_mqtt_events events;
 	struct mosquitto *mosquitto;
-	struct forward forward; /* the near end, a socket of our own */
-	struct tunnel_listen ends;
-	struct loop_watch door, watch;
+	struct loop_watch watch;
 	struct loop_timer *tick; /* and the next attempt */
-	char dir[64];
 	char asks[2][GUARD_NAME_TOPIC_MAX];
 	struct untaken untaken[UNTAKEN_MAX];
 	size_t untaken_bytes;
@@ -202,14 +197,14 @@ on_tick(void *arg)
 static void
 start(struct guard_mqtt *mqtt)
 {
-	/* Port 0 is libmosquitto's word for a UNIX socket. */
-	int result = mosquitto_connect_bind_v5(
-	    mqtt->mosquitto, mqtt->forward.path, 0, KEEPALIVE_S, NULL, NULL);
+	struct err err = ERR_INIT;
+	int fd = mqtt_door_connect(mqtt->mosquitto, KEEPALIVE_S, NULL, &err);
 
-	if (result != MOSQ_ERR_SUCCESS) {
-		lose(mqtt, mosquitto_strerror(result));
+	if (fd < 0) {
+		lose(mqtt, err.what);
 		return;
 	}
+	mqtt->events.carry(mqtt->events.arg, fd);
 	loop_watch_start(mqtt->loop, &mqtt->watch,
 	    mosquitto_socket(mqtt->mosquitto), LOOP_READABLE, on_socket, mqtt);
 	mqtt->is_watched = true;
@@ -268,35 +263,6 @@ guard_mqtt_publish(
 
 /* ---- life ---- */
 
-static void
-on_door(void *arg, unsigned ready)
-{
-	struct guard_mqtt *mqtt = arg;
-	int fd = accept4(mqtt->ends.listeners[0].fd, NULL, NULL,
-	    SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	(void)ready;
-	if (fd >= 0)
-		mqtt->events.carry(mqtt->events.arg, fd);
-}
-
-static int
-open_door(struct guard_mqtt *mqtt, struct err *err)
-{
-	snprintf(mqtt->dir, sizeof mqtt->dir, "/tmp/kaya-guard-XXXXXX");
-	if (mkdtemp(mqtt->dir) == NULL) {
-		mqtt->dir[0] = '\0';
-		return err_set_errno(err, ERR_SYSTEM, "no temporary folder");
-	}
-	snprintf(mqtt->forward.path, sizeof mqtt->forward.path, "%s/mqtt",
-	    mqtt->dir);
-	if (tunnel_listen_open(&mqtt->ends, &mqtt->forward, 1, err) != 0)
-		return -1;
-	loop_watch_start(mqtt->loop, &mqtt->door, mqtt->ends.listeners[0].fd,
-	    LOOP_READABLE, on_door, mqtt);
-	return 0;
-}
-
 static int
 set_user(
     struct guard_mqtt *mqtt, const struct guard_rules *rules, struct err *err)
@@ -350,7 +316,7 @@ guard_mqtt_new(struct loop *loop, const struct guard_rules *rules,
 		err_set(err, ERR_NOMEM, "no memory");
 		goto fail;
 	}
-	if (set_user(mqtt, rules, err) != 0 || open_door(mqtt, err) != 0)
+	if (set_user(mqtt, rules, err) != 0)
 		goto fail;
 	mosquitto_connect_callback_set(mqtt->mosquitto, on_connect);
 	mosquitto_subscribe_callback_set(mqtt->mosquitto, on_subscribe);
@@ -371,10 +337,6 @@ guard_mqtt_free(struct guard_mqtt *mqtt)
 	loop_timer_free(mqtt->tick);
 	if (mqtt->mosquitto != NULL)
 		mosquitto_destroy(mqtt->mosquitto);
-	loop_watch_stop(&mqtt->door);
-	tunnel_listen_close(&mqtt->ends);
-	if (mqtt->dir[0] != '\0')
-		rmdir(mqtt->dir);
 	mosquitto_lib_cleanup();
 	free(mqtt);
 }

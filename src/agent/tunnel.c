@@ -61,7 +61,7 @@ struct tunnel {
 	struct loop *loop;
 	struct tunnel_listen listen;
 	struct door doors[TUNNEL_LISTEN_MAX];
-	struct loop_signal *terminate, *interrupt;
+	struct loop_signal *ends[3]; /* what ends it in good order */
 	struct loop_timer *again;
 	struct control *control;
 	enum tunnel_state state;
@@ -458,6 +458,15 @@ on_signal(void *arg, int number)
 	finish(arg, 0);
 }
 
+static bool
+is_ignored(int number)
+{
+	struct sigaction found;
+
+	return sigaction(number, NULL, &found) == 0 &&
+	       found.sa_handler == SIG_IGN;
+}
+
 static int
 prepare(struct tunnel *tunnel, struct err *err)
 {
@@ -466,10 +475,14 @@ prepare(struct tunnel *tunnel, struct err *err)
 		return -1;
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* of a guard's audit log: a full disk */
-	tunnel->terminate =
+	tunnel->ends[0] =
 	    loop_signal_new(tunnel->loop, SIGTERM, on_signal, tunnel);
-	tunnel->interrupt =
+	tunnel->ends[1] =
 	    loop_signal_new(tunnel->loop, SIGINT, on_signal, tunnel);
+	/* The terminal is gone; under nohup that is nothing to it. */
+	if (!is_ignored(SIGHUP))
+		tunnel->ends[2] =
+		    loop_signal_new(tunnel->loop, SIGHUP, on_signal, tunnel);
 	tunnel->again = loop_timer_new(tunnel->loop, on_again, tunnel);
 	tunnel->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (tunnel->again == NULL || tunnel->done_fd < 0)
@@ -506,8 +519,8 @@ wind_up(struct tunnel *tunnel)
 	tunnel_listen_close(&tunnel->listen);
 	if (tunnel->loop == NULL)
 		return;
-	loop_signal_free(tunnel->terminate);
-	loop_signal_free(tunnel->interrupt);
+	for (size_t i = 0; i < 3; i++)
+		loop_signal_free(tunnel->ends[i]);
 	loop_timer_free(tunnel->again);
 	loop_watch_stop(&tunnel->done);
 	loop_free(tunnel->loop);

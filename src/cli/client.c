@@ -2,9 +2,10 @@
 
 #include "clock.h"
 #include "forward.h"
+#include "mqtt_door.h"
+#include "mqtt_topic.h"
 #include "str.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <mqtt_protocol.h>
 #include <stdio.h>
@@ -101,6 +102,18 @@ client_take(const struct cmd_reader *reader, int id,
 	case CMD_BROKER:
 		*status = cmd_take_broker(reader, &options->broker);
 		break;
+	case CLIENT_WILL_TOPIC:
+		options->will_topic = reader->argument;
+		break;
+	case CLIENT_WILL_PAYLOAD:
+		options->will_payload = reader->argument;
+		break;
+	case CLIENT_WILL_QOS:
+		*(number = &options->will_qos) = client_number(reader, 0, 2);
+		break;
+	case CLIENT_WILL_RETAIN:
+		options->will_retain = true;
+		break;
 	default:
 		/* The letters mean what they mean to mosquitto here. */
 		return id >= CMD_LONG &&
@@ -112,26 +125,64 @@ client_take(const struct cmd_reader *reader, int id,
 }
 
 static int
+judge_topic(const struct cmd *cmd, const char *kind, const char *topic,
+    enum mqtt_rule rule)
+{
+	const char *why = mqtt_rule_text(rule);
+	char text[80];
+
+	if (strlen(topic) > UINT16_MAX)
+		why = "a topic has 65,535 bytes at most";
+	else if (rule == MQTT_RULE_NONE)
+		return 0;
+	return cmd_misuse(cmd, "\"%s\" is no topic %s: %s",
+	    str_escape(span_of_str(topic), text, sizeof text), kind, why);
+}
+
+int
+client_check_topic(const struct cmd *cmd, const char *topic)
+{
+	return judge_topic(cmd, "to publish to", topic,
+	    mqtt_topic_check_name(span_of_str(topic), MQTT_RULE_TOPIC_TEXT));
+}
+
+int
+client_check_filter(const struct cmd *cmd, const char *filter)
+{
+	return judge_topic(cmd, "filter", filter,
+	    mqtt_topic_check_filter(span_of_str(filter), MQTT_PROTOCOL_V5,
+		MQTT_RULE_SUBSCRIBE_TEXT));
+}
+
+int
+client_check(const struct cmd *cmd, const struct client_options *options)
+{
+	if (options->keeps_session && options->client_id == NULL)
+		return cmd_misuse(cmd, "-c needs a client id: -i");
+	if (options->will_topic != NULL)
+		return client_check_topic(cmd, options->will_topic);
+	if (options->will_payload != NULL || options->will_qos != 0 ||
+	    options->will_retain)
+		return cmd_misuse(cmd, "a will needs a topic: --will-topic");
+	return 0;
+}
+
+static int
 connect_mqtt(struct client *client, struct err *err)
 {
 	const struct client_options *options = client->options;
 	mosquitto_property *properties = NULL;
-	int result;
+	int fd;
 
 	if (options->version == MQTT_PROTOCOL_V5 &&
 	    options->session_expiry_s >= 0)
 		mosquitto_property_add_int32(&properties,
 		    MQTT_PROP_SESSION_EXPIRY_INTERVAL,
 		    (uint32_t)options->session_expiry_s);
-	/* Port 0 is libmosquitto's word for a UNIX socket. */
-	result = mosquitto_connect_bind_v5(client->mosquitto,
-	    errand_path(client->errand), 0, options->keepalive_s, NULL,
-	    properties);
+	fd = mqtt_door_connect(
+	    client->mosquitto, options->keepalive_s, properties, err);
 	mosquitto_property_free_all(&properties);
-	if (result != MOSQ_ERR_SUCCESS)
-		return err_set(err, ERR_FAILED, "the MQTT connection: %s",
-		    mosquitto_strerror(result));
-	return 0;
+	return fd < 0 ? -1 : errand_carry(client->errand, fd, err);
 }
 
 int
@@ -146,8 +197,7 @@ client_start(struct client *client, const struct client_options *options,
 	client->mosquitto =
 	    mosquitto_new(options->client_id, !options->keeps_session, arg);
 	if (client->mosquitto == NULL) {
-		err_set(err, ERR_USAGE,
-		    errno == EINVAL ? "-c needs a client id: -i" : "no memory");
+		err_set(err, ERR_NOMEM, "no memory");
 		goto fail;
 	}
 	mosquitto_int_option(
@@ -156,7 +206,15 @@ client_start(struct client *client, const struct client_options *options,
 		mosquitto_username_pw_set(client->mosquitto,
 		    options->user != NULL ? options->user : "",
 		    options->password);
-	if (connect_mqtt(client, err) == 0)
+	if (options->will_topic != NULL &&
+	    mosquitto_will_set(client->mosquitto, options->will_topic,
+		options->will_payload == NULL
+		    ? 0
+		    : (int)strlen(options->will_payload),
+		options->will_payload, options->will_qos,
+		options->will_retain) != MOSQ_ERR_SUCCESS)
+		err_set(err, ERR_USAGE, "the broker cannot be given that will");
+	else if (connect_mqtt(client, err) == 0)
 		return 0;
 fail:
 	client_stop(client);

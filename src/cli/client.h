@@ -22,6 +22,10 @@ struct client_options {
 	int qos;
 	bool keeps_session; /* -c */
 	int session_expiry_s; /* -x; -1: not said */
+	const char *will_topic; /* NULL: no will */
+	const char *will_payload; /* NULL: an empty one */
+	int will_qos;
+	bool will_retain;
 };
 
 struct client {
@@ -42,6 +46,16 @@ void client_options_init(struct client_options *options);
  */
 bool client_take(const struct cmd_reader *reader, int id,
     struct client_options *options, int *status);
+
+/*
+ * What does not go together, looked for before anything is connected: 0; or 2,
+ * told.
+ */
+int client_check(const struct cmd *cmd, const struct client_options *options);
+
+/* A topic name to publish to, and a filter to subscribe to: 0; or 2, told. */
+int client_check_topic(const struct cmd *cmd, const char *topic);
+int client_check_filter(const struct cmd *cmd, const char *filter);
 
 /* A number of an option, from `min` to `max`; -1, told, where it is none. */
 int client_number(const struct cmd_reader *reader, int min, int max);
@@ -75,6 +89,21 @@ void client_rest(struct retry *retry, uint64_t began_ms);
 	{                                                                      \
 		'x', "session-expiry-interval", "SECONDS",                     \
 		    "how long the broker keeps the session (MQTT 5)"           \
+	}
+enum client_will_id { /* above all of a command's own */
+	CLIENT_WILL_TOPIC = CMD_OWN + 64,
+	CLIENT_WILL_PAYLOAD,
+	CLIENT_WILL_QOS,
+	CLIENT_WILL_RETAIN
+};
+#define CLIENT_WILL                                                            \
+	{CLIENT_WILL_TOPIC, "will-topic", "TOPIC",                             \
+	    "what the broker publishes to when this client is lost"},          \
+	    {CLIENT_WILL_PAYLOAD, "will-payload", "TEXT", "the message then"}, \
+	    {CLIENT_WILL_QOS, "will-qos", "QOS", "its quality of service"},    \
+	{                                                                      \
+		CLIENT_WILL_RETAIN, "will-retain", NULL,                       \
+		    "the broker is to retain it"                               \
 	}
 #define CLIENT_LONG                                                            \
 	{CMD_BROKER, "broker", "HOST:PORT",                                    \

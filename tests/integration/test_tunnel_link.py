@@ -3,7 +3,9 @@
 import contextlib
 import ctypes
 import os
+import pathlib
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -251,3 +253,25 @@ def test_a_name_is_resolved_again_for_each_try(server, tmp_path, home):
         named.has("127.0.0.1")
         tunnel.wait_for_log("event=up")
         publish(port, "t", "x")
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_tunnel_whose_terminal_goes_leaves_nothing(server, number):
+    with Tunnel(server) as tunnel:
+        runtime = pathlib.Path(os.environ["RUNTIME_DIRECTORY"])
+        assert [path.name for path in runtime.iterdir()] == [
+            f"tunnel-{tunnel.pid}.sock"]
+        tunnel.signal(number)
+        assert tunnel.wait() == 0
+        assert list(runtime.iterdir()) == []
+
+
+def test_a_tunnel_under_nohup_outlives_the_terminal(server):
+    port = free_port()
+    with peers.Process(["nohup", *with_config(
+            ["tunnel", server.dest, "-i", server.key, "-b", server.target,
+             "-L", port])]) as tunnel:
+        tunnel.wait_for_log("event=up")
+        tunnel.signal(signal.SIGHUP)
+        publish(port, "t", "after")
+        assert tunnel.is_running()
