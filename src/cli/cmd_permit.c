@@ -246,12 +246,8 @@ take_option(struct permit *permit, const struct cmd_reader *reader, int id)
 	case 't':
 		if (permit->filter_count == FILTERS_MAX)
 			return cmd_misuse(reader->cmd, "too many filters");
-		if (mosquitto_sub_topic_check(reader->argument) !=
-		    MOSQ_ERR_SUCCESS)
-			return cmd_misuse(reader->cmd,
-			    "\"%s\" is no topic filter", reader->argument);
 		permit->filters[permit->filter_count++] = reader->argument;
-		break;
+		return client_check_filter(reader->cmd, reader->argument);
 	case OPTION_COMMAND:
 	case OPTION_FILE:
 	case OPTION_BETWEEN:
@@ -298,7 +294,6 @@ run(const struct cmd *cmd, int argc, char **argv)
 	permit.waiting = json_object();
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	mosquitto_lib_init();
 	status = serve(&permit);
 	mosquitto_lib_cleanup();

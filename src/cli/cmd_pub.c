@@ -1,14 +1,22 @@
 #include "commands.h"
 
+#include "buf.h"
 #include "client.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LOOP_MS = 200, INFLIGHT_MAX = 100, PAYLOAD_MAX = 268435455 };
+enum {
+	LOOP_MS = 200,
+	INFLIGHT_MAX = 100,
+	PAYLOAD_MAX = 268435455,
+	READ_BYTES = 65536
+};
 
 enum source { NOTHING_YET, MESSAGE, LINES, WHOLE_STDIN, FILE_CONTENT, EMPTY };
 
@@ -21,8 +29,10 @@ struct pub {
 	enum source source;
 	bool retain;
 	bool is_sent; /* all of it is with libmosquitto */
+	struct buf lines; /* of stdin, not published yet */
+	size_t searched; /* bytes of it that have no end of line */
+	bool is_read; /* to its end */
 	size_t outstanding; /* not acknowledged yet */
-	int last_error;
 };
 
 static const struct cmd_option options[] = {
@@ -34,6 +44,7 @@ static const struct cmd_option options[] = {
     {'n', "null-message", NULL, "an empty message"},
     {'r', "retain", NULL, "the broker is to retain it"},
     CLIENT_LETTERS,
+    CLIENT_WILL,
     CLIENT_LONG,
     {0},
 };
@@ -123,25 +134,61 @@ done:
 	return result;
 }
 
-/* One line, if there is room in flight; false at the end. */
+/* The first line that is whole, or what the end left; false: none yet. */
 static bool
-publish_line(struct pub *pub)
+next_line(struct pub *pub, struct span *line)
 {
-	char *line = NULL;
-	size_t size = 0;
-	ssize_t len;
-	bool more;
+	const struct span read = buf_span(&pub->lines);
+	const uint8_t *end = NULL;
 
-	if (pub->outstanding >= INFLIGHT_MAX)
-		return true;
-	len = getline(&line, &size, stdin);
-	more = len >= 0;
-	if (len > 0 && line[len - 1] == '\n')
-		len--;
-	if (more && publish(pub, line, (size_t)len) != 0)
-		more = false;
-	free(line);
-	return more;
+	if (read.len > pub->searched)
+		end = memchr(
+		    read.data + pub->searched, '\n', read.len - pub->searched);
+	pub->searched = end == NULL ? read.len : 0;
+	if (end == NULL && (!pub->is_read || read.len == 0))
+		return false;
+	*line = span_of(
+	    read.data, end == NULL ? read.len : (size_t)(end - read.data));
+	return true;
+}
+
+/* What stdin has at the moment. */
+static void
+read_lines(struct pub *pub)
+{
+	uint8_t *room = buf_reserve(&pub->lines, READ_BYTES);
+	ssize_t n;
+
+	if (room == NULL) {
+		err_set(&pub->client.err, ERR_USAGE,
+		    "a line of more than MQTT's 256 MiB");
+		return;
+	}
+	n = read(STDIN_FILENO, room, READ_BYTES);
+	if (n > 0)
+		buf_commit(&pub->lines, (size_t)n);
+	else if (n == 0)
+		pub->is_read = true;
+	else if (errno != EINTR && errno != EAGAIN)
+		err_set_errno(
+		    &pub->client.err, ERR_FAILED, "cannot read standard input");
+}
+
+/* The lines that are there, as long as there is room in flight. */
+static void
+publish_lines(struct pub *pub)
+{
+	struct span line;
+
+	while (pub->outstanding < INFLIGHT_MAX && next_line(pub, &line)) {
+		const size_t used =
+		    line.len + (line.len < buf_len(&pub->lines));
+
+		if (publish(pub, line.data, line.len) != 0)
+			return;
+		buf_consume(&pub->lines, used);
+	}
+	pub->is_sent = pub->is_read && buf_len(&pub->lines) == 0;
 }
 
 static void
@@ -151,7 +198,7 @@ send_what_there_is(struct pub *pub)
 
 	switch (pub->source) {
 	case LINES:
-		pub->is_sent = !publish_line(pub);
+		publish_lines(pub);
 		return;
 	case MESSAGE:
 		publish(pub, pub->message, strlen(pub->message));
@@ -180,11 +227,34 @@ send_what_there_is(struct pub *pub)
 	pub->is_sent = true;
 }
 
+/*
+ * Where lines may come, wait for them and for the broker, whose sign of life
+ * is due while stdin is silent.  True: that was the wait.
+ */
+static bool
+wait_for_more(struct pub *pub)
+{
+	struct mosquitto *mosquitto = pub->client.mosquitto;
+	struct pollfd fds[2] = {
+	    {.fd = mosquitto_socket(mosquitto), .events = POLLIN},
+	    {.fd = STDIN_FILENO, .events = POLLIN},
+	};
+
+	if (pub->source != LINES || !pub->client.is_connected || pub->is_read ||
+	    pub->outstanding >= INFLIGHT_MAX)
+		return false;
+	if (mosquitto_want_write(mosquitto))
+		fds[0].events |= POLLOUT;
+	if (poll(fds, 2, LOOP_MS) > 0 && fds[1].revents != 0)
+		read_lines(pub);
+	return true;
+}
+
 static int
 talk(struct pub *pub)
 {
 	struct client *client = &pub->client;
-	int result, wait_ms;
+	int result;
 
 	while (!client->is_over) {
 		if (client->is_connected && !pub->is_sent &&
@@ -193,12 +263,8 @@ talk(struct pub *pub)
 		if (client->err.code != ERR_NONE ||
 		    (pub->is_sent && pub->outstanding == 0))
 			break;
-		/* Lines wait in stdin; then the network is only looked at. */
-		wait_ms = client->is_connected && !pub->is_sent &&
-				  pub->outstanding < INFLIGHT_MAX
-			      ? 0
-			      : LOOP_MS;
-		result = mosquitto_loop(client->mosquitto, wait_ms, 1);
+		result = mosquitto_loop(
+		    client->mosquitto, wait_for_more(pub) ? 0 : LOOP_MS, 1);
 		if (result != MOSQ_ERR_SUCCESS)
 			client_explain(client, result);
 	}
@@ -245,6 +311,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 	struct err err = ERR_INIT;
 	int id, status = 0;
 
+	buf_init(&pub.lines, PAYLOAD_MAX + READ_BYTES);
 	client_options_init(&pub.options);
 	while ((id = cmd_next(&reader, &status)) != CMD_END) {
 		if (id == CMD_STOP)
@@ -259,13 +326,11 @@ run(const struct cmd *cmd, int argc, char **argv)
 	if (pub.topic == NULL || pub.source == NOTHING_YET)
 		return cmd_misuse(cmd, "a topic (-t) and a message (-m, -l, "
 				       "-s, -f or -n) are needed");
-	if (pub.topic[0] == '\0')
-		return cmd_misuse(cmd, "a topic has one letter at least");
-	if (mosquitto_pub_topic_check(pub.topic) != MOSQ_ERR_SUCCESS)
-		return cmd_misuse(cmd,
-		    "\"%s\" is no topic to publish to: "
-		    "no # and no +",
-		    pub.topic);
+	status = client_check_topic(cmd, pub.topic);
+	if (status == 0)
+		status = client_check(cmd, &pub.options);
+	if (status != 0)
+		return status;
 	pub.options.link.dest = argv[optind];
 	cmd_keep_typed(&reader, &pub.options.link);
 	/* Lines come from stdin: nobody can answer there. */
@@ -282,6 +347,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 		status = talk(&pub);
 		client_stop(&pub.client);
 	}
+	buf_fini(&pub.lines);
 	mosquitto_lib_cleanup();
 	return status;
 }

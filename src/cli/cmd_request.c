@@ -220,11 +220,9 @@ run(const struct cmd *cmd, int argc, char **argv)
 	if (request.topic.data == NULL || request.payload.data == NULL)
 		return cmd_misuse(
 		    cmd, "a topic (-t) and a command (-m) are needed");
-	if (mosquitto_pub_topic_check((const char *)request.topic.data) !=
-	    MOSQ_ERR_SUCCESS)
-		return cmd_misuse(cmd,
-		    "\"%s\" is no topic to publish to: no # and no +",
-		    (const char *)request.topic.data);
+	status = client_check_topic(cmd, (const char *)request.topic.data);
+	if (status != 0)
+		return status;
 	request.options.link.dest = argv[optind];
 	cmd_keep_typed(&reader, &request.options.link);
 	mosquitto_lib_init();

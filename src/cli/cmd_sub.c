@@ -2,6 +2,7 @@
 
 #include "client.h"
 #include "clock.h"
+#include "standard.h"
 #include "sub_format.h"
 
 #include <getopt.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LOOP_MS = 200, TOPICS_MAX = 64 };
 
@@ -40,6 +42,7 @@ static const struct cmd_option options[] = {
     {'R', NULL, NULL, "leave out what the broker had retained"},
     {'c', "disable-clean-session", NULL, "keep the session at the broker"},
     CLIENT_LETTERS,
+    CLIENT_WILL,
     CLIENT_LONG,
     {0},
 };
@@ -49,6 +52,35 @@ on_interrupt(int number)
 {
 	(void)number;
 	is_interrupted = 1;
+}
+
+/* mosquitto_sub says so, too. */
+static const char timed_out[] = "kaya: timed out (-W)\n";
+
+static void
+on_alarm(int number)
+{
+	(void)number;
+	if (write(STDERR_FILENO, timed_out, sizeof timed_out - 1) < 0)
+		_exit(1);
+	_exit(1);
+}
+
+/* On its way to the broker it waits for others, and a signal is its end. */
+static void
+let_signals(void (*interrupt)(int), void (*alarm)(int))
+{
+	const struct {
+		int number;
+		void (*handler)(int);
+	} rows[] = {
+	    {SIGINT, interrupt}, {SIGTERM, interrupt}, {SIGALRM, alarm}};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const struct sigaction action = {.sa_handler = rows[i].handler};
+
+		sigaction(rows[i].number, &action, NULL);
+	}
 }
 
 /* ---- what libmosquitto tells ---- */
@@ -109,8 +141,8 @@ on_message(struct mosquitto *mosquitto, void *arg,
 	if (!sub->without_newline)
 		putchar('\n');
 	/* Whoever reads a pipe wants it now. */
-	if (fflush(stdout) != 0)
-		is_interrupted = 1;
+	if (standard_flush(&sub->client.err) != 0 || standard_is_unread())
+		sub->client.is_over = true;
 	if (sub->count > 0 && --sub->count == 0)
 		sub->client.is_over = true;
 }
@@ -130,6 +162,8 @@ talk(struct sub *sub)
 	while (!client->is_over && !is_interrupted) {
 		if (clock_monotonic_ms() >= sub->give_up_ms)
 			return 1;
+		if (standard_is_unread())
+			break;
 		result = mosquitto_loop(client->mosquitto, LOOP_MS, 1);
 		if (result != MOSQ_ERR_SUCCESS && !is_interrupted)
 			client_explain(client, result);
@@ -145,6 +179,7 @@ static bool
 is_worth_another(const struct sub *sub, const struct err *err)
 {
 	return sub->was_subscribed && !is_interrupted &&
+	       clock_monotonic_ms() < sub->give_up_ms &&
 	       (err->code == ERR_UNREACHABLE || err->code == ERR_TIMEOUT);
 }
 
@@ -159,14 +194,15 @@ subscribe(struct sub *sub)
 		int status;
 
 		if (client_start(&sub->client, &sub->options, sub, &err) == 0) {
+			let_signals(on_interrupt, SIG_IGN);
 			status = talk(sub);
 			err = sub->client.err;
 			client_stop(&sub->client);
 			if (status > 0)
-				/* mosquitto_sub says so, too. */
-				fputs("kaya: timed out (-W)\n", stderr);
+				fputs(timed_out, stderr);
 			if (status >= 0)
 				return status;
+			let_signals(SIG_DFL, on_alarm);
 		}
 		if (!is_worth_another(sub, &err))
 			return is_interrupted ? 0 : cmd_complain(&err);
@@ -183,12 +219,8 @@ take(struct sub *sub, const struct cmd_reader *reader, int id)
 	case 't':
 		if (sub->topic_count == TOPICS_MAX)
 			return cmd_misuse(reader->cmd, "too many filters");
-		if (mosquitto_sub_topic_check(reader->argument) !=
-		    MOSQ_ERR_SUCCESS)
-			return cmd_misuse(reader->cmd,
-			    "\"%s\" is no topic filter", reader->argument);
 		sub->topics[sub->topic_count++] = (char *)reader->argument;
-		break;
+		return client_check_filter(reader->cmd, reader->argument);
 	case 'C':
 		sub->count = client_number(reader, 1, INT_MAX);
 		return sub->count < 0 ? 2 : 0;
@@ -219,7 +251,6 @@ static int
 run(const struct cmd *cmd, int argc, char **argv)
 {
 	struct cmd_reader reader = {.cmd = cmd, .argc = argc, .argv = argv};
-	const struct sigaction action = {.sa_handler = on_interrupt};
 	struct sub sub = {.count = -1};
 	int id, status = 0;
 
@@ -236,14 +267,16 @@ run(const struct cmd *cmd, int argc, char **argv)
 		return cmd_misuse(cmd, "one destination, please");
 	if (sub.topic_count == 0)
 		return cmd_misuse(cmd, "a topic filter (-t) is needed");
+	status = client_check(cmd, &sub.options);
+	if (status != 0)
+		return status;
 	sub.options.link.dest = argv[optind];
 	cmd_keep_typed(&reader, &sub.options.link);
 	sub.give_up_ms = sub.timeout_s > 0 ? clock_monotonic_ms() +
 						 (uint64_t)sub.timeout_s * 1000
 					   : UINT64_MAX;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	let_signals(SIG_DFL, on_alarm);
+	alarm((unsigned)sub.timeout_s);
 	mosquitto_lib_init();
 	status = subscribe(&sub);
 	mosquitto_lib_cleanup();

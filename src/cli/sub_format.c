@@ -28,16 +28,17 @@ print_hex(const struct mosquitto_message *message, FILE *to)
 		fprintf(to, "%02x", p[i]);
 }
 
-static void
-print_time(FILE *to)
+enum { TIME_SIZE = 40 };
+
+static const char *
+time_text(char text[TIME_SIZE])
 {
 	time_t now = time(NULL);
-	char text[40];
 	struct tm tm;
 
 	localtime_r(&now, &tm);
-	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S%z", &tm);
-	fputs(text, to);
+	strftime(text, TIME_SIZE, "%Y-%m-%dT%H:%M:%S%z", &tm);
+	return text;
 }
 
 static void
@@ -46,14 +47,19 @@ print_json(const struct mosquitto_message *message, FILE *to)
 	json_t *payload =
 	    json_stringn(message->payload != NULL ? message->payload : "",
 		(size_t)message->payloadlen);
+	char now[TIME_SIZE];
 	json_t *object;
 
 	/* What is no UTF-8 cannot be a JSON string. */
 	if (payload == NULL)
 		payload = json_null();
-	object = json_pack("{s:s, s:i, s:b, s:i, s:o}", "topic", message->topic,
-	    "qos", message->qos, "retain", message->retain, "payloadlen",
+	/* The words, and 0 and 1, that mosquitto_sub writes. */
+	object = json_pack("{s:s, s:s, s:i, s:i, s:i, s:o}", "tst",
+	    time_text(now), "topic", message->topic, "qos", message->qos,
+	    "retain", message->retain ? 1 : 0, "payloadlen",
 	    message->payloadlen, "payload", payload);
+	if (object != NULL && message->qos > 0)
+		json_object_set_new(object, "mid", json_integer(message->mid));
 	if (object != NULL)
 		json_dumpf(object, to, JSON_COMPACT);
 	json_decref(object);
@@ -62,6 +68,8 @@ print_json(const struct mosquitto_message *message, FILE *to)
 static void
 print_letter(char letter, const struct mosquitto_message *message, FILE *to)
 {
+	char now[TIME_SIZE];
+
 	switch (letter) {
 	case 't':
 		fputs(message->topic, to);
@@ -85,7 +93,7 @@ print_letter(char letter, const struct mosquitto_message *message, FILE *to)
 		fprintf(to, "%d", message->mid);
 		break;
 	case 'I':
-		print_time(to);
+		fputs(time_text(now), to);
 		break;
 	case 'U':
 		fprintf(to, "%lld", (long long)time(NULL));

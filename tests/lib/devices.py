@@ -92,12 +92,14 @@ def know(home, port):
 class Server:
     """A stock server or kayad, a broker behind it, a key that it lets in."""
 
-    def __init__(self, kind, tmp_path, home, sshd_lines="", kayad=None):
+    def __init__(self, kind, tmp_path, home, sshd_lines="", kayad=None,
+                 broker_lines=""):
         if kind == "dropbear":
             need_dropbear()
         self.key = tmp_path / "device"
         public = make_key(self.key)
-        self.broker = peers.Mosquitto(tmp_path / "broker")
+        self.broker = peers.Mosquitto(tmp_path / "broker",
+                                      extra=broker_lines)
         if kind == "kayad":
             self.server = peers.Kayad(tmp_path, config=kayad, arguments=[
                 "--broker", f"127.0.0.1:{self.broker.port}"])
