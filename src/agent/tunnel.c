@@ -172,8 +172,7 @@ static void
 on_door(void *arg, unsigned ready)
 {
 	struct door *door = arg;
-	int fd = accept4(
-	    door->listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = tunnel_listen_accept(&door->tunnel->listen, door->listener);
 
 	(void)ready;
 	if (fd >= 0)

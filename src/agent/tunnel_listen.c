@@ -1,7 +1,6 @@
 #include "tunnel_listen.h"
 
 #include "holder.h"
-#include "listener.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -170,14 +169,23 @@ tunnel_listen_open(struct tunnel_listen *ends, const struct forward *forwards,
     size_t count, struct err *err)
 {
 	ends->count = 0;
+	ends->spare.fd = -1;
 	for (size_t i = 0; i < count; i++) {
 		if (open_forward(ends, &forwards[i], err) != 0) {
 			tunnel_listen_close(ends);
 			return -1;
 		}
 	}
+	listener_spare_init(&ends->spare);
 	err_clear(err);
 	return 0;
+}
+
+int
+tunnel_listen_accept(
+    struct tunnel_listen *ends, const struct tunnel_listener *listener)
+{
+	return listener_accept(listener->fd, &ends->spare);
 }
 
 void
@@ -188,6 +196,8 @@ tunnel_listen_close(struct tunnel_listen *ends)
 		if (ends->listeners[i].forward->path[0] != '\0')
 			unlink(ends->listeners[i].forward->path);
 	}
+	if (ends->count > 0)
+		listener_spare_fini(&ends->spare);
 	ends->count = 0;
 }
 

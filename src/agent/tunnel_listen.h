@@ -4,6 +4,7 @@
 /* tunnel_listen: the local ends: every address that is promised, or none. */
 
 #include "forward.h"
+#include "listener.h"
 #include "loop.h"
 
 enum { TUNNEL_LISTEN_MAX = 32 };
@@ -17,6 +18,7 @@ struct tunnel_listener {
 struct tunnel_listen {
 	struct tunnel_listener listeners[TUNNEL_LISTEN_MAX];
 	size_t count;
+	struct listener_spare spare;
 };
 
 /*
@@ -26,6 +28,10 @@ struct tunnel_listen {
  */
 int tunnel_listen_open(struct tunnel_listen *ends,
     const struct forward *forwards, size_t count, struct err *err);
+
+/* Who comes by one of them, or -1 (listener_accept). */
+int tunnel_listen_accept(
+    struct tunnel_listen *ends, const struct tunnel_listener *listener);
 
 /* Close them; sockets' files are removed. */
 void tunnel_listen_close(struct tunnel_listen *ends);

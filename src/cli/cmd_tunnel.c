@@ -1,5 +1,6 @@
 #include "commands.h"
 
+#include "files_limit.h"
 #include "log.h"
 #include "tunnel.h"
 
@@ -190,6 +191,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 		if (status >= 0)
 			return status;
 	}
+	files_limit_raise();
 	if (tunnel_run(&tunnel, &err) != 0)
 		return cmd_complain(&err);
 	return 0;

@@ -1,5 +1,6 @@
 #include "control.h"
 
+#include "listener.h"
 #include "slots.h"
 #include "stream.h"
 
@@ -45,6 +46,7 @@ struct control {
 	control_fn *fn;
 	void *arg;
 	int fd;
+	struct listener_spare spare;
 	struct sockaddr_un address;
 };
 
@@ -188,7 +190,7 @@ on_listener(void *arg, unsigned ready)
 {
 	struct control *control = arg;
 	struct control_client *client = NULL;
-	int fd = accept4(control->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = listener_accept(control->fd, &control->spare);
 	uid_t user = 0;
 
 	(void)ready;
@@ -271,6 +273,7 @@ control_new(struct loop *loop, const char *path, control_fn *fn, void *arg,
 	}
 	*control =
 	    (struct control){.loop = loop, .fn = fn, .arg = arg, .fd = -1};
+	listener_spare_init(&control->spare);
 	control->address.sun_family = AF_UNIX;
 	if (strlen(path) >= sizeof control->address.sun_path) {
 		err_set(err, ERR_CONFIG, "the path is too long: %s", path);
@@ -301,6 +304,7 @@ control_new(struct loop *loop, const char *path, control_fn *fn, void *arg,
 	    on_listener, control);
 	return control;
 fail:
+	listener_spare_fini(&control->spare);
 	if (control->fd >= 0)
 		close(control->fd);
 	free(control);
@@ -318,6 +322,7 @@ control_free(struct control *control)
 	close(control->fd);
 	unlink(control->address.sun_path);
 	slots_fini(&control->tickets);
+	listener_spare_fini(&control->spare);
 	free(control);
 }
 

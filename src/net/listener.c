@@ -1,7 +1,10 @@
 #include "listener.h"
 
+#include "log.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -133,4 +136,53 @@ fail:
 	while (opened > 0)
 		close(fds[--opened]);
 	return -1;
+}
+
+/* ---- who comes ---- */
+
+void
+listener_spare_init(struct listener_spare *spare)
+{
+	*spare = (struct listener_spare){
+	    .fd = open("/dev/null", O_RDONLY | O_CLOEXEC)};
+}
+
+void
+listener_spare_fini(struct listener_spare *spare)
+{
+	if (spare->fd >= 0)
+		close(spare->fd);
+	spare->fd = -1;
+}
+
+static void
+send_away(int fd, struct listener_spare *spare)
+{
+	const struct linger reset = {.l_onoff = 1};
+	int came;
+
+	if (!spare->is_short)
+		log_event(LOG_LEVEL_ERROR, "listener", "no-files",
+		    "no descriptors left, who comes is sent away: raise the "
+		    "limit of open files (ulimit -n, LimitNOFILE=)");
+	spare->is_short = true;
+	listener_spare_fini(spare);
+	came = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	if (came >= 0) {
+		setsockopt(came, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+		close(came);
+	}
+	spare->fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+int
+listener_accept(int fd, struct listener_spare *spare)
+{
+	int came = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (came >= 0)
+		spare->is_short = false;
+	else if (errno == EMFILE || errno == ENFILE)
+		send_away(fd, spare);
+	return came;
 }

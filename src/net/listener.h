@@ -6,6 +6,7 @@
 #include "err.h"
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 
 /* An address of any family, as text and as the system wants it. */
@@ -33,5 +34,25 @@ void listener_address_text(
  */
 int listener_open(
     struct listener_address *address, int *fds, size_t count, struct err *err);
+
+/*
+ * A descriptor in hand, for when there are no more: whoever comes then can be
+ * sent away.  Left in the queue he would have the loop call again at once, for
+ * ever.
+ */
+struct listener_spare {
+	int fd;
+	bool is_short; /* it was told */
+};
+
+void listener_spare_init(struct listener_spare *spare);
+void listener_spare_fini(struct listener_spare *spare);
+
+/*
+ * The next connection, non-blocking and close-on-exec.  -1 where there is none,
+ * or no descriptor for it: then it is reset, and the log says so, once until
+ * there are descriptors again.
+ */
+int listener_accept(int fd, struct listener_spare *spare);
 
 #endif

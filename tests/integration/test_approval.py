@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -943,7 +944,18 @@ approval:
 """
 
 
-def test_a_full_table_holds_no_more_and_moves_nothing(tmp_path):
+@pytest.fixture
+def many_files():
+    """For stock programs that are started here: a login grants 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 4096:
+        pytest.skip(f"no more than {hard} open files are granted here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_full_table_holds_no_more_and_moves_nothing(tmp_path, many_files):
     """64 identities of 16 commands each; then comes one more."""
     connect = packet(0x10, b"\0\4MQTT\5\2\0\x3c\0" + text(""))
     asks = connect + publish_bytes(5, "plant/valve", 1, b"open")

@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import resource
 import socket
 import time
 
@@ -316,3 +317,60 @@ def test_who_has_nothing_to_do_is_not_woken(kayad, key):
         while not counts or (counts[-1] > 3 and len(counts) < 4):
             counts.append(woken())
         assert counts[-1] <= 3, counts
+
+
+# ---- files that the system lets a process open ----
+
+def files_limit(pid):
+    """Soft and hard."""
+    limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
+    return tuple(map(int, re.search(
+        r"^Max open files\s+(\d+)\s+(\d+)", limits, re.M).groups()))
+
+
+def files_open(pid):
+    return len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def test_kayad_takes_as_many_files_as_the_system_grants(tmp_path):
+    """A login starts with 1,024: some 500 devices."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        kayad = peers.Kayad(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with kayad:
+        # The child, and the private broker, too.
+        assert len(kayad.children()) == 3
+        for pid in kayad.children():
+            assert files_limit(pid) == (min(hard, 1 << 20), hard)
+
+
+def test_a_channel_without_a_file_for_it_is_refused_with_the_cause(
+        tmp_path, monkeypatch):
+    key = rawssh.Key()
+    with peers.Kayad(tmp_path, config="threads: 1\n") as kayad:
+        kayad.admit(key.line(), "dan")
+        few = max(map(files_open, kayad.children())) + 4
+    monkeypatch.setattr(peers, "WRAP", [
+        *peers.WRAP, "prlimit", f"--nofile={few}:{few}"])
+    with peers.Kayad(tmp_path, config="threads: 1\n") as kayad, \
+            Client(kayad.port) as client:
+        client.login(key)
+        channels = [client.open(number=0)[0]]
+        while True:
+            client.send(client.open_request(number=len(channels)))
+            answer = client.expect(
+                rawssh.OPEN_CONFIRMATION, rawssh.OPEN_FAILURE)
+            if answer[0] == rawssh.OPEN_FAILURE:
+                break
+            channels.append(int.from_bytes(answer[5:9], "big"))
+        assert b"may not open more files (LimitNOFILE=)" in answer
+        kayad.wait_for_log(r"event=channel-refuse .*LimitNOFILE=")
+        # Those that there are are not harmed, and one's file serves the next.
+        client.data(channels[0], b"\x10\x0c\0\4MQTT\4\2\0\0\0\0")
+        assert client.read_data(4)[:2] == b"\x20\x02"
+        client.send(rawssh.u8(rawssh.CLOSE) + rawssh.u32(channels.pop()))
+        client.expect(rawssh.CLOSE)
+        assert client.open(number=len(channels) + 1)

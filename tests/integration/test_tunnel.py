@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import pathlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -54,6 +56,32 @@ def test_a_large_payload_goes_both_ways_unharmed(server, tmp_path):
              "-t", "big", "-q", "2", "-C", "1", "-N", "-W", "30"],
             capture_output=True, check=True, timeout=60)
         assert got.stdout == payload.read_bytes()
+
+
+def test_a_client_without_a_file_for_it_is_sent_away_at_once(sshd_server):
+    """Left in the queue, it would keep the tunnel busy at nothing."""
+    def connect():
+        return socket.create_connection(("127.0.0.1", tunnel.port), 20)
+
+    with Tunnel(sshd_server) as tunnel:
+        files = pathlib.Path(f"/proc/{tunnel.pid}/fd")
+        with connect() as first:
+            first.sendall(b"\x10\x0c\0\4MQTT\4\2\0\0\0\0")
+            assert first.recv(4) == b"\x20\x02\0\0"
+            _, hard = resource.prlimit(tunnel.pid, resource.RLIMIT_NOFILE)
+            few = len(list(files.iterdir()))
+            resource.prlimit(
+                tunnel.pid, resource.RLIMIT_NOFILE, (few, hard))
+            for _ in range(3):
+                with pytest.raises(ConnectionResetError), connect() as late:
+                    late.recv(1)
+            tunnel.wait_for_log("event=no-files .*raise the limit")
+            assert tunnel.log().count("event=no-files") == 1
+            # The first one is served.
+            first.sendall(b"\xc0\0")
+            assert first.recv(2) == b"\xd0\0"
+        wait_until(lambda: len(list(files.iterdir())) < few, "there is room")
+        publish(tunnel.port, "t/a", "again")
 
 
 def test_the_link_is_made_again_when_it_is_cut(server):

@@ -194,6 +194,10 @@ on_no_broker(struct pipe *pipe, struct span why)
 	struct session *session = pipe->session;
 	char text[512], reason[400];
 
+	/* There was one, for which there was no room here. */
+	if (why.len == 0)
+		why = span_of_str("the gateway may not open more files "
+				  "(LimitNOFILE=)");
 	str_escape(why, reason, sizeof reason);
 	snprintf(text, sizeof text, "%s%s",
 	    pipe->is_control ? "" : "no broker answers: ", reason);

@@ -1,5 +1,6 @@
 #include "parent_peers.h"
 
+#include "files_limit.h"
 #include "notify.h"
 #include "settings_source.h"
 #include "snapshot.h"
@@ -410,6 +411,8 @@ parent_run(const struct parent_options *options, struct err *err)
 		return -1;
 	}
 	log_set_level(parent->settings.log_level);
+	/* For the child too, and for a broker of ours. */
+	files_limit_raise();
 	if (start(parent, &configuration, err) == 0 &&
 	    loop_run(parent->loop, err) == 0)
 		result = 0;

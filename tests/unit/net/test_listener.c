@@ -7,6 +7,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include <errno.h>
+#include <sys/resource.h>
+
 static void
 test_a_port_that_is_served_is_an_error_and_not_half_of_it(void **state)
 {
@@ -52,6 +55,62 @@ test_addresses_are_read_and_written(void **state)
 	assert_int_equal(err.code, ERR_CONFIG);
 }
 
+static int
+connected_to(const struct listener_address *address)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(
+	    connect(fd, (const void *)&address->address, address->len), 0);
+	return fd;
+}
+
+/* He would have the loop call again and again, at all of a processor. */
+static void
+test_without_descriptors_who_comes_is_sent_away_and_not_left(void **state)
+{
+	struct listener_address address;
+	struct listener_spare spare;
+	struct err err = ERR_INIT;
+	int fds[64], listener, client, came, taken = 0;
+	struct rlimit old, few;
+	char byte;
+
+	assert_int_equal(
+	    listener_address_parse(&address, "127.0.0.1", 0, &err), 0);
+	assert_int_equal(listener_open(&address, &listener, 1, &err), 0);
+	listener_spare_init(&spare);
+	client = connected_to(&address);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = old;
+	few.rlim_cur = 64;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while ((fds[taken] = dup(listener)) >= 0)
+		taken++;
+	assert_int_equal(errno, EMFILE);
+	assert_int_equal(listener_accept(listener, &spare), -1);
+	assert_true(spare.is_short);
+	assert_int_equal(recv(client, &byte, 1, 0), -1);
+	assert_int_equal(errno, ECONNRESET);
+	/* None waits. */
+	assert_int_equal(listener_accept(listener, &spare), -1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	while (taken > 0)
+		close(fds[--taken]);
+	assert_int_equal(listener_accept(listener, &spare), -1);
+	assert_int_equal(errno, EAGAIN);
+	close(client);
+	client = connected_to(&address);
+	came = listener_accept(listener, &spare);
+	assert_true(came >= 0);
+	assert_false(spare.is_short);
+	close(came);
+	close(client);
+	close(listener);
+	listener_spare_fini(&spare);
+}
+
 int
 main(void)
 {
@@ -59,6 +118,8 @@ main(void)
 	    cmocka_unit_test(
 		test_a_port_that_is_served_is_an_error_and_not_half_of_it),
 	    cmocka_unit_test(test_addresses_are_read_and_written),
+	    cmocka_unit_test(
+		test_without_descriptors_who_comes_is_sent_away_and_not_left),
 	};
 
 	return cmocka_run_group_tests_name("listener", tests, NULL, NULL);
