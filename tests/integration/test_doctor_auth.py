@@ -228,10 +228,7 @@ def test_no_key_at_all(machine, monkeypatch):
     (machine.root / ".ssh/known_hosts").write_text(f"127.0.0.1 {public}")
 
     def visit():
-        done = machine.run(peers.KAYA, "doctor", "--json", "-b",
-                           "localhost:1883", "-p", "22", "dan@127.0.0.1",
-                           check=False, stdin=subprocess.DEVNULL)
-        return Diagnosis((), done)
+        return visit_dan(machine, "-b", "localhost:1883", "-p", "22")
 
     wrong = visit()
     assert_refused(wrong, "no-key")
@@ -242,6 +239,38 @@ def test_no_key_at_all(machine, monkeypatch):
         [(b"assword:", b"right-one")])
     assert status == 0, said
     assert_well(visit())
+
+
+def visit_dan(machine, *words):
+    """From the machine itself."""
+    return Diagnosis((), machine.run(
+        peers.KAYA, "doctor", "--json", *words, "dan@127.0.0.1", check=False,
+        stdin=subprocess.DEVNULL))
+
+
+@needs_root
+def test_an_account_that_anybody_gets_into(machine, monkeypatch):
+    """dan's password is empty, and sshd takes that for one."""
+    monkeypatch.setenv("HOME", "/root")
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    machine.add_user("dan", "")
+    (machine.folder / "own/etc-shadow").write_text("dan::19000::::::\n")
+    machine.sshd_config.write_text(
+        "PermitEmptyPasswords yes\nPasswordAuthentication yes\n"
+        "AuthorizedKeysFile /home/dan/keys\nStrictModes no\n"
+        + machine.sshd_config.read_text())
+    (machine.home / "dan/keys").write_text(machine.public + "\n")
+    machine.start_sshd()
+    machine.start_mosquitto()
+    public = (machine.ssh / "host_key.pub").read_text()
+    (machine.root / ".ssh").mkdir(mode=0o700)
+    (machine.root / ".ssh/known_hosts").write_text(f"127.0.0.1 {public}")
+    key = ("-i", machine.folder / "device")
+    wrong = visit_dan(machine, *key)
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        0, "auth", "anybody"), wrong
+    machine.take(re.search(r"sed -i [^;]*", wrong.remedy).group(0))
+    assert_well(visit_dan(machine, *key))
 
 
 def test_a_key_with_a_passphrase(clinic):

@@ -17,7 +17,7 @@ import time
 import pytest
 
 import peers
-from commands import Desk, desk, tunnel  # noqa: F401
+from commands import Desk, Diagnosis, desk, tunnel  # noqa: F401
 from devices import KAYA, Server, home  # noqa: F401
 from peers import free_port, make_key
 
@@ -433,11 +433,12 @@ def test_a_port_of_roots_as_an_ordinary_user(tmp_path):
     try:
         done = subprocess.run(
             ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-             folder / "kaya", "doctor", "--", "ssh", "-N", "-F", "none", "-L",
-             "883:127.0.0.1:1883", "127.0.0.1"],
+             folder / "kaya", "doctor", "--json", "--", "ssh", "-N", "-F",
+             "none", "-L", "883:127.0.0.1:1883", "127.0.0.1"],
             capture_output=True, text=True, timeout=60,
             stdin=subprocess.DEVNULL)
     finally:
         shutil.rmtree(folder)
-    assert "this user may not listen on 883" in done.stdout, done
-    assert "-L 22883:127.0.0.1:1883" in done.stdout
+    wrong = Diagnosis(done)
+    assert "may not listen on 883" in wrong.find("port-of-root")["seen"]
+    assert "22883:127.0.0.1:1883" in wrong.corrected

@@ -292,6 +292,27 @@ def two_doors(place):
     return place
 
 
+# The server's own banner, as the device sees it, begins with "SSH-1.5".
+DOWNGRADE = ("tcp sport 22 @ih,0,56 0x5353482d322e30 @ih,32,16 set 0x312e "
+             "@ih,48,16 set 0x352d")
+
+
+@pytest.mark.parametrize("rule,status,code,words", [
+    # What says "SSH-" becomes a reset.
+    ("tcp sport 22 @ih,0,32 0x5353482d tcp flags set rst", 3, "reset",
+     "as soon as it speaks SSH"),
+    (DOWNGRADE, 1, "ssh-1", "only SSH 1"),
+], ids=["resets it", "takes it back to SSH 1"])
+def test_a_firewall_that_meddles_with_the_banner(two_doors, rule, status,
+                                                 code, words):
+    two_doors.network.router.filter("forward", rule)
+    wrong = two_doors.visit("broker.test")
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        status, "banner", code), wrong
+    assert words in wrong.cause
+    take_other_way(two_doors, wrong)
+
+
 @pytest.mark.parametrize("rule,status,code,words", [
     ("tcp dport 22 @ih,0,32 0x5353482d reject with tcp reset", 3,
      "kex-closed", "a firewall that knows SSH, closes"),

@@ -176,6 +176,14 @@ def test_the_servers_own_patience_is_not_the_networks(scene):
     assert said.said["idle_died_ms"] == 0
 
 
+# What sshd says then, and what a survey makes of it.
+TURNED_AWAY = {
+    "Exceeded MaxStartups": (3, "max-startups"),
+    # Since 9.8, of an address that is shut out, too.
+    "Not allowed at this time": (4, "locked-out"),
+}
+
+
 def test_too_many_logins_at_once_are_the_servers_doing(scene):
     folder = scene.folder / "busy"
     folder.mkdir()
@@ -196,11 +204,7 @@ def test_too_many_logins_at_once_are_the_servers_doing(scene):
             words = scene.client.run(
                 "bash", "-c",
                 "exec 3<>/dev/tcp/10.2.0.2/22; head -n1 <&3").stdout
-            status, code = {
-                "Exceeded MaxStartups": (3, "max-startups"),
-                # Since 9.8, of an address that is shut out, too.
-                "Not allowed at this time": (4, "locked-out"),
-            }[words.strip()]
+            status, code = TURNED_AWAY[words.strip()]
             said = scene.survey("--ports", "22", status=status)
             assert said.said["code"] == code
             assert "MaxStartups" in said.said["cause"]

@@ -44,7 +44,10 @@ static const struct check_row rows[] = {
     {AUTH_ANYBODY, FINDING_WARNING, ERR_NONE, "anybody",
 	"{user} is let in without any key",
 	"the server lets {user} in without asking for anything",
-	"at the server: sshd -T | grep -i -e permitempty -e authentication"},
+	"at the server: sed -i '1i PermitEmptyPasswords no' "
+	"/etc/ssh/sshd_config && systemctl reload ssh; if it is still so, see "
+	"what lets it: sshd -T -C user={user} | grep -i -e permitempty -e "
+	"authentication"},
     {AUTH_PARTLY, FINDING_FAULT, ERR_REFUSED, "more-wanted",
 	"{key} is accepted, and the server wants {methods} too",
 	"the server wants more than a key (AuthenticationMethods): {methods}",

@@ -41,8 +41,10 @@ static const struct check_row rows[] = {
     {BANNER_PROXIED, FINDING_NOT_KNOWN, ERR_NONE, "proxied",
 	"the proxy's business", NULL, NULL},
     {BANNER_SSH_1, FINDING_FAULT, ERR_PROTOCOL, "ssh-1", "{line}",
-	"the server speaks only SSH 1, which nobody speaks any more",
-	"at the server: apt install openssh-server, of this decade"},
+	"the server speaks only SSH 1, which nobody speaks any more, or "
+	"something on the way makes it say so",
+	"at the server: apt install openssh-server, of this decade; if it has "
+	"that, another way out: kaya survey {host}"},
     {BANNER_TOO_MANY, FINDING_FAULT, ERR_UNREACHABLE, "max-startups", "{line}",
 	"more connections at once wait to log in than the server's "
 	"MaxStartups allows",
