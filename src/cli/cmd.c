@@ -1,7 +1,7 @@
 #include "cmd.h"
 
 #include "link.h"
-#include "shell_words.h"
+#include "shell.h"
 #include "str.h"
 
 #include <getopt.h>
@@ -202,7 +202,7 @@ put_typed(char typed[CMD_TYPED_MAX], const char *word, enum typed_word kind)
 	if (kind == TYPED_AS_IT_IS)
 		buf_append_str(&text, word);
 	else
-		shell_words_quote(&text, word);
+		shell_quote(&text, word);
 	fits = !text.failed &&
 	       span_to_str(buf_span(&text), typed + len, CMD_TYPED_MAX - len);
 	if (!fits)

@@ -1,6 +1,6 @@
 #include "command_line.h"
 
-#include "shell_words.h"
+#include "shell.h"
 #include "str.h"
 
 #include <stdio.h>
@@ -226,7 +226,7 @@ command_line_text(const struct command_line *line, struct buf *out)
 	for (size_t i = 0; i < words.count; i++) {
 		if (i > 0)
 			buf_append_str(out, " ");
-		shell_words_quote(out, words.words[i]);
+		shell_quote(out, words.words[i]);
 	}
 }
 

@@ -1,7 +1,7 @@
 #include "doctor_certificate.h"
 
 #include "clock.h"
-#include "shell_words.h"
+#include "shell.h"
 #include "str.h"
 #include "wire.h"
 
@@ -136,14 +136,14 @@ put_sign(const struct doctor *doctor, const struct identity *identity,
 	identity_key_file(identity, file, sizeof file);
 	buf_init(&text, sizeof certificate->sign - 1);
 	buf_append_str(&text, "ssh-keygen -s CA -I ");
-	shell_words_quote(&text, id);
+	shell_quote(&text, id);
 	buf_append_str(&text, " -n ");
-	shell_words_quote(&text, keeps ? names : doctor->user);
+	shell_quote(&text, keeps ? names : doctor->user);
 	buf_append_str(&text, " -V -5m:+52w ");
 	/* Of the agent's nobody knows the file. */
 	snprintf(public, sizeof public, "%.*s.pub", (int)sizeof public - 8,
 	    identity->in_agent ? "KEY" : file);
-	shell_words_quote(&text, public);
+	shell_quote(&text, public);
 	take_text(&text, certificate->sign, sizeof certificate->sign);
 }
 
@@ -192,7 +192,7 @@ put_authority(
 	if (line.failed)
 		quoted.failed = true;
 	else
-		shell_words_quote(&quoted, (const char *)buf_span(&line).data);
+		shell_quote(&quoted, (const char *)buf_span(&line).data);
 	buf_fini(&line);
 	take_text(&quoted, certificate->authority_line,
 	    sizeof certificate->authority_line);

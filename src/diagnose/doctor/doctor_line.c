@@ -4,7 +4,7 @@
 #include "keys_file.h"
 #include "line_lacks.h"
 #include "server_setting.h"
-#include "shell_words.h"
+#include "shell.h"
 #include "str.h"
 
 #include <limits.h>
@@ -90,7 +90,7 @@ put_command(struct span meant, size_t number, const char *path, char *remedy)
 	script[used] = '\0';
 	buf_init(&text, REMEDY_SIZE - 1);
 	buf_append_str(&text, "at the server: sed -i ");
-	shell_words_quote(&text, script);
+	shell_quote(&text, script);
 	buf_append_str(&text, " ");
 	/* Appended last: what does not fit is not there at all. */
 	fits = buf_append_str(&text, path);

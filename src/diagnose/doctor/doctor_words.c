@@ -1,7 +1,7 @@
 #include "doctor_private.h"
 
 #include "dest.h"
-#include "shell_words.h"
+#include "shell.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -36,7 +36,7 @@ put_option(struct text *text, const char *letter, const char *value,
 	if (value == NULL || strcmp(letter, without) == 0)
 		return;
 	buf_init(&word, text->size);
-	shell_words_quote(&word, value);
+	shell_quote(&word, value);
 	put(text, "%s %.*s ", letter, (int)buf_len(&word),
 	    (const char *)buf_span(&word).data);
 	buf_fini(&word);

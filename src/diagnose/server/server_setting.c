@@ -1,7 +1,7 @@
 #include "server_setting.h"
 
 #include "server_private.h"
-#include "shell_words.h"
+#include "shell.h"
 #include "sshd_lines.h"
 
 #include <fcntl.h>
@@ -194,7 +194,7 @@ put_remedy(const struct server *server, const char *user,
 	if (server->sshd_file[0] == '\0')
 		strcpy(reload, "systemctl reload ssh");
 	buf_init(&quoted, sizeof file - 1);
-	shell_words_quote(
+	shell_quote(
 	    &quoted, line->match.line == 0 ? line->at.file : line->match.file);
 	span_to_str(buf_span(&quoted), file, sizeof file);
 	buf_fini(&quoted);

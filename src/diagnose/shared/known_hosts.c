@@ -1,6 +1,6 @@
 #include "known_hosts.h"
 
-#include "shell_words.h"
+#include "shell.h"
 
 #include <errno.h>
 #include <libssh/libssh.h>
@@ -64,7 +64,7 @@ known_hosts_tell(const struct known_hosts *found, const char *path,
 	struct buf word;
 
 	buf_init(&word, 4 * PATH_MAX);
-	shell_words_quote(&word, path);
+	shell_quote(&word, path);
 	buf_append(&word, "", 1);
 	path = word.failed ? path : (const char *)buf_span(&word).data;
 	if (found->state == KNOWN_HOSTS_DAMAGED) {

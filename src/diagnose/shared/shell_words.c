@@ -108,24 +108,3 @@ shell_words_split(struct span text, const char *home, struct arena *arena,
 	words[*count] = NULL;
 	return result;
 }
-
-void
-shell_words_quote(struct buf *out, const char *word)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789%+,-./:=@_[]";
-
-	/* A shell may take brackets for a pattern, but finds no such file. */
-	if (*word != '\0' && word[strspn(word, plain)] == '\0') {
-		buf_append_str(out, word);
-		return;
-	}
-	buf_append_str(out, "'");
-	for (; *word != '\0'; word++)
-		if (*word == '\'')
-			buf_append_str(out, "'\\''");
-		else
-			buf_append(out, word, 1);
-	buf_append_str(out, "'");
-}

@@ -1,7 +1,7 @@
 #ifndef KAYA_SHELL_WORDS_H
 #define KAYA_SHELL_WORDS_H
 
-/* shell_words: a command as one text, cut as a shell cuts it, and back. */
+/* shell_words: a command as one text, cut as a shell cuts it. */
 
 #include "arena.h"
 #include "buf.h"
@@ -22,8 +22,5 @@ enum shell_words_result {
  */
 enum shell_words_result shell_words_split(struct span text, const char *home,
     struct arena *arena, const char **words, size_t max, size_t *count);
-
-/* Append `word` as a shell takes it back: in '' where that is needed. */
-void shell_words_quote(struct buf *out, const char *word);
 
 #endif

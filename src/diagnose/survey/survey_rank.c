@@ -1,7 +1,7 @@
 #include "survey_private.h"
 
 #include "dest.h"
-#include "shell_words.h"
+#include "shell.h"
 
 /* ---- what a way is worth ---- */
 
@@ -131,7 +131,7 @@ static void
 put_word(struct buf *out, const char *word)
 {
 	buf_append_str(out, " ");
-	shell_words_quote(out, word);
+	shell_quote(out, word);
 }
 
 static void

@@ -1,3 +1,4 @@
+#include "shell.h"
 #include "shell_words.h"
 
 #include <setjmp.h>
@@ -99,7 +100,7 @@ test_quoted_words_come_back_as_they_were(void **state)
 		struct buf out;
 
 		buf_init(&out, 100);
-		shell_words_quote(&out, samples[i]);
+		shell_quote(&out, samples[i]);
 		assert_int_equal(shell_words_split(buf_span(&out), "/home/dan",
 				     &arena, words, 8, &count),
 		    SHELL_WORDS_GOOD);

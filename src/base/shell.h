@@ -1,0 +1,14 @@
+#ifndef KAYA_SHELL_H
+#define KAYA_SHELL_H
+
+/* shell: words that a person copies to a shell. */
+
+#include "buf.h"
+
+/* Append `word` as a shell takes it back: in '' where that is needed. */
+void shell_quote(struct buf *out, const char *word);
+
+/* The same into `text`; cut where `size` is too small.  Returns `text`. */
+const char *shell_quoted(const char *word, char *text, size_t size);
+
+#endif
