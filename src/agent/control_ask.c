@@ -55,7 +55,7 @@ control_ask(const char *path, const char *request)
 bool
 control_place(size_t i, const char *state_dir, char path[CONTROL_PATH_MAX])
 {
-	const char *xdg = getenv("XDG_STATE_HOME"), *user = getenv("HOME");
+	const char *xdg = getenv("XDG_STATE_HOME");
 	const bool has_xdg = xdg != NULL && xdg[0] == '/';
 
 	if (i >= (state_dir != NULL ? 1 : 2))
@@ -66,9 +66,7 @@ control_place(size_t i, const char *state_dir, char path[CONTROL_PATH_MAX])
 		strcpy(path, "/var/lib/kayad/control.sock");
 	else
 		snprintf(path, CONTROL_PATH_MAX, "%s%s/kayad/control.sock",
-		    has_xdg	   ? xdg
-		    : user != NULL ? user
-				   : "",
+		    has_xdg ? xdg : dest_home(),
 		    has_xdg ? "" : "/.local/state");
 	return true;
 }

@@ -1,5 +1,6 @@
 #include "dest.h"
 
+#include "ssh_says.h"
 #include "str.h"
 
 #include <errno.h>
@@ -49,18 +50,25 @@ dest_parse(struct dest *dest, const char *text, struct err *err)
 	return 0;
 }
 
+const char *
+dest_home(void)
+{
+	const char *home = getenv("HOME");
+
+	return home != NULL && home[0] == '/' ? home : ssh_says_home();
+}
+
 void
 dest_default_state(char *path, size_t size)
 {
-	const char *home = getenv("HOME"), *xdg = getenv("XDG_STATE_HOME");
+	const char *xdg = getenv("XDG_STATE_HOME");
 
 	if (geteuid() == 0)
 		snprintf(path, size, "/var/lib/kaya");
 	else if (xdg != NULL && xdg[0] == '/')
 		snprintf(path, size, "%s/kaya", xdg);
 	else
-		snprintf(path, size, "%s/.local/state/kaya",
-		    home != NULL ? home : "");
+		snprintf(path, size, "%s/.local/state/kaya", dest_home());
 }
 
 void

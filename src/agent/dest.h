@@ -46,6 +46,9 @@ int dest_enrolled(struct dest_enrolled *enrolled, const char *state_dir,
  */
 void dest_record_name(const char *host, char *name, size_t size);
 
+/* HOME, or this user's home where nobody said it, as a bare environment. */
+const char *dest_home(void);
+
 /* The folder that kaya keeps its state in, where nobody named one. */
 void dest_default_state(char *path, size_t size);
 

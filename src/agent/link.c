@@ -14,7 +14,6 @@
 
 enum { CONNECT_MS = 15000, HANDSHAKE_S = 15 };
 
-/* -o words, as a configuration file of their own that is read first. */
 /* Parse one line of ssh_config after the other. */
 static int
 parse_lines(ssh_session session, const char *const *lines, size_t count,
@@ -220,7 +219,9 @@ set_name(struct link *link)
 	ssh_options_get(link->session, SSH_OPTIONS_HOST, &host);
 	ssh_options_get(link->session, SSH_OPTIONS_USER, &user);
 	ssh_options_get_port(link->session, &port);
-	snprintf(link->name, sizeof link->name, "%s%s%s:%u",
+	snprintf(link->name, sizeof link->name,
+	    host != NULL && strchr(host, ':') != NULL ? "%s%s[%s]:%u"
+						      : "%s%s%s:%u",
 	    user != NULL ? user : "", user != NULL ? "@" : "",
 	    host != NULL ? host : "?", port);
 	ssh_string_free_char(host);
@@ -278,6 +279,15 @@ shake_hands(struct link *link, struct err *err)
 		err_set(err, ERR_PROTOCOL, "%s: %s", link->name, why);
 		return err_hint(
 		    err, "is it an SSH server, and of this decade?");
+	}
+	if (strstr(why, "apply options") != NULL) {
+		err_set(err, ERR_CONFIG,
+		    "ssh_config has a file name for %s with a word of %% that "
+		    "is not known here",
+		    link->name);
+		return err_hint(err,
+		    "write ~ for %%d there, and the host's name for %%n; or "
+		    "name the key itself: -i FILE");
 	}
 	if (is_proxied(link)) {
 		err_set(err, ERR_UNREACHABLE,

@@ -1,7 +1,9 @@
 #include "link_auth.h"
 
 #include "agent_view.h"
+#include "link_known.h"
 #include "link_person.h"
+#include "shell.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -82,7 +84,7 @@ on_changed(const struct link *link, const struct link_options *options,
     struct err *err)
 {
 	char *file = NULL, *host = NULL, place[300], pinning[COMMAND_BYTES];
-	char command[COMMAND_BYTES];
+	char command[COMMAND_BYTES], name[PATH_MAX];
 	unsigned port = 0;
 	int len;
 
@@ -94,7 +96,9 @@ on_changed(const struct link *link, const struct link_options *options,
 	put_pinning(link, options, pinning, sizeof pinning);
 	len =
 	    snprintf(command, sizeof command, "ssh-keygen -f %s -R '%s' && %s",
-		file != NULL ? file : "~/.ssh/known_hosts", place, pinning);
+		file != NULL ? shell_quoted(file, name, sizeof name)
+			     : "~/.ssh/known_hosts",
+		place, pinning);
 	if (len >= (int)sizeof command)
 		snprintf(command, sizeof command,
 		    "forget its old key (ssh-keygen -R), then the same "
@@ -137,12 +141,18 @@ int
 link_check_host_key(
     struct link *link, const struct link_options *options, struct err *err)
 {
+	enum ssh_known_hosts_e known;
+
 	if (read_fingerprint(link, err) != 0)
 		return -1;
 	if (options->host_key != NULL &&
 	    strcmp(options->host_key, link->fingerprint) != 0)
 		return on_other_than_named(link, err);
-	switch (ssh_session_is_known_server(link->session)) {
+	known = ssh_session_is_known_server(link->session);
+	if (known == SSH_KNOWN_HOSTS_UNKNOWN ||
+	    known == SSH_KNOWN_HOSTS_NOT_FOUND)
+		known = link_known_elsewhere(link, options);
+	switch (known) {
 	case SSH_KNOWN_HOSTS_OK:
 		return 0;
 	case SSH_KNOWN_HOSTS_CHANGED:
@@ -286,12 +296,15 @@ try_agent(struct link *link, ssh_key public_key)
 static int
 on_no_signature(const struct shown *shown, struct err *err)
 {
+	char name[PATH_MAX];
+
 	if (is_in_token(shown->key)) {
 		err_set(err, ERR_USAGE,
 		    "the key %s is in a FIDO token, which only the agent can "
 		    "ask here",
 		    shown->file);
-		return err_hint(err, "ssh-add %s", shown->file);
+		return err_hint(err, "ssh-add %s",
+		    shell_quoted(shown->file, name, sizeof name));
 	}
 	err_set(err, ERR_USAGE, "the key %s cannot be used", shown->file);
 	return err_hint(err,
@@ -369,6 +382,25 @@ try_keys(struct link *link, const struct link_options *options,
 	return 0;
 }
 
+/* It had enough of us; sshd counts each key that an agent offers. */
+static int
+on_closed(const struct link *link, const struct link_options *options,
+    struct err *err)
+{
+	const char *why = ssh_get_error(link->session);
+	const bool has_counted = strstr(why, "Too many auth") != NULL;
+
+	err_set(err, has_counted ? ERR_REFUSED : ERR_UNREACHABLE,
+	    "%s closed the connection while we logged in: %s", link->name, why);
+	if (has_counted && options->key_count == 0)
+		err_hint(err,
+		    "name the one key that it lets in, so that those of the "
+		    "agent are not tried before it: -i KEY");
+	else if (has_counted)
+		err_hint(err, "name the one key that it lets in: -i KEY");
+	return -1;
+}
+
 int
 link_authenticate(
     struct link *link, const struct link_options *options, struct err *err)
@@ -390,9 +422,7 @@ link_authenticate(
 			return 0;
 	}
 	if (!ssh_is_connected(link->session))
-		return err_set(err, ERR_UNREACHABLE,
-		    "%s closed the connection while we logged in: %s",
-		    link->name, ssh_get_error(link->session));
+		return on_closed(link, options, err);
 	err_set(err, ERR_REFUSED, "%s lets none of our keys in: %s", link->name,
 	    offers.text);
 	return err_hint(err, "at the server: kaya keys add "

@@ -47,6 +47,11 @@ run(int argc, char **argv)
 		print_usage(stderr);
 		return 2;
 	}
+	/* "kaya help tunnel" is "kaya tunnel --help". */
+	if (argc == 3 && strcmp(argv[1], "help") == 0) {
+		argv[1] = argv[2];
+		argv[2] = "--help";
+	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
 	    strcmp(argv[1], "help") == 0) {
 		print_usage(stdout);

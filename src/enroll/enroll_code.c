@@ -63,7 +63,8 @@ prepare(struct enroll *enroll, struct err *err)
 		ssh_options_set(enroll->link->session, SSH_OPTIONS_PORT, &port);
 		enroll->way.port = GATEWAY_PORT;
 	}
-	snprintf(enroll->link->name, sizeof enroll->link->name, "%s:%u",
+	snprintf(enroll->link->name, sizeof enroll->link->name,
+	    strchr(enroll->way.host, ':') != NULL ? "[%s]:%u" : "%s:%u",
 	    enroll->way.host, enroll->way.port);
 	return 0;
 }
@@ -106,9 +107,9 @@ check_host_key(
 	err_set(err, ERR_HOST_KEY,
 	    "%s is not the gateway where the code was made: its host key is %s",
 	    link->name, link->fingerprint);
-	return err_hint(err,
-	    "check host and port; if they are right, somebody stands between "
-	    "(the code was not sent)");
+	return err_hint(err, "check host and port (a kayad's own is -p 2222); "
+			     "if they are right, "
+			     "somebody stands between (the code was not sent)");
 }
 
 /* ---- the key, then the code ---- */

@@ -275,3 +275,76 @@ def test_a_tunnel_under_nohup_outlives_the_terminal(server):
         tunnel.signal(signal.SIGHUP)
         publish(port, "t", "after")
         assert tunnel.is_running()
+
+
+def test_an_agent_with_too_many_keys_is_4_and_the_remedy_lets_in(
+        server, tmp_path, agent):
+    """sshd counts each key that is offered: six, where nobody said more."""
+    for i in range(8):
+        make_key(tmp_path / f"other{i}")
+        load(tmp_path / f"other{i}")
+    load(server.key)
+    done = run("pub", server.dest, "--broker", server.target, "-t", "t", "-m",
+               "x")
+    assert done.returncode == 4
+    assert "Too many authentication failures" in done.stderr
+    assert "-i KEY" in done.stderr
+    port = free_port()
+    with Tunnel(server, "-i", server.key, port=port):
+        publish(port, "t", "x")
+
+
+def test_each_file_of_known_hosts_in_ssh_config_counts(
+        server, tmp_path, home):
+    blank = tmp_path / "with a blank"
+    (home / ".ssh/known_hosts").rename(blank)
+    config = tmp_path / "config"
+    config.write_text(
+        f"UserKnownHostsFile {tmp_path}/none \"{tmp_path}/none two\" "
+        f"\"{blank}\"\nGlobalKnownHostsFile /dev/null\n")
+
+    def publish_one():
+        return run("pub", "--ssh-config", config, server.dest, "--key",
+                   server.key, "--broker", server.target, "-t", "t", "-m", "x")
+    done = publish_one()
+    assert done.returncode == 0, done.stderr
+    # A key that has changed is found there, too.
+    other = make_key(tmp_path / "other").split()
+    blank.write_text(f"[127.0.0.1]:{server.port} {other[0]} {other[1]}\n")
+    done = publish_one()
+    assert done.returncode == 5
+    assert "has CHANGED" in done.stderr
+    assert f"'{blank}'" in done.stderr
+
+
+def test_a_host_key_alias_in_ssh_config_counts(server, tmp_path, home):
+    known = home / ".ssh/known_hosts"
+    known.write_text("".join(
+        f"pump-house {line.split(' ', 1)[1]}\n"
+        for line in known.read_text().splitlines() if line[0] == "["))
+    config = tmp_path / "config"
+    config.write_text(
+        f"UserKnownHostsFile {known}\nGlobalKnownHostsFile /dev/null\n"
+        "HostKeyAlias pump-house\n")
+    done = run("pub", "--ssh-config", config, server.dest, "--key",
+               server.key, "--broker", server.target, "-t", "t", "-m", "x")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_word_of_ssh_config_that_is_not_known_here_is_named(
+        server, tmp_path, home):
+    config = tmp_path / "config"
+    config.write_text((home / ".ssh/config").read_text()
+                      + "IdentityFile ~/.ssh/%n\n")
+    done = run("pub", "--ssh-config", config, server.dest, "-t", "t", "-m",
+               "x")
+    assert done.returncode != 3
+    assert "ssh_config has a file name" in done.stderr
+    assert "-i FILE" in done.stderr
+
+
+def test_an_address_of_ipv6_is_told_in_brackets(home):
+    done = run("pub", "dan@[::1]:1", "-t", "t", "-m", "x")
+    assert done.returncode == 3
+    assert "[::1]:1" in done.stderr
+    assert "@::1:1" not in done.stderr

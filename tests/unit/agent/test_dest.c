@@ -1,5 +1,6 @@
 #include "dest.h"
 
+#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -127,6 +128,17 @@ test_a_host_has_a_file_of_its_name(void **state)
 	}
 }
 
+static void
+test_a_home_is_known_where_the_environment_has_none(void **state)
+{
+	setenv("HOME", "/somewhere", 1);
+	assert_string_equal(dest_home(), "/somewhere");
+	unsetenv("HOME");
+	assert_string_equal(dest_home(), getpwuid(getuid())->pw_dir);
+	setenv("HOME", "", 1);
+	assert_string_equal(dest_home(), getpwuid(getuid())->pw_dir);
+}
+
 int
 main(void)
 {
@@ -136,6 +148,8 @@ main(void)
 	    cmocka_unit_test(test_what_was_enrolled_is_found),
 	    cmocka_unit_test(test_a_wrong_line_is_named),
 	    cmocka_unit_test(test_a_host_has_a_file_of_its_name),
+	    cmocka_unit_test(
+		test_a_home_is_known_where_the_environment_has_none),
 	};
 
 	return cmocka_run_group_tests_name("dest", tests, NULL, NULL);
