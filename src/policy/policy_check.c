@@ -387,7 +387,9 @@ check_members(struct checker *c)
 		const struct policy_member *member = &c->policy->members[i];
 
 		for (size_t n = 0; n < member->name_count; n++) {
-			if (is_known(c, member->names[n]))
+			/* Whoever will be let in is meant by all. */
+			if (strcmp(member->names[n], "*") == 0 ||
+			    is_known(c, member->names[n]))
 				continue;
 			snprintf(path, sizeof path,
 			    "identities[%zu].names[%zu]", i, n);

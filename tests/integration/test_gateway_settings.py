@@ -12,6 +12,7 @@ import peers
 import rawssh
 from peers import free_port, make_key
 from rawssh import Client, string, u8
+from tunnels import Subscriber, Tunnel, publish
 
 
 def fingerprint(path):
@@ -38,6 +39,25 @@ def test_it_shows_the_host_keys_that_are_named(tmp_path):
             assert key in scan.stdout
             assert f"host_key={fingerprint(path)}" in kayad.log()
         assert not (kayad.state / "host_key_ed25519").exists()
+
+
+def test_a_state_folder_with_blanks_has_a_broker(tmp_path, key):
+    """mosquitto's own configuration knows no quotes."""
+    folder = tmp_path / "at the plant"
+    folder.mkdir()
+    with peers.Kayad(folder) as kayad:
+        assert f"broker={folder}/state/broker/mosquitto.sock" in kayad.log()
+        kayad.admit(key.with_suffix(".pub").read_text(), "dan")
+        with Tunnel(kayad, key) as tunnel, Subscriber(tunnel.port, "t") as sub:
+            publish(tunnel.port, "t", "through")
+            sub.wait_for_log("through")
+
+
+def test_a_state_folder_that_cannot_be_made_is_told_with_a_remedy():
+    done = subprocess.run([*peers.WRAP, peers.KAYAD, "--state", "/proc/kaya"],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "--state DIR" in done.stderr
 
 
 def test_a_state_folder_may_be_named_from_where_one_is(tmp_path, monkeypatch):

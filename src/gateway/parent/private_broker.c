@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "log.h"
 #include "settings_files.h"
+#include "shell.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,6 +63,17 @@ find_program(
 	    "--broker 127.0.0.1:1883");
 }
 
+/*
+ * The folder as it is told to mosquitto, which cuts the words of `listener` at
+ * blanks and knows no quotes: where there are some it is started in it.
+ */
+static const char *
+told_dir(const struct private_broker *broker)
+{
+	return broker->dir[strcspn(broker->dir, " \t")] == '\0' ? broker->dir
+								: ".";
+}
+
 static int
 write_conf(struct private_broker *broker,
     const struct private_broker_options *options, struct err *err)
@@ -82,12 +94,12 @@ write_conf(struct private_broker *broker,
 	 */
 	fprintf(file,
 	    "# written by kayad at each start\n"
-	    "listener 0 %s\n"
+	    "listener 0 %s/mosquitto.sock\n"
 	    "allow_anonymous true\n"
 	    "log_dest stderr\n"
 	    "log_type error\n"
 	    "log_type warning\n",
-	    broker->path);
+	    told_dir(broker));
 	if (options->persistence)
 		/* What was acknowledged is kept; of a kill -9 see
 		 * doc/design.md. */
@@ -96,7 +108,7 @@ write_conf(struct private_broker *broker,
 		    "persistence_location %s/\n"
 		    "autosave_on_changes true\n"
 		    "autosave_interval 1\n",
-		    broker->dir);
+		    told_dir(broker));
 	if (options->extra != NULL)
 		fprintf(file, "%s\n", options->extra);
 	if (fclose(file) != 0)
@@ -132,6 +144,8 @@ spawn(struct private_broker *broker, struct err *err)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	umask(077);
+	if (told_dir(broker) != broker->dir && chdir(broker->dir) != 0)
+		_exit(127);
 	execl(
 	    broker->program, broker->program, "-c", broker->conf, (char *)NULL);
 	_exit(127);
@@ -155,6 +169,7 @@ static int
 wait_until_reachable(struct private_broker *broker, struct err *err)
 {
 	uint64_t give_up = broker->started_ms + READY_MS;
+	char dir[2 * sizeof broker->dir];
 	int status;
 
 	while (clock_monotonic_ms() < give_up) {
@@ -166,8 +181,10 @@ wait_until_reachable(struct private_broker *broker, struct err *err)
 			    broker->program,
 			    WIFEXITED(status) ? WEXITSTATUS(status)
 					      : 128 + WTERMSIG(status));
-			return err_hint(err, "see what it says: %s -c %s",
-			    broker->program, broker->conf);
+			return err_hint(err,
+			    "see what it says: cd %s && %s -c mosquitto.conf",
+			    shell_quoted(broker->dir, dir, sizeof dir),
+			    broker->program);
 		}
 		sleep_ms(POLL_MS);
 	}

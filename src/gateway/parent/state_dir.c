@@ -11,6 +11,15 @@
 #include <unistd.h>
 
 static int
+cannot_make(const char *path, struct err *err)
+{
+	err_set_errno(err, ERR_SYSTEM, "cannot make %s", path);
+	return err_hint(err,
+	    "kayad keeps its state there: name a folder that this user may "
+	    "write to, --state DIR");
+}
+
+static int
 make_folders(const char *path, struct err *err)
 {
 	char part[PATH_MAX];
@@ -21,8 +30,7 @@ make_folders(const char *path, struct err *err)
 		snprintf(part, sizeof part, "%.*s", (int)i, path);
 		if (mkdir(part, path[i] == '\0' ? 0700 : 0755) != 0 &&
 		    errno != EEXIST)
-			return err_set_errno(
-			    err, ERR_SYSTEM, "cannot make %s", part);
+			return cannot_make(part, err);
 	}
 	return 0;
 }
@@ -48,7 +56,7 @@ make_file(const char *path, mode_t mode, const char *text,
 	if (fd < 0 && errno == EEXIST)
 		return 0;
 	if (fd < 0)
-		return err_set_errno(err, ERR_SYSTEM, "cannot make %s", path);
+		return cannot_make(path, err);
 	is_whole = write(fd, text, len) == (ssize_t)len;
 	if (close(fd) != 0 || !is_whole) {
 		err_set_errno(err, ERR_SYSTEM, "cannot write %s", path);

@@ -133,6 +133,21 @@ test_names_and_roles_are_held_against_the_keys(void **state)
 	policy_free(policy);
 }
 
+/* As the policy that kayad makes has it, before the first key is in. */
+static void
+test_whoever_comes_is_meant_where_nobody_is_in_yet(void **state)
+{
+	static const struct policy_known known[1];
+	struct policy *policy = make_policy("roles:\n"
+					    "  - {name: given}\n"
+					    "identities:\n"
+					    "  - names: \"*\"\n"
+					    "    roles: given\n");
+
+	check(policy, known, 0, "");
+	policy_free(policy);
+}
+
 static void
 test_where_there_is_an_authority_nobody_is_missed(void **state)
 {
@@ -238,6 +253,8 @@ main(void)
 		test_a_rule_that_others_cover_together_has_no_effect),
 	    cmocka_unit_test(test_a_role_is_not_shadowed_by_another),
 	    cmocka_unit_test(test_names_and_roles_are_held_against_the_keys),
+	    cmocka_unit_test(
+		test_whoever_comes_is_meant_where_nobody_is_in_yet),
 	    cmocka_unit_test(test_where_there_is_an_authority_nobody_is_missed),
 	    cmocka_unit_test(
 		test_a_client_id_that_can_be_no_level_matches_nothing),
