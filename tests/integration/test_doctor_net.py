@@ -355,13 +355,64 @@ def test_a_way_that_takes_no_large_packets_and_does_not_say_so(
     assert_well(place.visit("broker.test"))
 
 
-def test_the_devices_own_firewall(place):
-    place.network.device.filter("output", "tcp dport 22 reject")
-    wrong = place.visit("broker.test")
+# What of the device's own rules stops it: how they are made, and which is told.
+OUTPUT = "table inet filter {{ chain output {{ type filter hook output " \
+    "priority filter; {} }}\n }}\n"
+OWN_RULES = {
+    "rejects": (
+        "nft", OUTPUT.format("tcp dport 22 reject\n"), "broker.test",
+        "inet filter output: tcp dport 22 reject"),
+    "by its policy": (
+        "nft", OUTPUT.format("policy drop; oif lo accept\nudp dport 53 "
+                             "accept\n"), "broker.test",
+        "inet filter output: policy drop"),
+    "to that network": (
+        "nft", "table ip mine { chain way { ip daddr 10.77.2.0/24 counter "
+        "drop\n }\n chain out { type filter hook output priority 0; oifname "
+        '"kaya*" jump way\n }\n }\n', "broker.test",
+        "ip mine way: ip daddr 10.77.2.0/24 counter"),
+    "by IPv6": (
+        "nft", "table ip6 mine { chain out { type filter hook postrouting "
+        f"priority 0; ip6 daddr {{ {SERVER_6}, fd00::1 }} drop\n }}\n }}\n",
+        "six.test", "ip6 mine out: ip6 daddr { "),
+    "iptables": (
+        "iptables", f"-A OUTPUT -d {SERVER} -p tcp --dport 22 -j DROP",
+        "broker.test", "iptables -A OUTPUT -d 10.77.2.2/32 -p tcp -m tcp "
+        "--dport 22 -j DROP"),
+    "iptables' policy": (
+        "iptables", "-P OUTPUT DROP", "broker.test",
+        "iptables -P OUTPUT DROP"),
+    "ip6tables": (
+        "ip6tables", "-A OUTPUT -o kaya1 -p tcp -j DROP", "six.test",
+        "ip6tables -A OUTPUT -o kaya1 -p tcp -j DROP"),
+}
+
+
+@pytest.mark.parametrize("program,rules,host,rule", OWN_RULES.values(),
+                         ids=OWN_RULES)
+def test_the_devices_own_firewall(place, program, rules, host, rule):
+    device = place.network.device
+    if program == "nft":
+        device.nft(rules)
+    else:
+        device.run(program, *rules.split())
+    wrong = place.visit(host)
     assert (wrong.status, wrong.layer, wrong.code) == (
         3, "tcp", "own-firewall"), wrong
-    place.doctor.take(wrong, r"nft insert .*")
-    assert_well(place.visit("broker.test"))
+    assert rule in wrong.cause.partition(" port 22: ")[2], wrong
+    place.doctor.take(wrong, r"(nft insert|ip6?tables -I) .*")
+    if host == "six.test":
+        place.know(host)
+    assert_well(place.visit(host))
+
+
+@pytest.mark.parametrize("rule", [
+    "ip daddr 10.77.2.3 drop", "tcp dport 22 meta skuid 12345 drop"])
+def test_a_firewall_elsewhere_is_not_taken_for_the_devices_own(place, rule):
+    place.network.device.filter("output", rule)
+    place.network.router.filter("forward", "tcp dport 22 drop")
+    wrong = place.visit("broker.test")
+    assert (wrong.layer, wrong.code) == ("tcp", "filtered"), wrong
 
 
 # ---- a NAT that forgets ----

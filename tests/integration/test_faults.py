@@ -245,6 +245,12 @@ def own_firewall(bed):
     return bed.ssh(), bed.diagnose()
 
 
+@fault("The device's own firewall drops without a word")
+def own_drop(bed):
+    bed.network.device.filter("output", "tcp dport 22 drop")
+    return bed.ssh(), bed.diagnose()
+
+
 @fault("Something on the way resets connections")
 def reset(bed):
     bed.network.router.filter(

@@ -84,7 +84,7 @@ def test_ports_that_pass_are_named_where_no_ssh_server_listens(scene):
 
 
 @pytest.mark.parametrize("verdict", [
-    "reject", "reject with icmpx type admin-prohibited"])
+    "reject", "reject with icmpx type admin-prohibited", "drop"])
 def test_this_machines_own_firewall_is_told_and_opened(scene, verdict):
     scene.client.nft(f"""table inet filter {{ chain output {{
         type filter hook output priority 0
@@ -93,6 +93,8 @@ def test_this_machines_own_firewall_is_told_and_opened(scene, verdict):
     }}""")
     said = scene.survey("--ports", "2222", status=3)
     assert said.said["code"] == "own-firewall"
+    assert re.search(r"inet filter output: .* oifname \"n1\" "
+                     + verdict.split()[0], said.said["cause"]), said.said
     scene.take(said.finding("own-firewall"), r"nft insert rule .*")
     said = scene.survey("--ports", "2222")
     assert said.codes == set()

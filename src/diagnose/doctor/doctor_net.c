@@ -1,6 +1,7 @@
 #include "doctor_private.h"
 
 #include "clock.h"
+#include "firewall_own.h"
 
 #include <errno.h>
 #include <linux/errqueue.h>
@@ -118,7 +119,8 @@ enum tcp_fact {
 	TCP_UNREACHABLE, /* by ICMP, or because nobody answers to ARP */
 	TCP_NO_ROUTE, /* this machine has no way there at all */
 	TCP_NO_INTERFACE, /* it could be behind any: an address of a link */
-	TCP_FORBIDDEN /* this machine's own firewall */
+	TCP_FORBIDDEN, /* this machine's own firewall */
+	TCP_DROPPED /* the same, and it is known by which rule */
 };
 
 #define OPEN_IT                                                                \
@@ -168,6 +170,10 @@ static const struct check_row tcp_rows[] = {
 	"this machine's own firewall forbids connections to {address}",
 	"let it out: nft insert rule inet filter output tcp dport {port} "
 	"accept"},
+    {TCP_DROPPED, FINDING_FAULT, ERR_UNREACHABLE, "own-firewall",
+	"{address}: stopped on this machine ({why})",
+	"this machine's own firewall forbids connections to {address}: {rule}",
+	"let it out: {mend}"},
 };
 
 struct attempt {
@@ -377,13 +383,29 @@ spare(const struct doctor *doctor, const struct attempt *attempt,
 		    open == AF_INET ? "inet" : "inet6");
 }
 
+/* By its own rules, where they can be read: what drops says nothing. */
+static enum tcp_fact
+ask_own_rules(enum tcp_fact fact, const struct doctor_address *address,
+    struct firewall_own *own)
+{
+	return (fact == TCP_SILENT || fact == TCP_FORBIDDEN) &&
+		       firewall_own_find(
+			   (const struct sockaddr *)&address->name, own)
+		   ? TCP_DROPPED
+		   : fact;
+}
+
 static void
 tell_attempt(const struct doctor *doctor, const struct attempt *attempt,
     const struct doctor_address *address, struct findings *findings)
 {
 	char ms[24], digits[80], at_port[2 * DOCTOR_COMMAND];
 	char at_interface[2 * DOCTOR_COMMAND];
+	struct firewall_own own = {0};
+	const enum tcp_fact fact = ask_own_rules(attempt->fact, address, &own);
 	const struct check_word words[] = {
+	    {"rule", own.rule},
+	    {"mend", own.mend},
 	    {"at_port", at_port},
 	    {"at_interface", at_interface},
 	    {"address", address->text},
@@ -404,7 +426,7 @@ tell_attempt(const struct doctor *doctor, const struct attempt *attempt,
 	snprintf(ms, sizeof ms, "%llu", (unsigned long long)attempt->took_ms);
 	snprintf(digits, sizeof digits, "%.*s",
 	    (int)strcspn(address->text, " "), address->text);
-	check_judge(DOCTOR_ROWS(tcp_rows), (int)attempt->fact, words, &finding);
+	check_judge(DOCTOR_ROWS(tcp_rows), (int)fact, words, &finding);
 	if (finding.state == FINDING_FAULT && doctor->open != NULL)
 		spare(doctor, attempt, address, &finding);
 	findings_add(findings, &finding);

@@ -1,7 +1,6 @@
 #include "server_private.h"
 
-#include "firewall_rules.h"
-#include "program.h"
+#include "firewall_read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,28 +59,11 @@ struct wall {
 /* ---- reading the rules ---- */
 
 static bool
-read_nft(struct wall *wall)
-{
-	static const char *const words[] = {
-	    "nft", "-j", "list", "ruleset", NULL};
-	struct program program;
-	json_error_t error;
-
-	if (program_run(&program, words, SERVER_ASK_MS) && program.status == 0)
-		wall->nft = json_loads(program_out(&program), 0, &error);
-	program_fini(&program);
-	return wall->nft != NULL;
-}
-
-static bool
 read_iptables(struct wall *wall)
 {
-	static const char *const v4[] = {"iptables-save", NULL};
-	static const char *const v6[] = {"ip6tables-save", NULL};
-
-	wall->has_iptables = program_run(&wall->iptables, v4, SERVER_ASK_MS) &&
-			     wall->iptables.status == 0;
-	program_run(&wall->ip6tables, v6, SERVER_ASK_MS);
+	wall->has_iptables =
+	    firewall_read_iptables(FIREWALL_IPV4, &wall->iptables);
+	firewall_read_iptables(FIREWALL_IPV6, &wall->ip6tables);
 	return wall->has_iptables;
 }
 
@@ -94,7 +76,8 @@ read_rules(const struct server *server, struct wall *wall)
 		    "only root may read them: sudo kaya doctor");
 		return false;
 	}
-	if (program_is_there("nft") && read_nft(wall))
+	wall->nft = firewall_read_nft();
+	if (wall->nft != NULL)
 		return true;
 	if (program_is_there("iptables-save") && read_iptables(wall))
 		return true;
@@ -114,14 +97,22 @@ wall_fini(struct wall *wall)
 static enum firewall_verdict
 judge(struct wall *wall, enum firewall_family family, uint16_t port)
 {
+	const struct firewall_connection connection = {
+	    .direction = FIREWALL_IN, .family = family, .port = port};
 	const struct program *save =
 	    family == FIREWALL_IPV4 ? &wall->iptables : &wall->ip6tables;
+	enum firewall_verdict verdict;
+	struct firewall_place place;
 
-	if (wall->nft != NULL)
-		return firewall_judge_nft(
-		    wall->nft, family, port, wall->place, sizeof wall->place);
 	snprintf(wall->place, sizeof wall->place, "INPUT");
-	return firewall_judge_iptables(span_of_str(program_out(save)), port);
+	if (wall->nft == NULL)
+		return firewall_judge_iptables(
+		    span_of_str(program_out(save)), &connection, NULL);
+	verdict = firewall_judge_nft(wall->nft, &connection, &place);
+	if (verdict == FIREWALL_CLOSED)
+		snprintf(wall->place, sizeof wall->place, "%s %s %s",
+		    place.family, place.table, place.base);
+	return verdict;
 }
 
 /* ---- telling ---- */

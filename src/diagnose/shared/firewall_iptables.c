@@ -85,33 +85,58 @@ action_of(const char *target)
 	return FIREWALL_JUMP;
 }
 
+/* Where it goes to, and by which interface. */
+static enum firewall_match
+match_way(const char *option, const char *value,
+    const struct firewall_connection *connection)
+{
+	const size_t len = strlen(value);
+	const char *interface = connection->interface;
+
+	if (connection->direction == FIREWALL_IN)
+		return strcmp(option, "-i") == 0 && strcmp(value, "lo") == 0
+			   ? FIREWALL_NO
+			   : FIREWALL_MAYBE;
+	if (strcmp(option, "-d") == 0)
+		return netaddr_match_cidrs(&connection->to,
+			   span_of(value, len)) == NETADDR_MATCH
+			   ? FIREWALL_YES
+			   : FIREWALL_NO;
+	if (strcmp(option, "-o") != 0 || interface == NULL || len == 0)
+		return FIREWALL_MAYBE;
+	if (value[len - 1] == '+')
+		return strncmp(value, interface, len - 1) == 0 ? FIREWALL_YES
+							       : FIREWALL_NO;
+	return strcmp(value, interface) == 0 ? FIREWALL_YES : FIREWALL_NO;
+}
+
 /* What one option says; words that are none of these make it depend. */
 static enum firewall_match
-match_option(const char *option, const char *value, uint16_t port)
+match_option(const char *option, const char *value,
+    const struct firewall_connection *connection)
 {
 	if (strcmp(option, "-p") == 0)
 		return strcmp(value, "tcp") == 0 || strcmp(value, "all") == 0
 			   ? FIREWALL_YES
 			   : FIREWALL_NO;
 	if (strcmp(option, "--dport") == 0 || strcmp(option, "--dports") == 0)
-		return match_ports(value, port);
+		return match_ports(value, connection->port);
 	if (strcmp(option, "--ctstate") == 0 || strcmp(option, "--state") == 0)
 		return match_state(value);
-	if (strcmp(option, "-i") == 0)
-		return strcmp(value, "lo") == 0 ? FIREWALL_NO : FIREWALL_MAYBE;
 	if (strcmp(option, "-m") == 0 || strcmp(option, "--comment") == 0 ||
 	    strncmp(option, "--reject-", 9) == 0 ||
 	    strncmp(option, "--log-", 6) == 0)
 		return FIREWALL_YES;
-	return FIREWALL_MAYBE;
+	return match_way(option, value, connection);
 }
 
 static void
-take_rule(
-    const struct words *words, uint16_t port, struct firewall_chains *chains)
+take_rule(const struct words *words, unsigned long number,
+    const struct firewall_connection *connection,
+    struct firewall_chains *chains)
 {
 	struct firewall_rule rule = {
-	    .match = FIREWALL_YES, .action = FIREWALL_GO_ON};
+	    .match = FIREWALL_YES, .action = FIREWALL_GO_ON, .number = number};
 	bool inverted = false;
 
 	for (size_t i = 2; i < words->count; i++) {
@@ -134,7 +159,7 @@ take_rule(
 			snprintf(rule.target, sizeof rule.target, "%s", value);
 			continue;
 		}
-		match = match_option(word, value, port);
+		match = match_option(word, value, connection);
 		if (inverted)
 			match = invert(match);
 		inverted = false;
@@ -144,43 +169,69 @@ take_rule(
 	firewall_chains_add(chains, words->items[1], &rule);
 }
 
-enum firewall_verdict
-firewall_judge_iptables(struct span text, uint16_t port)
-{
-	enum firewall_action policy = FIREWALL_ACCEPT;
-	enum firewall_verdict verdict = FIREWALL_NO_RULES;
+struct filter {
+	const struct firewall_connection *connection;
+	const char *base;
 	struct firewall_chains chains;
-	bool in_filter = false, any = false;
+	enum firewall_action policy;
+	bool is_here; /* the lines are the filter table's */
+	bool filters; /* the chain has a rule, or a policy that drops */
+};
+
+static void
+take_line(struct filter *filter, const struct words *words, unsigned long line)
+{
+	const char *first = words->items[0], *chain = words->items[1];
+
+	if (words->count > 0 && first[0] == '*')
+		filter->is_here = strcmp(first, "*filter") == 0;
+	if (!filter->is_here || words->count < 2)
+		return;
+	if (first[0] == ':' && strcmp(first + 1, filter->base) == 0) {
+		filter->policy = action_of(chain);
+		filter->filters =
+		    filter->filters || filter->policy == FIREWALL_DROP;
+	}
+	if (strcmp(first, "-A") == 0) {
+		filter->filters =
+		    filter->filters || strcmp(chain, filter->base) == 0;
+		take_rule(words, line, filter->connection, &filter->chains);
+	}
+}
+
+enum firewall_verdict
+firewall_judge_iptables(struct span text,
+    const struct firewall_connection *connection, struct firewall_place *place)
+{
+	struct filter filter = {.connection = connection,
+	    .base = connection->direction == FIREWALL_IN ? "INPUT" : "OUTPUT",
+	    .policy = FIREWALL_ACCEPT};
+	enum firewall_verdict verdict = FIREWALL_NO_RULES;
+	unsigned long line = 0;
 	struct words words;
 
-	firewall_chains_init(&chains);
+	firewall_chains_init(&filter.chains);
 	while (text.len > 0) {
 		const uint8_t *end = memchr(text.data, '\n', text.len);
 		size_t len = end != NULL ? (size_t)(end - text.data) : text.len;
 
+		line++;
 		if (span_to_str(span_of(text.data, len), words.line,
 			sizeof words.line)) {
-			if (words.line[0] == '*')
-				in_filter = strcmp(words.line, "*filter") == 0;
 			cut(&words);
-			if (in_filter && words.count >= 2 &&
-			    strcmp(words.items[0], ":INPUT") == 0) {
-				policy = action_of(words.items[1]);
-				any = any || policy == FIREWALL_DROP;
-			}
-			if (in_filter && words.count >= 2 &&
-			    strcmp(words.items[0], "-A") == 0) {
-				any =
-				    any || strcmp(words.items[1], "INPUT") == 0;
-				take_rule(&words, port, &chains);
-			}
+			take_line(&filter, &words, line);
 		}
 		if (end == NULL)
 			break;
 		text = span_of(end + 1, text.len - len - 1);
 	}
-	if (any)
-		verdict = firewall_walk(&chains, "INPUT", policy);
-	firewall_chains_fini(&chains);
+	if (filter.filters)
+		verdict = firewall_walk(
+		    &filter.chains, filter.base, filter.policy, place);
+	if (verdict == FIREWALL_CLOSED && place != NULL) {
+		place->family[0] = '\0';
+		strcpy(place->table, "filter");
+	}
+	firewall_chains_fini(&filter.chains);
 	return verdict;
 }

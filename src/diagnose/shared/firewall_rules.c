@@ -3,34 +3,122 @@
 #include "firewall_walk.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* firewall_rules: nft's JSON (libnftables-json(5)). */
 
-/* Whether a value has the port: a number, a set, a range. */
+typedef enum firewall_match match_fn(
+    const json_t *value, const struct firewall_connection *connection);
+
+/* Whether a value is it, or one of a set of values. */
 static enum firewall_match
-match_port(const json_t *value, uint16_t port)
+match_any(const json_t *value, match_fn *match,
+    const struct firewall_connection *connection)
 {
-	const json_t *range = json_object_get(value, "range");
 	const json_t *set = json_object_get(value, "set"), *one;
-	enum firewall_match best = FIREWALL_NO;
+	const json_t *own =
+	    json_object_get(json_object_get(value, "elem"), "val");
+	enum firewall_match best = FIREWALL_NO, found;
 	size_t i;
 
-	if (json_is_integer(value))
-		return json_integer_value(value) == port ? FIREWALL_YES
-							 : FIREWALL_NO;
-	if (range != NULL)
-		return json_integer_value(json_array_get(range, 0)) <= port &&
-			       port <=
-				   json_integer_value(json_array_get(range, 1))
-			   ? FIREWALL_YES
-			   : FIREWALL_NO;
 	if (json_is_array(value))
 		set = value;
+	if (own != NULL)
+		return match(own, connection);
 	if (!json_is_array(set))
-		return FIREWALL_MAYBE; /* a named set */
-	json_array_foreach(set, i, one) if (match_port(one, port) > best) best =
-	    match_port(one, port);
+		return match(value, connection);
+	json_array_foreach(set, i, one)
+	{
+		found = match_any(one, match, connection);
+		if (found > best)
+			best = found;
+	}
 	return best;
+}
+
+static enum firewall_match
+yes_if(bool is)
+{
+	return is ? FIREWALL_YES : FIREWALL_NO;
+}
+
+static enum firewall_match
+match_port(const json_t *value, const struct firewall_connection *connection)
+{
+	const json_t *range = json_object_get(value, "range");
+
+	if (json_is_integer(value))
+		return yes_if(json_integer_value(value) == connection->port);
+	if (range == NULL)
+		return FIREWALL_MAYBE; /* a named set */
+	return yes_if(
+	    json_integer_value(json_array_get(range, 0)) <= connection->port &&
+	    connection->port <= json_integer_value(json_array_get(range, 1)));
+}
+
+static const char *
+text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text != NULL ? text : "";
+}
+
+/* Whether `to` lies from one address on up to another. */
+static enum firewall_match
+match_range(const json_t *range, const struct netaddr *to)
+{
+	struct netaddr ends[2] = {0};
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *text = json_string_value(json_array_get(range, i));
+
+		if (text == NULL ||
+		    !netaddr_parse(span_of_str(text), &ends[i]) ||
+		    ends[i].family != to->family)
+			return FIREWALL_MAYBE;
+	}
+	return yes_if(memcmp(ends[0].bytes, to->bytes, sizeof to->bytes) <= 0 &&
+		      memcmp(to->bytes, ends[1].bytes, sizeof to->bytes) <= 0);
+}
+
+static enum firewall_match
+match_address(const json_t *value, const struct firewall_connection *connection)
+{
+	const json_t *prefix = json_object_get(value, "prefix");
+	const json_t *range = json_object_get(value, "range");
+	const char *text = json_string_value(value);
+	char cidr[NETADDR_TEXT_SIZE + 24];
+	struct netaddr address;
+
+	if (range != NULL)
+		return match_range(range, &connection->to);
+	if (prefix != NULL) {
+		snprintf(cidr, sizeof cidr, "%.*s/%lld", NETADDR_TEXT_SIZE,
+		    text_of(prefix, "addr"),
+		    (long long)json_integer_value(
+			json_object_get(prefix, "len")));
+		return yes_if(netaddr_match_cidrs(&connection->to,
+				  span_of_str(cidr)) == NETADDR_MATCH);
+	}
+	if (text == NULL || !netaddr_parse(span_of_str(text), &address))
+		return FIREWALL_MAYBE; /* a named set */
+	return yes_if(netaddr_equal(&address, &connection->to));
+}
+
+static enum firewall_match
+match_interface(
+    const json_t *value, const struct firewall_connection *connection)
+{
+	const char *text = json_string_value(value);
+	size_t len = text != NULL ? strlen(text) : 0;
+
+	if (len == 0 || text[0] == '@' || connection->interface == NULL)
+		return FIREWALL_MAYBE;
+	if (text[len - 1] == '*')
+		return yes_if(
+		    strncmp(text, connection->interface, len - 1) == 0);
+	return yes_if(strcmp(text, connection->interface) == 0);
 }
 
 /* Whether a word, or one of a set of words, is the wanted one. */
@@ -54,18 +142,29 @@ match_word(const json_t *value, const char *wanted)
 	return FIREWALL_NO;
 }
 
-static const char *
-text_of(const json_t *object, const char *key)
+/* The other side's address, and the way there, where they are known. */
+static enum firewall_match
+match_way(const char *field, const char *key, const json_t *right,
+    const struct firewall_connection *connection)
 {
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text != NULL ? text : "";
+	if (connection->direction == FIREWALL_OUT) {
+		if (strcmp(field, "daddr") == 0)
+			return match_any(right, match_address, connection);
+		if (strcmp(key, "oifname") == 0 || strcmp(key, "oif") == 0)
+			return match_any(right, match_interface, connection);
+		return FIREWALL_MAYBE;
+	}
+	/* Another machine does not come in by our own loopback. */
+	if ((strcmp(key, "iifname") == 0 || strcmp(key, "iif") == 0) &&
+	    match_word(right, "lo") == FIREWALL_YES)
+		return FIREWALL_NO;
+	return FIREWALL_MAYBE;
 }
 
 /* What stands left of a comparison, with the value on its right. */
 static enum firewall_match
-match_left(const json_t *left, const json_t *right, enum firewall_family family,
-    uint16_t port)
+match_left(const json_t *left, const json_t *right,
+    const struct firewall_connection *connection)
 {
 	const json_t *payload = json_object_get(left, "payload");
 	const json_t *meta = json_object_get(left, "meta");
@@ -73,16 +172,15 @@ match_left(const json_t *left, const json_t *right, enum firewall_family family,
 	const char *protocol = text_of(payload, "protocol");
 	const char *field = text_of(payload, "field");
 	const char *key = text_of(meta != NULL ? meta : ct, "key");
+	const bool is_v4 = connection->family == FIREWALL_IPV4;
 
 	if (strcmp(protocol, "tcp") == 0 || strcmp(protocol, "th") == 0)
-		return strcmp(field, "dport") == 0 ? match_port(right, port)
-						   : FIREWALL_MAYBE;
+		return strcmp(field, "dport") == 0
+			   ? match_any(right, match_port, connection)
+			   : FIREWALL_MAYBE;
 	if (strcmp(protocol, "udp") == 0 || strcmp(protocol, "icmp") == 0 ||
-	    strcmp(protocol, "icmpv6") == 0)
-		return FIREWALL_NO;
-	if (strcmp(protocol, "ip") == 0 && family == FIREWALL_IPV6)
-		return FIREWALL_NO;
-	if (strcmp(protocol, "ip6") == 0 && family == FIREWALL_IPV4)
+	    strcmp(protocol, "icmpv6") == 0 ||
+	    strcmp(protocol, is_v4 ? "ip6" : "ip") == 0)
 		return FIREWALL_NO;
 	if (strcmp(field, "protocol") == 0 || strcmp(field, "nexthdr") == 0 ||
 	    strcmp(key, "l4proto") == 0)
@@ -90,21 +188,16 @@ match_left(const json_t *left, const json_t *right, enum firewall_family family,
 	if (ct != NULL && strcmp(key, "state") == 0)
 		return match_word(right, "new");
 	if (strcmp(key, "nfproto") == 0)
-		return match_word(
-		    right, family == FIREWALL_IPV4 ? "ipv4" : "ipv6");
-	/* Another machine does not come in by our own loopback. */
-	if (strcmp(key, "iifname") == 0 || strcmp(key, "iif") == 0)
-		return match_word(right, "lo") == FIREWALL_YES ? FIREWALL_NO
-							       : FIREWALL_MAYBE;
-	return FIREWALL_MAYBE;
+		return match_word(right, is_v4 ? "ipv4" : "ipv6");
+	return match_way(field, meta != NULL ? key : "", right, connection);
 }
 
 static enum firewall_match
 match_expression(
-    const json_t *match, enum firewall_family family, uint16_t port)
+    const json_t *match, const struct firewall_connection *connection)
 {
 	enum firewall_match found = match_left(json_object_get(match, "left"),
-	    json_object_get(match, "right"), family, port);
+	    json_object_get(match, "right"), connection);
 
 	if (strcmp(text_of(match, "op"), "!=") != 0)
 		return found;
@@ -144,7 +237,7 @@ take_verdict(const json_t *expression, struct firewall_rule *rule)
 
 /* A verdict map: the verdict beside the value that we have. */
 static void
-take_map(const json_t *map, enum firewall_family family, uint16_t port,
+take_map(const json_t *map, const struct firewall_connection *connection,
     struct firewall_rule *rule)
 {
 	const json_t *data =
@@ -161,7 +254,7 @@ take_map(const json_t *map, enum firewall_family family, uint16_t port,
 	{
 		enum firewall_match match =
 		    match_left(json_object_get(map, "key"),
-			json_array_get(pair, 0), family, port);
+			json_array_get(pair, 0), connection);
 
 		if (match == FIREWALL_NO)
 			continue;
@@ -174,14 +267,16 @@ take_map(const json_t *map, enum firewall_family family, uint16_t port,
 }
 
 static void
-read_rule(const json_t *json, enum firewall_family family, uint16_t port,
+read_rule(const json_t *json, const struct firewall_connection *connection,
     struct firewall_rule *rule)
 {
 	const json_t *expression;
 	size_t i;
 
-	*rule = (struct firewall_rule){
-	    .match = FIREWALL_YES, .action = FIREWALL_GO_ON};
+	*rule = (struct firewall_rule){.match = FIREWALL_YES,
+	    .action = FIREWALL_GO_ON,
+	    .number = (unsigned long)json_integer_value(
+		json_object_get(json, "handle"))};
 	json_array_foreach(json_object_get(json, "expr"), i, expression)
 	{
 		const json_t *match = json_object_get(expression, "match");
@@ -189,9 +284,9 @@ read_rule(const json_t *json, enum firewall_family family, uint16_t port,
 		enum firewall_match found = FIREWALL_YES;
 
 		if (match != NULL)
-			found = match_expression(match, family, port);
+			found = match_expression(match, connection);
 		else if (map != NULL)
-			take_map(map, family, port, rule);
+			take_map(map, connection, rule);
 		else if (json_object_get(expression, "limit") != NULL ||
 			 json_object_get(expression, "xt") != NULL)
 			found = FIREWALL_MAYBE;
@@ -215,8 +310,9 @@ is_of_family(const json_t *chain, enum firewall_family family)
 
 /* The chains of one table with their rules, as far as there is room. */
 static void
-read_table(const json_t *all, const json_t *base, enum firewall_family family,
-    uint16_t port, struct firewall_chains *chains)
+read_table(const json_t *all, const json_t *base,
+    const struct firewall_connection *connection,
+    struct firewall_chains *chains)
 {
 	const json_t *item;
 	size_t i;
@@ -232,30 +328,49 @@ read_table(const json_t *all, const json_t *base, enum firewall_family family,
 		    strcmp(text_of(rule, "family"), text_of(base, "family")) !=
 			0)
 			continue;
-		read_rule(rule, family, port, &read);
+		read_rule(rule, connection, &read);
 		firewall_chains_add(chains, text_of(rule, "chain"), &read);
 	}
 }
 
 static enum firewall_verdict
-judge_base(const json_t *all, const json_t *base, enum firewall_family family,
-    uint16_t port)
+judge_base(const json_t *all, const json_t *base,
+    const struct firewall_connection *connection, struct firewall_place *place)
 {
 	struct firewall_chains chains;
 	enum firewall_verdict verdict;
 
 	firewall_chains_init(&chains);
-	read_table(all, base, family, port, &chains);
+	read_table(all, base, connection, &chains);
 	verdict = firewall_walk(&chains, text_of(base, "name"),
 	    strcmp(text_of(base, "policy"), "drop") == 0 ? FIREWALL_DROP
-							 : FIREWALL_ACCEPT);
+							 : FIREWALL_ACCEPT,
+	    place);
+	if (verdict == FIREWALL_CLOSED && place != NULL) {
+		snprintf(place->family, sizeof place->family, "%s",
+		    text_of(base, "family"));
+		snprintf(place->table, sizeof place->table, "%s",
+		    text_of(base, "table"));
+	}
 	firewall_chains_fini(&chains);
 	return verdict;
 }
 
+static bool
+is_passed(const json_t *chain, const struct firewall_connection *connection)
+{
+	const char *hook = text_of(chain, "hook");
+
+	if (!is_of_family(chain, connection->family))
+		return false;
+	if (connection->direction == FIREWALL_IN)
+		return strcmp(hook, "input") == 0;
+	return strcmp(hook, "output") == 0 || strcmp(hook, "postrouting") == 0;
+}
+
 enum firewall_verdict
-firewall_judge_nft(const json_t *ruleset, enum firewall_family family,
-    uint16_t port, char *place, size_t size)
+firewall_judge_nft(const json_t *ruleset,
+    const struct firewall_connection *connection, struct firewall_place *place)
 {
 	const json_t *all = json_object_get(ruleset, "nftables"), *item;
 	enum firewall_verdict worst = FIREWALL_NO_RULES;
@@ -267,15 +382,9 @@ firewall_judge_nft(const json_t *ruleset, enum firewall_family family,
 		const json_t *chain = json_object_get(item, "chain");
 		enum firewall_verdict one;
 
-		if (chain == NULL ||
-		    strcmp(text_of(chain, "hook"), "input") != 0 ||
-		    !is_of_family(chain, family))
+		if (chain == NULL || !is_passed(chain, connection))
 			continue;
-		one = judge_base(all, chain, family, port);
-		if (one == FIREWALL_CLOSED && place != NULL)
-			snprintf(place, size, "%s %s %s",
-			    text_of(chain, "family"), text_of(chain, "table"),
-			    text_of(chain, "name"));
+		one = judge_base(all, chain, connection, place);
 		if (one == FIREWALL_CLOSED || worst == FIREWALL_CLOSED)
 			worst = FIREWALL_CLOSED;
 		else if (one > worst)

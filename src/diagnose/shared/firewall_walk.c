@@ -46,6 +46,7 @@ struct walk {
 	const struct firewall_chains *chains;
 	bool may_pass; /* some may have been accepted on the way */
 	bool may_stop; /* some may have been dropped */
+	const struct firewall_placed *dropped_by; /* the last that drops */
 };
 
 enum outcome { WENT_ON, ACCEPTED, DROPPED };
@@ -54,15 +55,18 @@ static enum outcome walk_chain(struct walk *walk, const char *chain, int depth);
 
 /* What a whole rule makes of the connection; MAYBE leaves its mark. */
 static enum outcome
-take_rule(struct walk *walk, const struct firewall_rule *rule, int depth)
+take_rule(struct walk *walk, const struct firewall_placed *placed, int depth)
 {
+	const struct firewall_rule *rule = &placed->rule;
 	enum outcome outcome = WENT_ON;
 
 	if (rule->action == FIREWALL_ACCEPT)
 		outcome = ACCEPTED;
-	else if (rule->action == FIREWALL_DROP)
+	else if (rule->action == FIREWALL_DROP) {
 		outcome = DROPPED;
-	else if (rule->action == FIREWALL_JUMP || rule->action == FIREWALL_GOTO)
+		walk->dropped_by = placed;
+	} else if (rule->action == FIREWALL_JUMP ||
+		   rule->action == FIREWALL_GOTO)
 		outcome = walk_chain(walk, rule->target, depth + 1);
 	if (rule->match == FIREWALL_YES)
 		return outcome;
@@ -86,7 +90,7 @@ walk_chain(struct walk *walk, const char *chain, int depth)
 		if (strcmp(placed->chain, chain) != 0 ||
 		    rule->match == FIREWALL_NO)
 			continue;
-		outcome = take_rule(walk, rule, depth);
+		outcome = take_rule(walk, placed, depth);
 		if (outcome != WENT_ON)
 			return outcome;
 		if (rule->match == FIREWALL_YES &&
@@ -97,9 +101,22 @@ walk_chain(struct walk *walk, const char *chain, int depth)
 	return WENT_ON;
 }
 
+static void
+put_place(const struct walk *walk, enum outcome outcome, const char *base,
+    struct firewall_place *place)
+{
+	const struct firewall_placed *rule =
+	    outcome == DROPPED ? walk->dropped_by : NULL;
+
+	snprintf(place->base, sizeof place->base, "%s", base);
+	snprintf(place->chain, sizeof place->chain, "%s",
+	    rule != NULL ? rule->chain : base);
+	place->number = rule != NULL ? rule->rule.number : 0;
+}
+
 enum firewall_verdict
 firewall_walk(const struct firewall_chains *chains, const char *chain,
-    enum firewall_action policy)
+    enum firewall_action policy, struct firewall_place *place)
 {
 	struct walk walk = {.chains = chains};
 	enum outcome outcome = walk_chain(&walk, chain, 0);
@@ -109,5 +126,7 @@ firewall_walk(const struct firewall_chains *chains, const char *chain,
 	if (chains->failed || (open && walk.may_stop) ||
 	    (!open && walk.may_pass))
 		return FIREWALL_DEPENDS;
+	if (!open && place != NULL)
+		put_place(&walk, outcome, chain, place);
 	return open ? FIREWALL_OPEN : FIREWALL_CLOSED;
 }

@@ -24,6 +24,7 @@ struct firewall_rule {
 	enum firewall_match match;
 	enum firewall_action action;
 	char target[64]; /* of JUMP and GOTO */
+	unsigned long number; /* as firewall_place has it */
 };
 
 struct firewall_placed {
@@ -43,8 +44,12 @@ void firewall_chains_fini(struct firewall_chains *chains);
 void firewall_chains_add(struct firewall_chains *chains, const char *chain,
     const struct firewall_rule *rule);
 
-/* From the first rule of `chain` on; `policy` where none decides. */
+/*
+ * From the first rule of `chain` on; `policy` where none decides.  Where it is
+ * CLOSED `place`, if not NULL, gets the base, chain and number.
+ */
 enum firewall_verdict firewall_walk(const struct firewall_chains *chains,
-    const char *chain, enum firewall_action policy);
+    const char *chain, enum firewall_action policy,
+    struct firewall_place *place);
 
 #endif

@@ -361,10 +361,26 @@ list_passing(const struct survey *survey, char *text, size_t size)
 	return first;
 }
 
+/* The first direct way that this machine's own rules stop. */
+static const struct survey_way *
+first_dropped(const struct survey *survey, struct firewall_own *own)
+{
+	for (size_t i = 0; i < survey->way_count; i++) {
+		const struct survey_way *way = &survey->ways[i];
+
+		if (is_direct(way) &&
+		    (way->fact == WAY_FILTERED || is_forbidden(way)) &&
+		    firewall_own_find((const struct sockaddr *)&way->name, own))
+			return way;
+	}
+	return NULL;
+}
+
 static void
 judge_reach(struct survey *survey)
 {
-	struct survey_tale tale = {.survey = survey};
+	struct firewall_own own;
+	struct survey_tale tale = {.survey = survey, .own = &own};
 	char passing[16 * SURVEY_PORTS_MAX];
 	bool no_route = true;
 
@@ -380,7 +396,9 @@ judge_reach(struct survey *survey)
 		 NULL) {
 		tale.passing = passing;
 		survey_tell(&tale, "reach", REACH_NO_SSH, FINDING_FAULT);
-	} else if ((tale.way = first_way(survey, is_forbidden)) != NULL)
+	} else if ((tale.way = first_dropped(survey, &own)) != NULL)
+		survey_tell(&tale, "reach", REACH_DROPPED, FINDING_FAULT);
+	else if ((tale.way = first_way(survey, is_forbidden)) != NULL)
 		survey_tell(&tale, "reach", REACH_FORBIDDEN, FINDING_FAULT);
 	/* What answers with a wrong host key passes: that is told already. */
 	else if (first_way(survey, is_ssh) == NULL) {

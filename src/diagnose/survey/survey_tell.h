@@ -3,6 +3,7 @@
 
 /* survey_tell: what the survey's findings say; for survey_judge alone. */
 
+#include "firewall_own.h"
 #include "survey_private.h"
 
 enum survey_fact {
@@ -42,6 +43,7 @@ enum survey_fact {
 	REACH_TOO_MANY,
 	REACH_NO_SSH,
 	REACH_FORBIDDEN,
+	REACH_DROPPED, /* the same, and it is known by which rule */
 	REACH_NO_ROUTE,
 	REACH_NOTHING
 };
@@ -50,6 +52,7 @@ struct survey_tale {
 	struct survey *survey;
 	const struct survey_way *way; /* NULL: none in particular */
 	const struct survey_way *other; /* for KEY_DIFFERS */
+	const struct firewall_own *own; /* for REACH_DROPPED */
 	const char *passing; /* for REACH_NO_SSH: "port 443, port 80" */
 };
 

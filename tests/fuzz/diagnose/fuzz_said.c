@@ -25,12 +25,18 @@ read_rules(struct span text)
 	json_error_t error;
 	json_t *rules =
 	    json_loadb((const char *)text.data, text.len, 0, &error);
-	char place[64];
+	const struct firewall_connection in = {
+	    .family = FIREWALL_IPV6, .port = 1883};
+	struct firewall_connection out = {
+	    .direction = FIREWALL_OUT, .port = 22, .interface = "eth0"};
+	struct firewall_place place;
 
-	firewall_judge_nft(rules, FIREWALL_IPV4, 22, place, sizeof place);
-	firewall_judge_nft(rules, FIREWALL_IPV6, 1883, NULL, 0);
+	MUST(netaddr_parse(span_of_str("192.0.2.7"), &out.to));
+	firewall_judge_nft(rules, &in, NULL);
+	firewall_judge_nft(rules, &out, &place);
 	json_decref(rules);
-	firewall_judge_iptables(text, 22);
+	firewall_judge_iptables(text, &in, NULL);
+	firewall_judge_iptables(text, &out, &place);
 }
 
 int
