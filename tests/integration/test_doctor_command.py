@@ -54,6 +54,28 @@ def test_the_n_that_people_forget(desk):
     assert desk.carries(wrong.corrected)
 
 
+def test_autossh_is_told_as_it_was_typed(desk):
+    words = ["autossh", "-M", "20000", *desk.words("-f", desk.dest)[1:]]
+    wrong = desk.doctor("AUTOSSH_GATETIME=0", *words)
+    assert wrong.json["code"] == "background-without-command"
+    assert wrong.corrected[:4] == ["AUTOSSH_GATETIME=0", *words[:3]]
+    assert desk.carries(["ssh", *wrong.corrected[4:]])
+
+
+def test_what_was_enrolled_is_nothing_to_ssh(desk):
+    """As after kaya enroll: the command has another key."""
+    hosts = desk.home / ".local/state/kaya/hosts"
+    hosts.mkdir(parents=True)
+    (hosts / "127.0.0.1").write_text(
+        f"host 127.0.0.1\nport {desk.server.port}\nkey {desk.key}\n")
+    other = desk.home / "other"
+    make_key(other)
+    words = desk.words("-N", "-i", other, desk.dest, key=False)
+    wrong = desk.doctor(*words, ask=["--state", hosts.parent])
+    assert wrong.json["layer"] == "auth", wrong
+    assert wrong.status == 4
+
+
 def test_localhost_where_the_line_says_127_0_0_1(tmp_path, home):
     with Server("sshd", tmp_path, home) as server:
         desk = Desk(server, home)

@@ -6,6 +6,7 @@
 #include "ssh_says.h"
 #include "ssh_settings.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,11 +205,73 @@ read_dest(struct command_given *given, const char *text,
 	return 0;
 }
 
+static bool
+is_program(const char *word, const char *name)
+{
+	return strcmp(basename(word), name) == 0;
+}
+
+static bool
+starts_ssh(const char *word)
+{
+	return is_program(word, "autossh") || is_program(word, "nohup") ||
+	       is_program(word, "env") || strcmp(word, "exec") == 0 ||
+	       (strchr(word, '=') != NULL &&
+		   (word[0] == '_' || isalpha((unsigned char)word[0])));
+}
+
+/* autossh's own port, -M 20000 or -M20000, wherever it stands: no -M of ssh. */
+static void
+take_port(struct command_given *given, size_t count)
+{
+	const char **to = given->words + 1;
+
+	for (const char **from = to; *from != NULL; from++) {
+		if (strncmp(*from, "-M", 2) != 0 ||
+		    count + 2 > COMMAND_GIVEN_BEFORE_MAX) {
+			*to++ = *from;
+			continue;
+		}
+		given->before[count++] = *from;
+		if ((*from)[2] == '\0' && from[1] != NULL)
+			given->before[count++] = *++from;
+	}
+	*to = NULL;
+}
+
+/*
+ * What starts ssh is no word of ssh's; it is kept for the command that is
+ * told.  True where it stands for ssh, as autossh does.
+ */
+static bool
+take_before(struct command_given *given)
+{
+	const char **words = given->words;
+	size_t count = 0;
+	bool stands = false;
+
+	while (!stands && words[count] != NULL &&
+	       count < COMMAND_GIVEN_BEFORE_MAX && starts_ssh(words[count])) {
+		stands = is_program(words[count], "autossh");
+		given->before[count] = words[count];
+		count++;
+	}
+	if (count == 0)
+		return false;
+	if (stands)
+		words[--count] = "ssh";
+	memmove(words, words + count,
+	    (COMMAND_LINE_WORDS_MAX - count) * sizeof words[0]);
+	if (stands)
+		take_port(given, count + 1);
+	return stands;
+}
+
 int
 command_given_read(struct command_given *given, const char *const *words,
     const struct command_given_options *options, struct err *err)
 {
-	bool one = words[0] != NULL && words[1] == NULL;
+	bool one = words[0] != NULL && words[1] == NULL, has_program;
 
 	memset(given, 0, sizeof *given);
 	if (words[0] == NULL)
@@ -221,8 +284,12 @@ command_given_read(struct command_given *given, const char *const *words,
 	} else if (copy_words(given, words, err) != 0) {
 		return -1;
 	}
+	has_program = !take_before(given);
 	given->result = command_line_parse(
 	    &given->line, given->words, command_given_dialect());
+	given->line.before = given->before;
+	if (!has_program)
+		given->line.program = NULL;
 	if (given->result != COMMAND_LINE_NOT_SSH)
 		return 0;
 	err_set(err, ERR_USAGE, "\"%s\" is no ssh command",

@@ -10,6 +10,8 @@
 #include "arena.h"
 #include "err.h"
 
+enum { COMMAND_GIVEN_BEFORE_MAX = 16 };
+
 enum command_given_kind {
 	COMMAND_GIVEN_LINE, /* an ssh command */
 	COMMAND_GIVEN_DEST /* a DEST alone, perhaps an alias */
@@ -20,6 +22,8 @@ struct command_given {
 	struct arena arena; /* of what is not borrowed */
 	/* its words with ASCII in the place of typographic letters */
 	const char *words[COMMAND_LINE_WORDS_MAX];
+	/* what stood before ssh: autossh -M 0, nohup, NAME=VALUE */
+	const char *before[COMMAND_GIVEN_BEFORE_MAX + 1];
 	const char *odd_word; /* the first that had one; NULL: none */
 	enum command_line_result result;
 	struct command_line line;

@@ -191,13 +191,22 @@ put_options(const struct command_line *line, enum command_line_part part,
 	return true;
 }
 
+static bool
+put_program(const struct command_line *line, struct command_words *words)
+{
+	for (const char *const *p = line->before; p != NULL && *p != NULL; p++)
+		if (!put(words, *p))
+			return false;
+	return line->program == NULL || put(words, line->program);
+}
+
 bool
 command_line_words(const struct command_line *line, enum command_line_part part,
     struct command_words *words)
 {
 	words->count = 0;
 	words->words[0] = NULL;
-	if ((part == COMMAND_LINE_WHOLE && !put(words, line->program)) ||
+	if ((part == COMMAND_LINE_WHOLE && !put_program(line, words)) ||
 	    !put_options(line, part, words))
 		return false;
 	/* A destination that looks like an option needs ssh's "--". */

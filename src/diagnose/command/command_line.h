@@ -30,7 +30,8 @@ struct command_option {
 };
 
 struct command_line {
-	const char *program; /* "ssh" */
+	const char *const *before; /* what starts it, NULL-ended; NULL: none */
+	const char *program; /* "ssh"; NULL: `before` stands for it */
 	struct command_option options[COMMAND_LINE_OPTIONS_MAX];
 	size_t option_count;
 	const char *dest; /* as written; NULL: none */

@@ -395,6 +395,8 @@ walk(struct command_case *c, struct err *err)
 	struct command_case_forward *broker = find_broker(c);
 	struct doctor_learned learned = {0};
 
+	/* ssh knows nothing of what was enrolled; a DEST alone was told it. */
+	options.link.memory = LINK_ENROLLS;
 	set_link(c, &options.link);
 	set_dest(c, &options.link);
 	if (options.link.dest == NULL)
