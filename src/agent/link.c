@@ -350,6 +350,14 @@ link_reach(struct link *link, struct err *err)
 	return -1;
 }
 
+int
+link_place(const struct link *link, struct err *err)
+{
+	if (strstr(err->what, link->name) == NULL)
+		err_where(err, "%s", link->name);
+	return -1;
+}
+
 struct link *
 link_open(const struct link_options *given, struct err *err)
 {
@@ -363,8 +371,7 @@ link_open(const struct link_options *given, struct err *err)
 	if (link_reach(link, err) != 0 ||
 	    link_check_host_key(link, &options, err) != 0 ||
 	    link_authenticate(link, &options, err) != 0) {
-		if (strstr(err->what, link->name) == NULL)
-			err_where(err, "%s", link->name);
+		link_place(link, err);
 		goto fail;
 	}
 	make_nonblocking(link);

@@ -83,6 +83,9 @@ int link_reach(struct link *link, struct err *err);
  */
 struct link *link_open(const struct link_options *given, struct err *err);
 
+/* Say in `err` whose fault it is, where the cause does not.  -1. */
+int link_place(const struct link *link, struct err *err);
+
 /* Says good-bye where that is possible.  NULL is fine. */
 void link_free(struct link *link);
 

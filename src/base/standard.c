@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 void
@@ -47,4 +48,22 @@ standard_flush(struct err *err)
 	return err_hint(err,
 	    "see where standard output leads to: is it closed, or is a disk "
 	    "full?");
+}
+
+bool
+standard_is_screen(FILE *to)
+{
+	const char *kind = getenv("TERM");
+
+	return isatty(fileno(to)) && kind != NULL && kind[0] != '\0' &&
+	       strcmp(kind, "dumb") != 0;
+}
+
+bool
+standard_has_colours(FILE *to)
+{
+	const char *unwanted = getenv("NO_COLOR");
+
+	return (unwanted == NULL || unwanted[0] == '\0') &&
+	       standard_is_screen(to);
 }

@@ -9,6 +9,7 @@
 #include "err.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 /*
  * Take the numbers 0, 1 and 2 where they were closed: the next file or socket
@@ -26,5 +27,11 @@ bool standard_is_unread(void);
  * reads any more.
  */
 int standard_flush(struct err *err);
+
+/* A terminal that knows more than the next line: no TERM=dumb, and a TERM. */
+bool standard_is_screen(FILE *to);
+
+/* And colours are wanted there: NO_COLOR is not set, https://no-color.org. */
+bool standard_has_colours(FILE *to);
 
 #endif

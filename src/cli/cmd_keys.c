@@ -2,6 +2,7 @@
 
 #include "commands.h"
 #include "keys_edit.h"
+#include "standard.h"
 #include "str.h"
 
 #include <jansson.h>
@@ -52,11 +53,8 @@ cmd_keys_paint(FILE *to, enum cmd_keys_paint paint)
 	    [PAINT_DOUBTFUL] = "\x1b[33m",
 	    [PAINT_GOOD] = "\x1b[32m",
 	};
-	const char *no_color = getenv("NO_COLOR");
 
-	if ((no_color != NULL && no_color[0] != '\0') || !isatty(fileno(to)))
-		return "";
-	return sequences[paint];
+	return standard_has_colours(to) ? sequences[paint] : "";
 }
 
 char *

@@ -1,12 +1,12 @@
 #include "commands.h"
 
+#include "standard.h"
 #include "str.h"
 #include "survey.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
 	OPTION_PORTS = CMD_OWN,
@@ -150,7 +150,7 @@ run(const struct cmd *cmd, int argc, char **argv)
 		return cmd_misuse(cmd, "which host? A name is missing");
 	if (optind + 1 != argc)
 		return cmd_misuse(cmd, "one host, please");
-	if (wanted.survey.form != SURVEY_AS_JSON && isatty(STDOUT_FILENO))
+	if (wanted.survey.form != SURVEY_AS_JSON && standard_is_screen(stdout))
 		wanted.survey.form = SURVEY_AS_TABLE;
 	wanted.survey.link.dest = argv[optind];
 	cmd_keep_typed(&reader, &wanted.survey.link);

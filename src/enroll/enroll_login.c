@@ -118,7 +118,7 @@ enroll_reach(struct enroll *enroll, struct err *err)
 	if (link_reach(enroll->link, err) == 0 &&
 	    link_check_host_key(enroll->link, &options, err) == 0)
 		return 0;
-	return err_where(err, "%s", enroll->link->name);
+	return link_place(enroll->link, err);
 }
 
 int

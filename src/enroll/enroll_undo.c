@@ -1,7 +1,9 @@
 #include "enroll_private.h"
 
 #include "enroll_server.h"
+#include "shell.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -75,9 +77,12 @@ take_line_out(struct enroll *enroll, struct err *err)
 static int
 not_enrolled(const struct enroll *enroll, struct err *err)
 {
+	char state[PATH_MAX];
+
 	err_set(err, ERR_FAILED, "%s is not enrolled here",
 	    enroll->place.dest.host);
-	return err_hint(err, "see what is: ls %s/hosts", enroll->place.state);
+	return err_hint(err, "see what is: ls %s/hosts",
+	    shell_quoted(enroll->place.state, state, sizeof state));
 }
 
 /* Half of it is done: the other half is the gateway's. */
@@ -117,7 +122,7 @@ undo_there(struct enroll *enroll, struct err *err)
 int
 enroll_undo(struct enroll *enroll, struct err *err)
 {
-	char aside[PATH_MAX];
+	char aside[PATH_MAX], name[PATH_MAX];
 
 	if (access(enroll->place.key, F_OK) != 0)
 		return not_enrolled(enroll, err);
@@ -126,7 +131,7 @@ enroll_undo(struct enroll *enroll, struct err *err)
 		return -1;
 	enroll_tell(
 	    enroll, "record", "%s is forgotten here", enroll->place.dest.host);
-	enroll_tell(
-	    enroll, "key", "moved aside, of no use any more: rm %s*", aside);
+	enroll_tell(enroll, "key", "moved aside, of no use any more: rm %s*",
+	    shell_quoted(aside, name, sizeof name));
 	return 0;
 }

@@ -447,6 +447,27 @@ def test_revoke_says_where_sessions_cannot_be_seen(tmp_path, home, state):
         assert rows(done)["sessions"]["state"] == "not-known"
 
 
+def test_remedies_of_a_state_folder_with_blanks_can_be_typed(
+        account, tmp_path):
+    state = tmp_path / "state of mine"
+    none = account.enroll(state, "--revoke")
+    assert f"ls '{state}'/hosts" in none.stderr
+    assert account.enroll(state).returncode == 0
+    done = account.enroll(state, "--revoke")
+    remedy = re.search(r"(rm '.*)", done.stdout).group(1)
+    assert list((state / "keys").iterdir()) != []
+    subprocess.run(["sh", "-c", remedy], check=True)
+    assert list((state / "keys").iterdir()) == []
+
+
+def test_a_host_key_that_is_not_known_names_the_server_once(account, tmp_path):
+    done = run("enroll", f"dan@127.0.0.1:{account.port}", "--state",
+               tmp_path / "state", "-F", "none")
+    assert done.returncode == 5
+    cause = done.stderr.splitlines()[0]
+    assert cause.count(f"dan@127.0.0.1:{account.port}") == 1
+
+
 def test_what_is_not_enrolled_cannot_be_revoked(account, state):
     done = account.enroll(state, "--revoke")
     assert done.returncode == 1

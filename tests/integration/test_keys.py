@@ -564,7 +564,9 @@ def test_a_fault_is_an_object_for_programs(folder, public_key):
 def test_a_terminal_gets_a_caret_and_colours(folder, public_key):
     file = folder / "authorized_keys"
     file.write_text(f"restrict,{public_key}\n")
-    for extra, is_coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+    for extra, is_coloured in (
+            ({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False),
+            ({"TERM": "xterm", "NO_COLOR": "1"}, False)):
         ours, theirs = os.openpty()
         with subprocess.Popen(
                 [KAYA, "keys", "lint", file], stdout=theirs,

@@ -2,10 +2,10 @@
 
 #include "json.h"
 #include "span.h"
+#include "standard.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { FINDINGS_BYTES_MAX = 16 << 20 };
 
@@ -56,7 +56,7 @@ print_advice(FILE *out, const char *before, const struct finding *finding)
 static void
 print_line(const struct findings *findings, const struct finding *finding)
 {
-	bool colours = isatty(fileno(findings->out));
+	bool colours = standard_has_colours(findings->out);
 
 	fprintf(findings->out, "%s%-9s%s  %-11s %s\n",
 	    colours ? states[finding->state].colour : "",

@@ -2,9 +2,9 @@
 
 #include "check.h"
 #include "json.h"
+#include "standard.h"
 
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 enum { JSON_MAX = 1 << 20, TELL_MAX = 512 };
 
@@ -139,7 +139,8 @@ static void
 put_line(const struct survey *survey, const struct survey_way *way,
     bool is_done, size_t columns)
 {
-	bool colours = survey->options->form == SURVEY_AS_TABLE;
+	bool colours = survey->options->form == SURVEY_AS_TABLE &&
+		       standard_has_colours(stdout);
 	enum way_state state = is_done ? way_state(way) : WAY_IS_SHUT;
 	char text[TELL_MAX] = "...", line[TELL_MAX + PROXY_WORD_MAX + 32];
 	char place[PROXY_WORD_MAX + 32];
