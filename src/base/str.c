@@ -91,6 +91,21 @@ escape_one(struct span *s, char *out)
 	return width;
 }
 
+bool
+str_is_shown(struct span bytes)
+{
+	char unit[8];
+
+	while (bytes.len > 0) {
+		const uint8_t first = bytes.data[0];
+
+		escape_one(&bytes, unit);
+		if (unit[0] == '\\' && first != '"' && first != '\\')
+			return false;
+	}
+	return true;
+}
+
 const char *
 str_escape(struct span bytes, char *text, size_t size)
 {

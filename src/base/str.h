@@ -15,6 +15,12 @@
 const char *str_escape(struct span bytes, char *text, size_t size);
 
 /*
+ * Whether it can be shown as it is: str_escape would change nothing in it but
+ * quotes and backslashes, which a command may need.
+ */
+bool str_is_shown(struct span bytes);
+
+/*
  * Bytes of the UTF-8 character at the front; 0 where there is none, it is not
  * well formed, or it is one of the controls U+0080 to U+009F.
  */

@@ -73,6 +73,24 @@ def test_a_certificate_that_no_server_takes(signed, ca, code, words, options):
     assert_well(signed.visit())
 
 
+def test_a_certificate_of_as_many_names_as_can_be_shown(signed, ca):
+    """Whose text is just as long as what it is kept in."""
+    names = ["a" * 79, "b" * 79, signed.user]
+    names += ["c" * (175 - len(", ".join(names)) - 2), "d" * 79]
+    ca.sign(signed.key, names=",".join(names), valid="-2h:-1h")
+    wrong = signed.visit()
+    assert_refused(wrong, "certificate-expired")
+    assert f" -n {','.join(names)} -V " in wrong.remedy, wrong
+
+
+def test_a_certificate_whose_id_would_move_the_cursor(signed, ca):
+    ca.sign(signed.key, names=signed.user, identity="\033[2Jpump",
+            valid="-2h:-1h")
+    wrong = signed.visit()
+    assert_refused(wrong, "certificate-expired")
+    assert f"ssh-keygen -s CA -I {signed.user} -n" in wrong.remedy, wrong
+
+
 @pytest.mark.parametrize("place", ["kayad"], indirect=True)
 def test_a_certificate_for_nobody_at_kayad(signed, ca):
     """sshd takes it for everybody's, by such a line."""
@@ -183,6 +201,20 @@ def test_an_authority_that_the_servers_file_does_not_have(place, ca):
     assert_refused(wrong, "authority-not-in-file")
     place.mend(wrong, r"echo 'cert-authority.*")
     assert_well(place.with_file())
+
+
+@pytest.mark.parametrize("place", ["sshd"], indirect=True)
+def test_an_authority_whose_line_is_too_long_to_be_shown(place, tmp_path):
+    ca = Authority(tmp_path / "ca", "rsa", 4096)
+    names = [letter * 79 for letter in "abc"]
+    ca.sign(place.key, names=",".join(names))
+    far = ".".join(["far" * 20] * 4) + ":1883"
+    wrong = place.with_file("-b", far)
+    assert_refused(wrong, "authority-not-in-file")
+    place.mend(wrong, r"echo .*", {"CA.pub": tmp_path / "ca.pub"})
+    line = place.file.read_text()
+    assert f'permitopen="{far}"' in line
+    assert line.endswith(f" {ca.public.strip()}\n")
 
 
 @pytest.mark.parametrize("options", ["", "restrict,port-forwarding"])

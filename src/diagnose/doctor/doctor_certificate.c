@@ -21,6 +21,9 @@ enum certificate_fact {
 	CERTIFICATE_NO_FORWARDING
 };
 
+/* A line of authorized_keys in a remedy: RSA's of 4,096 bits have 700. */
+enum { AUTHORITY_KEY_MAX = 1300 };
+
 #define SIGN_ANEW "where the authority's key is: {sign}"
 
 static const struct check_row rows[] = {
@@ -69,6 +72,7 @@ static const struct check_row rows[] = {
 
 /* ---- what it says ---- */
 
+/* That it means itself in a list, in sed and in an option's quotes. */
 static bool
 is_plain_name(struct span name)
 {
@@ -79,33 +83,57 @@ is_plain_name(struct span name)
 	return name.len > 0;
 }
 
+/* For people: as many as there is room for. */
+static void
+put_shown_names(struct span names, char *text, size_t size)
+{
+	static const char more[] = ", ...";
+	struct span name;
+	size_t used = 0;
+	char one[80];
+
+	snprintf(text, size, "nobody");
+	while (wire_take_string32(&names, &name)) {
+		if (used + 2 + sizeof one + sizeof more > size) {
+			snprintf(text + used, size - used, "%s", more);
+			return;
+		}
+		used += (size_t)snprintf(text + used, size - used, "%s%s",
+		    used > 0 ? ", " : "", str_escape(name, one, sizeof one));
+	}
+}
+
+/* To be typed: all of them, or none. */
+static void
+put_names_alone(struct span names, char *text, size_t size)
+{
+	struct span name;
+	size_t used = 0;
+
+	text[0] = '\0';
+	while (wire_take_string32(&names, &name)) {
+		if (!is_plain_name(name) || used + name.len + 2 > size) {
+			text[0] = '\0';
+			return;
+		}
+		used += (size_t)snprintf(text + used, size - used, "%s%.*s",
+		    used > 0 ? "," : "", (int)name.len,
+		    (const char *)name.data);
+	}
+}
+
 static void
 put_names(const struct doctor *doctor, struct doctor_certificate *certificate)
 {
-	struct span in = certificate->parsed.principals, name;
-	char one[80], *alone = certificate->names_alone;
-	size_t used = 0, used_alone = 0;
-	bool is_plain = true;
+	const struct span names = certificate->parsed.principals;
+	struct span in = names, name;
 
-	while (wire_take_string32(&in, &name)) {
+	while (wire_take_string32(&in, &name))
 		certificate->has_user =
 		    certificate->has_user || span_is(name, doctor->user);
-		is_plain =
-		    is_plain && is_plain_name(name) &&
-		    used_alone + name.len + 2 < sizeof certificate->names_alone;
-		if (used + sizeof one < sizeof certificate->names)
-			used += (size_t)sprintf(certificate->names + used,
-			    "%s%s", used > 0 ? ", " : "",
-			    str_escape(name, one, sizeof one));
-		if (is_plain)
-			used_alone += (size_t)sprintf(alone + used_alone,
-			    "%s%.*s", used_alone > 0 ? "," : "", (int)name.len,
-			    (const char *)name.data);
-	}
-	if (!is_plain)
-		alone[0] = '\0';
-	if (used == 0)
-		strcpy(certificate->names, "nobody");
+	put_shown_names(names, certificate->names, sizeof certificate->names);
+	put_names_alone(
+	    names, certificate->names_alone, sizeof certificate->names_alone);
 }
 
 /* Cut off it would be another one: then it is not there. */
@@ -130,7 +158,8 @@ put_sign(const struct doctor *doctor, const struct identity *identity,
 	char id[200] = "", file[PATH_MAX], public[PATH_MAX];
 	struct buf text;
 
-	if (!span_to_str(certificate->parsed.key_id, id, sizeof id) ||
+	if (!str_is_shown(certificate->parsed.key_id) ||
+	    !span_to_str(certificate->parsed.key_id, id, sizeof id) ||
 	    id[0] == '\0')
 		snprintf(id, sizeof id, "%s", doctor->user);
 	identity_key_file(identity, file, sizeof file);
@@ -149,12 +178,9 @@ put_sign(const struct doctor *doctor, const struct identity *identity,
 
 /* As tight as an enrolled key's; for these names, where the user is none. */
 static void
-put_line(const struct doctor *doctor,
-    const struct doctor_certificate *certificate, const char *base64,
-    struct buf *line)
+put_options(const struct doctor *doctor,
+    const struct doctor_certificate *certificate, struct buf *line)
 {
-	struct span in = certificate->parsed.authority, type;
-
 	buf_append_str(line, "cert-authority");
 	if (!certificate->has_user && !doctor_is_gateway(doctor) &&
 	    certificate->names_alone[0] != '\0') {
@@ -164,12 +190,31 @@ put_line(const struct doctor *doctor,
 	}
 	buf_append_str(line, ",restrict,port-forwarding,permitopen=\"");
 	buf_append_str(line, doctor->broker);
-	buf_append_str(line, "\",permitlisten=\"localhost:1\" ");
+	buf_append_str(line, "\",permitlisten=\"localhost:1\"");
+}
+
+/* Behind a blank; where it is too long to be shown, the authority's file. */
+static void
+put_line(struct span blob, const char *options, struct buf *quoted)
+{
+	char base64[4 * ((PUBKEY_MAX_BYTES + 2) / 3) + 1];
+	struct span in = blob, type;
+	struct buf line;
+
+	buf_init(&line, AUTHORITY_KEY_MAX);
+	buf_append_str(&line, options);
+	buf_append_str(&line, " ");
 	if (wire_take_string32(&in, &type))
-		buf_append(line, type.data, type.len);
-	buf_append_str(line, " ");
-	buf_append_str(line, base64);
-	buf_append(line, "", 1);
+		buf_append(&line, type.data, type.len);
+	str_base64_encode(blob, base64);
+	buf_append_str(&line, " ");
+	buf_append_str(&line, base64);
+	buf_append(&line, "", 1);
+	shell_quote(
+	    quoted, line.failed ? options : (const char *)buf_span(&line).data);
+	if (line.failed)
+		buf_append_str(quoted, " \"$(cat CA.pub)\"");
+	buf_fini(&line);
 }
 
 static void
@@ -177,24 +222,20 @@ put_authority(
     const struct doctor *doctor, struct doctor_certificate *certificate)
 {
 	struct span blob = certificate->parsed.authority;
-	char base64[4 * ((PUBKEY_MAX_BYTES + 2) / 3) + 1];
 	uint8_t digest[PUBKEY_DIGEST_BYTES];
-	struct buf line, quoted;
+	char options[800] = "";
+	struct buf text;
 
 	if (blob.len == 0 || blob.len > PUBKEY_MAX_BYTES)
 		return;
 	pubkey_digest(blob, digest);
 	pubkey_fingerprint(digest, certificate->authority);
-	str_base64_encode(blob, base64);
-	buf_init(&line, sizeof certificate->authority_line);
-	buf_init(&quoted, sizeof certificate->authority_line - 1);
-	put_line(doctor, certificate, base64, &line);
-	if (line.failed)
-		quoted.failed = true;
-	else
-		shell_quote(&quoted, (const char *)buf_span(&line).data);
-	buf_fini(&line);
-	take_text(&quoted, certificate->authority_line,
+	buf_init(&text, sizeof options - 1);
+	put_options(doctor, certificate, &text);
+	take_text(&text, options, sizeof options);
+	buf_init(&text, sizeof certificate->authority_line - 1);
+	put_line(blob, options, &text);
+	take_text(&text, certificate->authority_line,
 	    sizeof certificate->authority_line);
 }
 

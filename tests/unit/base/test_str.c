@@ -152,10 +152,25 @@ test_host_port_knows_brackets(void **state)
 	assert_false(str_split_host_port(span_of_str(""), host, 64, &port));
 }
 
+static void
+test_what_is_shown_as_it_is(void **state)
+{
+	static const char *const shown[] = {
+	    "", "pump 7", "\"a\\b\"", "caf\u00e9", "\u868a\u5e33"};
+	static const char *const not_shown[] = {"\033[2J", "a\nb", "\x7f",
+	    "\xff", "\xc2\x9b", "a\u202eb", "\u200b"};
+
+	for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++)
+		assert_true(str_is_shown(span_of_str(shown[i])));
+	for (size_t i = 0; i < sizeof not_shown / sizeof not_shown[0]; i++)
+		assert_false(str_is_shown(span_of_str(not_shown[i])));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_what_is_shown_as_it_is),
 	    cmocka_unit_test(test_escape_lets_nothing_dangerous_through),
 	    cmocka_unit_test(
 		test_escape_shows_what_turns_text_round_or_has_no_shape),
