@@ -50,6 +50,22 @@ def test_a_gateway_that_refuses_has_the_reason_in_its_log(
         server.server.wait_for_log("event=refuse .*no line has this key")
 
 
+@pytest.mark.parametrize("options,code", [
+    ("restrict,port-forwarding,", "line-void"),
+    ('from="192.0.2.9" ', "line-from"), ("restrict ", "line-no-forwarding")])
+def test_a_file_whose_name_has_blanks(clinic, tmp_path, options, code):
+    """A remedy is to be typed as it stands."""
+    folder = tmp_path / "the server's copy"
+    folder.mkdir()
+    clinic.file.write_text(options + clinic.public + "\n")
+    copy = shutil.copy(clinic.file, folder)
+    wrong = clinic.visit("--server-file", copy)
+    assert wrong.code == code, wrong
+    clinic.doctor.take(wrong, r"(sed|kaya keys lint) .*")
+    clinic.file.write_text((folder / clinic.file.name).read_text())
+    assert_well(clinic.visit("--server-file", copy))
+
+
 def test_a_key_that_is_not_in_the_file(clinic, tmp_path):
     clinic.sshd.admit(make_key(tmp_path / "other"))
     wrong = clinic.with_file()

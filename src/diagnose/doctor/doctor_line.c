@@ -59,30 +59,34 @@ static const struct check_row rows[] = {
 /* A remedy has to fit into a finding, whole. */
 enum { REMEDY_SIZE = FINDING_TEXT - 256 };
 
-/* Whether it can be shown, and typed, as it stands. */
-static bool
-is_plain(struct span text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (text.data[i] < ' ' || text.data[i] == 0x7f)
-			return false;
-	return true;
-}
+/* What the file says of the key that was let in. */
+struct verdict {
+	enum line_fact fact;
+	char path[PATH_MAX]; /* the file */
+	struct server_line found;
+	const char *taker; /* what of the line takes forwarding away */
+	struct server_setting setting; /* of LINE_SETTING */
+	struct err err; /* of LINE_NOT_READ */
+	char remedy[REMEDY_SIZE];
+};
 
-/* sed's command to put `meant` in the place of line `number`. */
-static bool
+/*
+ * sed's command to put `meant` in the place of line `number`; "" where it
+ * cannot be typed, or does not fit.
+ */
+static void
 put_command(struct span meant, size_t number, const char *path, char *remedy)
 {
 	char script[REMEDY_SIZE];
 	size_t used = (size_t)snprintf(script, sizeof script, "%zuc\\", number);
 	struct buf text;
-	bool fits;
 
-	if (!is_plain(meant))
-		return false;
+	remedy[0] = '\0';
+	if (!str_is_shown(meant))
+		return;
 	for (size_t i = 0; i < meant.len; i++) {
 		if (used + 3 > sizeof script)
-			return false;
+			return;
 		if (meant.data[i] == '\\')
 			script[used++] = '\\';
 		script[used++] = (char)meant.data[i];
@@ -92,25 +96,21 @@ put_command(struct span meant, size_t number, const char *path, char *remedy)
 	buf_append_str(&text, "at the server: sed -i ");
 	shell_quote(&text, script);
 	buf_append_str(&text, " ");
-	/* Appended last: what does not fit is not there at all. */
-	fits = buf_append_str(&text, path);
-	span_to_str(buf_span(&text), remedy, REMEDY_SIZE);
+	shell_quote(&text, path);
+	if (!text.failed)
+		span_to_str(buf_span(&text), remedy, REMEDY_SIZE);
 	buf_fini(&text);
-	return fits;
 }
 
+/* The same in words. */
 static void
-put_remedy(enum line_lack lack, struct span meant,
-    const struct server_line *found, const struct doctor *doctor,
+put_words(const struct doctor *doctor, enum line_lack lack, size_t number,
     const char *path, char *remedy)
 {
-	if (lack == LINE_LACKS_NOTHING ||
-	    put_command(meant, found->line, path, remedy))
-		return;
 	snprintf(remedy, REMEDY_SIZE,
 	    "at the server, among the options of line %zu of %.*s: "
 	    "%spermitopen=\"%s\"",
-	    found->line, REMEDY_SIZE / 2, path,
+	    number, REMEDY_SIZE / 2, path,
 	    lack == LINE_LACKS_FORWARDING
 		? "port-forwarding (behind restrict; no no-port-forwarding), "
 		: "",
@@ -144,33 +144,40 @@ find_line(const struct doctor *doctor, struct span file,
 	return false;
 }
 
-static enum line_fact
-judge(const struct doctor *doctor, struct span file, const char *path,
-    struct server_line *found, const char **taker, char *remedy)
+static void
+judge(const struct doctor *doctor, struct span file, struct verdict *verdict)
 {
 	const struct line_target target = {
 	    .host = doctor->options->broker_host,
 	    .port = doctor->options->broker_port,
 	    .text = doctor->broker,
 	};
+	const size_t *number = &verdict->found.line;
 	struct authorized_keys_line line;
 	enum line_lack lack;
 	struct buf meant;
 
-	if (!find_line(doctor, file, &line, found))
-		return LINE_NOT_THERE;
+	verdict->fact = LINE_NOT_THERE;
+	if (!find_line(doctor, file, &line, &verdict->found))
+		return;
 	buf_init(&meant, line.text.len + 2 * sizeof doctor->broker);
 	lack = line_lacks(&line, &target, &meant);
-	*taker = line_lacks_taker(&line);
-	put_remedy(lack, buf_span(&meant), found, doctor, path, remedy);
+	verdict->fact = (enum line_fact)lack;
+	verdict->taker = line_lacks_taker(&line);
+	if (lack != LINE_LACKS_NOTHING) {
+		put_command(
+		    buf_span(&meant), *number, verdict->path, verdict->remedy);
+		if (verdict->remedy[0] == '\0')
+			put_words(doctor, lack, *number, verdict->path,
+			    verdict->remedy);
+	}
 	buf_fini(&meant);
-	return (enum line_fact)lack;
 }
 
 /* ---- the server's settings, where it is this machine ---- */
 
-static bool
-find_setting(const struct doctor *doctor, struct server_setting *setting)
+static void
+judge_setting(const struct doctor *doctor, struct verdict *verdict)
 {
 	const struct server_setting_asker asker = {
 	    .user = doctor->user,
@@ -178,52 +185,74 @@ find_setting(const struct doctor *doctor, struct server_setting *setting)
 	    .port = (uint16_t)strtoul(doctor->port, NULL, 10),
 	    .target = doctor->broker,
 	};
+	int len;
 
-	return doctor_is_at_server(doctor) && !doctor_is_gateway(doctor) &&
-	       server_setting_find(&asker, setting);
+	if (!doctor_is_at_server(doctor) || doctor_is_gateway(doctor) ||
+	    !server_setting_find(&asker, &verdict->setting))
+		return;
+	len = snprintf(verdict->remedy, sizeof verdict->remedy,
+	    "at the server: %s", verdict->setting.remedy);
+	/* Cut off it would be another one. */
+	if (len > 0 && (size_t)len < sizeof verdict->remedy)
+		verdict->fact = LINE_SETTING;
+}
+
+static void
+tell(const struct doctor *doctor, struct findings *findings,
+    const struct verdict *verdict)
+{
+	char number[24];
+
+	snprintf(number, sizeof number, "%zu", verdict->found.line);
+	const struct check_word words[] = {
+	    {"broker", doctor->broker},
+	    {"file", verdict->path},
+	    {"line", number},
+	    {"key", doctor->identity.name},
+	    {"taker", verdict->taker},
+	    {"user", doctor->user},
+	    {"setting", verdict->setting.says},
+	    {"remedy", verdict->remedy},
+	    {"cause", verdict->err.what},
+	    {0},
+	};
+	doctor_tell(findings, "forwarding", DOCTOR_ROWS(rows),
+	    (int)verdict->fact, words);
+}
+
+/* False where the line permits it at a kayad, which has said why it does not.
+ */
+static bool
+judge_file(
+    struct doctor *doctor, struct findings *findings, struct verdict *verdict)
+{
+	struct keys_files files;
+
+	verdict->fact = LINE_NOT_READ;
+	if (keys_files_open(
+		&files, verdict->path, KEYS_FILES_READ, &verdict->err) == 0) {
+		judge(doctor, files.items[0].bytes, verdict);
+		keys_files_close(&files);
+	}
+	if (verdict->fact == LINE_PERMITS)
+		judge_setting(doctor, verdict);
+	if (verdict->fact == LINE_PERMITS && doctor_is_gateway(doctor))
+		return false;
+	tell(doctor, findings, verdict);
+	return verdict->fact != LINE_NOT_THERE &&
+	       verdict->fact != LINE_NOT_READ;
 }
 
 bool
 doctor_judge_line(struct doctor *doctor, struct findings *findings)
 {
-	char path[PATH_MAX], remedy[REMEDY_SIZE] = "", number[24];
-	enum line_fact fact = LINE_NOT_READ;
-	struct server_line found = {0};
-	struct err err = ERR_INIT;
-	const char *taker = "";
-	struct server_setting setting = {0};
-	struct keys_files files;
+	struct verdict *verdict = calloc(1, sizeof *verdict);
+	bool is_told = false;
 
-	if (doctor->identity.blob_len == 0 ||
-	    !doctor_find_server_file(doctor, path, sizeof path))
-		return false;
-	if (keys_files_open(&files, path, KEYS_FILES_READ, &err) == 0) {
-		fact = judge(
-		    doctor, files.items[0].bytes, path, &found, &taker, remedy);
-		keys_files_close(&files);
-	}
-	if (fact == LINE_PERMITS && find_setting(doctor, &setting)) {
-		fact = LINE_SETTING;
-		snprintf(remedy, sizeof remedy, "at the server: %.*s",
-		    REMEDY_SIZE - 32, setting.remedy);
-	}
-	/* Then it is the gateway's own business, and it has said why. */
-	if (fact == LINE_PERMITS && doctor_is_gateway(doctor))
-		return false;
-	snprintf(number, sizeof number, "%zu", found.line);
-	const struct check_word words[] = {
-	    {"broker", doctor->broker},
-	    {"file", path},
-	    {"line", number},
-	    {"key", doctor->identity.name},
-	    {"taker", taker},
-	    {"user", doctor->user},
-	    {"setting", setting.says},
-	    {"remedy", remedy},
-	    {"cause", err.what},
-	    {0},
-	};
-	doctor_tell(
-	    findings, "forwarding", DOCTOR_ROWS(rows), (int)fact, words);
-	return fact != LINE_NOT_THERE && fact != LINE_NOT_READ;
+	if (verdict != NULL && doctor->identity.blob_len > 0 &&
+	    doctor_find_server_file(
+		doctor, verdict->path, sizeof verdict->path))
+		is_told = judge_file(doctor, findings, verdict);
+	free(verdict);
+	return is_told;
 }

@@ -4,6 +4,7 @@
 #include "doctor_certificate.h"
 #include "keys_file.h"
 #include "ssh_says.h"
+#include "shell.h"
 #include "str.h"
 
 #include <glob.h>
@@ -37,25 +38,25 @@ static const struct check_row rows[] = {
     {FILE_ABSENT, FINDING_FAULT, ERR_REFUSED, "key-not-in-file",
 	"{file} does not have {key} ({fingerprint})",
 	"no line of {file} has the key {key}",
-	"at the server: kaya keys add --name NAME {file} {key}.pub"},
+	"at the server: kaya keys add --name NAME {path} {public}"},
     {FILE_NO_AUTHORITY, FINDING_FAULT, ERR_REFUSED, "authority-not-in-file",
 	"{file} does not have the authority {authority} of {key}",
 	"no line of {file} has the authority {authority}, which has signed "
 	"{key}, as cert-authority",
-	"at the server: echo {authority_line} >> {file}"},
+	"at the server: echo {authority_line} >> {path}"},
     {FILE_PLAIN, FINDING_FAULT, ERR_REFUSED, "line-not-authority",
 	"{file}:{line}: the authority of {key} stands there as a key",
 	"line {line} of {file} has the authority {authority} of {key} without "
 	"cert-authority: it lets in that very key, and nothing that it signs",
 	"at the server: sed -i '{line}s/^[ \\t]*/cert-authority{between}/' "
-	"{file}"},
+	"{path}"},
     {FILE_PRINCIPALS, FINDING_FAULT, ERR_REFUSED, "line-principals",
 	"{file}:{line}: principals=\"...\" has none of {names}",
 	"line {line} of {file} lets in what the authority of {key} signs for "
 	"others: its principals=\"...\" names none of {names}",
 	"at the server: sed -i "
 	"'{line}s/principals=\"[^\"]*\"/principals=\"{names_alone}\"/I' "
-	"{file}"},
+	"{path}"},
     {FILE_USER, FINDING_FAULT, ERR_REFUSED, "certificate-user",
 	"{key} is for {names}, not for {user}", CERTIFICATE_USER_CAUSE,
 	CERTIFICATE_USER_REMEDY},
@@ -63,28 +64,28 @@ static const struct check_row rows[] = {
 	"{file}:{line}:{column}: {cause}",
 	"sshd passes over line {line} of {file}, on which {what} "
 	"stands: {cause}",
-	"at the server: kaya keys lint --fix {file}; mv {file}.fixed {file}"},
+	"at the server: kaya keys lint --fix {path}; mv {path}.fixed {path}"},
     {FILE_VOID_UNMENDABLE, FINDING_FAULT, ERR_REFUSED, "line-void",
 	"{file}:{line}:{column}: {cause}",
 	"sshd passes over line {line} of {file}, on which {what} "
 	"stands: {cause}",
-	"at the server, write that line anew: sed -i {line}d {file}; {anew}"},
+	"at the server, write that line anew: sed -i {line}d {path}; {anew}"},
     {FILE_AUTHORITY, FINDING_FAULT, ERR_REFUSED, "line-authority",
 	"{file}:{line}: {key} stands there as a certificate authority",
 	"line {line} of {file} has the key {key} as cert-authority: it lets in "
 	"what the key has signed, not the key",
-	"at the server: sed -i '{line}s/cert-authority,*//' {file}"},
+	"at the server: sed -i '{line}s/cert-authority,*//' {path}"},
     {FILE_EXPIRED, FINDING_FAULT, ERR_REFUSED, "line-expired",
 	"{file}:{line}: its expiry-time is over",
 	"line {line} of {file}, on which {what} stands, has expired",
 	"at the server, for one year more: sed -i "
-	"'{line}s/expiry-time=\"[^\"]*\"/expiry-time=\"{year}\"/I' {file}"},
+	"'{line}s/expiry-time=\"[^\"]*\"/expiry-time=\"{year}\"/I' {path}"},
     {FILE_FROM, FINDING_FAULT, ERR_REFUSED, "line-from",
 	"{file}:{line}: its from list does not let {client} in",
 	"line {line} of {file}, on which {what} stands, does not let in "
 	"who comes from {client} (behind NAT the server sees another address)",
 	"at the server: sed -i '{line}s|from=\"[^\"]*\"|from=\"{client}\"|I' "
-	"{file}"},
+	"{path}"},
     {FILE_ADMITS, FINDING_FAULT, ERR_REFUSED, "other-file",
 	"{file}:{line} would let {key} in",
 	"{file} would let the key in, so the server reads another file, or has "
@@ -106,15 +107,17 @@ static const struct check_row rows[] = {
 	"others may write {file}",
 	"others than its owner may write {file}, so sshd does not read the "
 	"keys at all (StrictModes)",
-	"at the server: chmod go-w {file}"},
+	"at the server: chmod go-w {path}"},
     {FILE_OTHER_OWNER, FINDING_FAULT, ERR_REFUSED, "other-owner",
 	"{file} belongs to {owner}",
 	"{file} belongs to {owner}, so sshd does not read the keys at all "
 	"(StrictModes)",
-	"at the server: chown {user} {file}"},
+	"at the server: chown {user} {path}"},
     {FILE_UNREADABLE, FINDING_NOT_KNOWN, ERR_NONE, "server-file", "{cause}",
 	NULL, NULL},
 };
+
+enum { QUOTED_SIZE = 600 }; /* a path in a remedy, as it is typed */
 
 struct case_file {
 	struct doctor *doctor;
@@ -183,6 +186,7 @@ tell(struct case_file *c, enum file_fact fact, const struct server_line *line,
 	char number[24], column[24], year[24] = "";
 	char what[sizeof c->identity->name + 32];
 	char anew[FINDING_TEXT], by_name[2 * DOCTOR_COMMAND];
+	char path[QUOTED_SIZE], public[QUOTED_SIZE];
 	time_t next = (time_t)clock_wall_s() + 365 * 86400;
 	struct tm tm;
 
@@ -193,17 +197,22 @@ tell(struct case_file *c, enum file_fact fact, const struct server_line *line,
 	snprintf(what, sizeof what,
 	    c->identity->is_certificate ? "the authority of %s" : "the key %s",
 	    c->identity->name);
+	shell_quoted(file, path, sizeof path);
+	snprintf(anew, sizeof anew, "%.*s.pub", (int)sizeof public,
+	    c->identity->name);
+	shell_quoted(anew, public, sizeof public);
 	if (c->identity->is_certificate)
-		snprintf(anew, sizeof anew, "echo %s >> %.200s",
-		    certificate->authority_line, file);
+		snprintf(anew, sizeof anew, "echo %s >> %s",
+		    certificate->authority_line, path);
 	else
-		snprintf(anew, sizeof anew,
-		    "kaya keys add --name NAME %.200s %s.pub", file,
-		    c->identity->name);
+		snprintf(anew, sizeof anew, "kaya keys add --name NAME %s %s",
+		    path, public);
 	doctor_repeat(
 	    c->doctor, DOCTOR_REPEAT_ALL, "-l", by_name, sizeof by_name);
 	const struct check_word words[] = {
 	    {"file", file},
+	    {"path", path},
+	    {"public", public},
 	    {"what", what},
 	    {"by_name", by_name},
 	    {"anew", anew},
