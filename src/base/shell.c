@@ -35,3 +35,9 @@ shell_quoted(const char *word, char *text, size_t size)
 	buf_fini(&out);
 	return text;
 }
+
+bool
+shell_is_literal(const char *text)
+{
+	return text[strcspn(text, "\\'%\n")] == '\0';
+}

@@ -11,4 +11,10 @@ void shell_quote(struct buf *out, const char *word);
 /* The same into `text`; cut where `size` is too small.  Returns `text`. */
 const char *shell_quoted(const char *word, char *text, size_t size);
 
+/*
+ * Whether `text` means itself in a command that has it between single quotes:
+ * in sed's a, c and i, and in printf's format, too.
+ */
+bool shell_is_literal(const char *text);
+
 #endif

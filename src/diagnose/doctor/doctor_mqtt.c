@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "greeting.h"
 #include "mqtt_trip.h"
+#include "shell.h"
 #include "str.h"
 
 #include <string.h>
@@ -351,13 +352,6 @@ doctor_mqtt(void *arg, struct findings *findings)
 
 /* ---- message ---- */
 
-/* sed has the topic in its command, the shell between quotes, printf in %s. */
-static bool
-is_plain(const char *text)
-{
-	return text[strcspn(text, "\\'\"%&\n")] == '\0';
-}
-
 /*
  * How the topic is permitted, where that is done.  In mosquitto's acl_file
  * what stands before the first user is for those who give no name.
@@ -378,7 +372,8 @@ put_permit(
 		    "there, under publish and subscribe of a role that NAME "
 		    "has: %s",
 		    topic, topic);
-	else if (!is_plain(topic) || (user != NULL && !is_plain(user)))
+	else if (!shell_is_literal(topic) ||
+		 (user != NULL && !shell_is_literal(user)))
 		snprintf(text, size,
 		    "at the broker, in its acl_file: topic readwrite %s",
 		    topic);

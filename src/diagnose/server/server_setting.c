@@ -171,11 +171,11 @@ find_line(struct server *server, const char *user, const char *word,
 
 /* ---- the command ---- */
 
-/* As it stands in a command of sed's, between single quotes. */
+/* A name that stands for itself alone in a Match, and in sshd -T's -C. */
 static bool
-is_plain(const char *text)
+is_plain(const char *user)
 {
-	return text[strcspn(text, "/&\\'\"\n")] == '\0';
+	return shell_is_literal(user) && user[strcspn(user, ",*?!\" ")] == '\0';
 }
 
 /*
@@ -229,7 +229,7 @@ server_setting_find(
 	    server_ask_sshd(server, asker->user, &his, why, sizeof why) == 0)
 		is_found =
 		    find_prohibition(&his, asker->target, &prohibition) &&
-		    is_plain(prohibition.line) &&
+		    shell_is_literal(prohibition.line) &&
 		    find_line(server, asker->user, prohibition.word, line);
 	if (is_found) {
 		snprintf(found->says, sizeof found->says, "%s (%s:%zu)",
