@@ -4,6 +4,7 @@ import os
 import pathlib
 import pwd
 import re
+import signal
 import subprocess
 
 import pytest
@@ -112,6 +113,26 @@ def test_started_as_root_it_becomes_whom_it_is_told(tmp_path):
         kayad.admit(key.line(), "dan")
         with Client(kayad.port) as client:
             client.login(key)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give it up")
+def test_started_as_root_by_hand_it_reads_its_files_again(tmp_path):
+    """As `sudo kayad`, with root's HOME, and the system's state folder."""
+    with peers.Process(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+             "mount -t tmpfs tmpfs /var/lib && "
+             f"exec {peers.KAYAD} --listen 127.0.0.1:0"],
+            env={**os.environ, "HOME": "/root",
+                 "XDG_STATE_HOME": "/root/state"}) as kayad:
+        kayad.wait_for_log(r"ready .* state=/var/lib/kayad\n")
+        key = make_key(tmp_path / "key").strip()
+        subprocess.run(
+            ["nsenter", "-t", str(kayad.pid), "-m", "tee", "-a",
+             "/var/lib/kayad/authorized_keys"], input=key + "\n", text=True,
+            check=True, stdout=subprocess.DEVNULL)
+        kayad.signal(signal.SIGHUP)
+        kayad.wait_for_log("event=reloaded")
+        assert "reload-refused" not in kayad.log()
 
 
 @pytest.mark.kayad(config="log: {level: warn}\n")

@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -49,6 +50,9 @@ privileges_drop(const struct privileges_user *user, struct err *err)
 	if (user->uid != 0 && (setuid(0) == 0 || seteuid(0) == 0))
 		return err_set(err, ERR_SYSTEM,
 		    "root's rights came back after becoming %s", user->name);
+	/* Folders of root's: not where this user's files are. */
+	unsetenv("HOME");
+	unsetenv("XDG_STATE_HOME");
 	return 0;
 }
 

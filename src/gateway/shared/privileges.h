@@ -27,7 +27,8 @@ int privileges_find(struct privileges_user *user, const char *name,
 
 /*
  * Become `user`, with no supplementary groups and no way back, and no new
- * privileges by any program started.  Checks that root cannot be had again.
+ * privileges by any program started; HOME and XDG_STATE_HOME, which are root's,
+ * are forgotten.  Checks that root cannot be had again.
  */
 int privileges_drop(const struct privileges_user *user, struct err *err);
 
