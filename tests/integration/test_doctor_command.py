@@ -230,26 +230,43 @@ def test_nothing_is_forwarded(desk):
 
 # ---- what cannot be read at all ----
 
-@pytest.mark.parametrize("words, code, cause", [
-    (["ssh", "-N", "-Z", "h"], "unknown-option", "no option -Z"),
-    (["ssh", "--port", "22", "h"], "unknown-option", "--port"),
-    (["ssh", "-N", "h", "-i"], "argument-missing",
-     "option requires an argument -- i"),
-    (["ssh", "-N", "-L", "22883:127.0.0.1:1883"], "no-destination",
-     "destination"),
-    (["ssh", "-N", "-i", "dan@broker"], "no-destination", "dan@broker"),
-    (["ssh", "-N", "-p", "ssh2", "h"], "bad-port", "Bad port 'ssh2'"),
-    (["ssh", "-N", "-D", "nowhere:here:1", "h"], "bad-forward", "Bad"),
+# What goes wrong, and what it is once one has done as the remedy says.
+@pytest.mark.parametrize("code, cause, remedy, more, mended", [
+    ("unknown-option", "no option -Z", "leave -Z out", ["-N", "-Z", "{dest}"],
+     ["-N", "{dest}"]),
+    ("unknown-option", "--port", "as -o Word=value",
+     ["-N", "--port", "{port}", "{dest}"],
+     ["-N", "-o", "Port={port}", "{dest}"]),
+    ("argument-missing", "option requires an argument -- b",
+     "behind it, or leave it out", ["-N", "{dest}", "-b"], ["-N", "{dest}"]),
+    ("no-destination", "destination", "write user@host behind the options",
+     ["-N"], ["-N", "{dest}"]),
+    ("no-destination", "{dest}", "leave -b out, or write what belongs to it",
+     ["-N", "-b", "{dest}"], ["-N", "{dest}"]),
+    ("bad-port", "Bad port 'ssh2'", "write the number behind -p",
+     ["-N", "-p", "ssh2", "{dest}"], ["-N", "-p", "{port}", "{dest}"]),
+    ("bad-forward", "Bad", "127.0.0.1:1883",
+     ["-N", "-D", "nowhere:here:1", "{dest}"], ["-N", "{dest}"]),
 ])
-def test_a_command_that_ssh_cannot_read(words, code, cause, desk):
-    real = subprocess.run(words, capture_output=True, text=True,
-                          stdin=subprocess.DEVNULL)
+def test_a_command_that_ssh_cannot_read(code, cause, remedy, more, mended,
+                                        desk):
+    def words(more):
+        found = desk.words(*(word.format(
+            dest=desk.dest, port=desk.server.port) for word in more))
+        if found.count("-p") == 2:  # the first one would count
+            at = found.index("-p")
+            del found[at:at + 2]
+        return found
+
+    real = subprocess.run(words(more), capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=30)
     assert real.returncode == 255
-    wrong = desk.doctor(*words)
+    wrong = desk.doctor(*words(more))
     assert wrong.status == 1
     assert wrong.json["code"] == code, wrong
-    assert cause in wrong.json["cause"]
-    assert wrong.json["remedy"]
+    assert cause.format(dest=desk.dest) in wrong.json["cause"]
+    assert remedy in wrong.json["remedy"], wrong
+    assert desk.carries(words(mended))
 
 
 def test_an_option_that_swallows_the_next(desk):
@@ -334,12 +351,32 @@ def test_a_key_of_putty(desk, tmp_path):
     assert "puttygen" in wrong.find("putty-key")["remedy"]
 
 
+@pytest.mark.skipif(not shutil.which("puttygen"),
+                    reason="puttygen is not installed")
+def test_a_key_of_putty_becomes_one_of_openssh(desk, tmp_path):
+    ppk = tmp_path / "device.ppk"
+    subprocess.run(["puttygen", desk.key, "-O", "private", "-o", ppk],
+                   check=True, stdin=subprocess.DEVNULL)
+    desk.key = ppk
+    wrong = desk.doctor(*desk.words("-N", desk.dest))
+    command = re.search(r"puttygen .*(?=, then)",
+                        wrong.find("putty-key")["remedy"]).group(0)
+    subprocess.run(command, shell=True, check=True, stdin=subprocess.DEVNULL)
+    assert desk.carries(wrong.corrected)
+
+
 def test_a_file_that_is_no_key(desk, tmp_path):
     desk.key = tmp_path / "text"
     desk.key.write_text("hello\n")
     desk.key.chmod(0o600)
     wrong = desk.doctor(*desk.words("-N", desk.dest))
-    assert wrong.find("key-file-malformed")
+    row = wrong.find("key-file-malformed")
+    command = re.search(r"ssh-keygen [^;]*", row["remedy"]).group(0)
+    desk.key = tmp_path / "fresh"
+    subprocess.run(command.replace("NAME", str(desk.key)), shell=True,
+                   check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    desk.server.server.admit(desk.key.with_suffix(".pub").read_text())
+    assert desk.carries(desk.words("-N", desk.dest))
 
 
 def test_a_key_with_a_passphrase_and_nobody_to_type_it(desk):

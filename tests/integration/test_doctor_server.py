@@ -52,6 +52,8 @@ def test_nothing_runs_here(machine):
     assert none.find("no-broker")["state"] == "not-known"
     assert none.find("no-kayad")["state"] == "not-known"
     assert none.codes("sshd") == ["sshd-stopped"]
+    machine.take(none.find("sshd-stopped")["remedy"])
+    assert machine.doctor().codes("sshd") == []
 
 
 # ---- the broker ----
@@ -240,6 +242,10 @@ def test_a_configuration_that_sshd_does_not_take(served):
     assert (wrong.json["code"], wrong.status) == ("sshd-config", 2), wrong
     assert "PermitOpne" in wrong.json["cause"] or \
         "bad configuration" in wrong.json["cause"]
+    served.sshd_config.write_text(served.sshd_config.read_text().replace(
+        "PermitOpne", "PermitOpen"))
+    served.take(re.search(r"sshd -t .*", wrong.json["remedy"]).group(0))
+    assert served.doctor().codes("sshd") == []
 
 
 def test_a_match_that_asks_for_more_than_a_user(served):

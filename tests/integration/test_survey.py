@@ -70,6 +70,19 @@ def test_nothing_passes_is_unreachable(scene):
     said = scene.survey(status=3)
     assert said.said["code"] == "nothing-passes"
     assert {way["code"] for way in said.ways()} == {"filtered"}
+    # As it says: from a network that works it answers.
+    scene.router.replace("/etc/hosts", f"10.2.0.2 {HOST}\n")
+    there = scene.again(said.finding("nothing-passes"), at=scene.router)
+    assert there.way(2222, "ipv4")["state"] == "way"
+    # And this network's owner opens the port that it names.
+    port = re.search(r"open TCP port (\d+) to it",
+                     said.said["remedy"]).group(1)
+    serve_on(scene, port)
+    scene.router.nft("insert rule inet wall on_the_way tcp dport "
+                     f"{port} accept")
+    said = scene.survey()
+    assert said.codes == set()
+    assert scene.carries(said.command)
 
 
 def test_ports_that_pass_are_named_where_no_ssh_server_listens(scene):

@@ -82,13 +82,13 @@ static const struct check_row rows[] = {
 	"where mostly 127.0.0.1 stands: then the tunnel stands, and every "
 	"connection through it is refused; and localhost may be ::1 there, "
 	"where the broker does not listen",
-	"ask for it as the key's line has it, mostly: {better}"},
+	"ask for it as the key's line has it, mostly: -L {better}"},
     {FORWARD_OUTER_NAME, FINDING_WARNING, ERR_NONE, "outer-name",
 	"-L {given}: {host} is the server itself, by its outer name",
 	"the server connects to its own outer address, where a broker that "
 	"keeps to loopback does not listen, and permitopen=\"127.0.0.1:...\" "
 	"does not fit",
-	"{better}"},
+	"-L {better}"},
 };
 
 struct telling {
