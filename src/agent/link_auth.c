@@ -129,12 +129,17 @@ on_unknown(
 		return err_hint(err,
 		    "if that is the server's own, pin it once: %s", pinning);
 	}
-	if (options->memory == LINK_REMEMBERS &&
-	    ssh_session_update_known_hosts(link->session) != SSH_OK)
-		return err_set(err, ERR_FAILED,
-		    "the host key cannot be remembered: %s",
-		    ssh_get_error(link->session));
-	return 0;
+	/* One that is named each time need not be: on a disk for reading only.
+	 */
+	if (options->memory != LINK_REMEMBERS ||
+	    ssh_session_update_known_hosts(link->session) == SSH_OK || pinned)
+		return 0;
+	err_set(err, ERR_FAILED, "the host key cannot be remembered: %s",
+	    ssh_get_error(link->session));
+	return err_hint(err,
+	    "make that writable for this user, or name the host key each time: "
+	    "--host-key %s",
+	    link->fingerprint);
 }
 
 int

@@ -8,7 +8,8 @@
 /*
  * Compare the server's host key with what is known of it; fills the link's
  * fingerprint.  An unknown one is accepted where `host_key` names it, or where
- * a person at the terminal says so, and remembered; else ERR_HOST_KEY with the
+ * a person at the terminal says so, and remembered (a named one if that is
+ * possible, as on a disk for reading only); else ERR_HOST_KEY with the
  * one command that pins it.  A changed one is never accepted.
  */
 int link_check_host_key(

@@ -348,3 +348,16 @@ def test_an_address_of_ipv6_is_told_in_brackets(home):
     assert done.returncode == 3
     assert "[::1]:1" in done.stderr
     assert "@::1:1" not in done.stderr
+
+
+def test_a_host_key_that_is_named_need_not_be_remembered(server, tmp_path):
+    config = tmp_path / "config"
+    config.write_text("UserKnownHostsFile /proc/nowhere/known_hosts\n"
+                      "GlobalKnownHostsFile /dev/null\n")
+    fingerprint = subprocess.run(
+        ["ssh-keygen", "-lf", tmp_path / "sshd/host_key.pub"], check=True,
+        capture_output=True, text=True).stdout.split()[1]
+    done = run("pub", "--ssh-config", config, server.dest, "--key",
+               server.key, "--broker", server.target, "-t", "t", "-m", "x",
+               "--host-key", fingerprint)
+    assert done.returncode == 0, done.stderr
