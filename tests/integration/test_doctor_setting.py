@@ -22,14 +22,14 @@ def served(machine):
     return machine
 
 
-def as_device(machine):
+def as_device(machine, *words):
     """What the doctor says of the device's way, asked from here."""
     host_key = subprocess.run(
         ["ssh-keygen", "-lf", machine.ssh / "host_key.pub"], check=True,
         capture_output=True, text=True).stdout.split()[1]
     return machine.doctor("-i", machine.folder / "device", "--host-key",
                           host_key, "-b", "127.0.0.1:1883",
-                          "tunnel@127.0.0.1")
+                          *words, "tunnel@127.0.0.1")
 
 
 @pytest.mark.parametrize("first,last,says", [
@@ -62,6 +62,21 @@ def test_a_setting_that_keeps_a_key_whose_line_lets_it(
         wrong.json["cause"]
     served.take(wrong.json["remedy"].removeprefix("at the server: "))
     assert as_device(served).status == 0
+
+
+@pytest.mark.parametrize("permitted", [
+    "*:1883", "127.0.0.1:*", "[::1]:1 127.0.0.1:1883", "any"])
+def test_a_setting_that_lets_it_is_not_at_fault(served, tmp_path, permitted):
+    """The file that is at hand is not the one that the server reads."""
+    copy = tmp_path / "copy"
+    copy.write_text(served.keys.read_text())
+    served.keys.write_text(f"restrict {served.public}\n")
+    served.sshd_config.write_text(
+        f"PermitOpen {permitted}\n{served.sshd_config.read_text()}")
+    served.reload_sshd()
+    wrong = as_device(served, "--server-file", copy)
+    assert (wrong.status, wrong.json["code"]) == (4, "server-prohibits"), wrong
+    assert "/etc/ssh/sshd_config:" not in wrong.json["cause"], wrong
 
 
 # Files of /etc/ssh, and where the setting that is in force stands.

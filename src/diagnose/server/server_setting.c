@@ -10,45 +10,69 @@
 #include <string.h>
 #include <unistd.h>
 
+static const struct system_process *
+process_of(const struct system *system, int pid)
+{
+	for (size_t i = 0; i < system->process_count; i++)
+		if (system->processes[i].pid == pid)
+			return &system->processes[i];
+	return NULL;
+}
+
 /* Of the process that listens there, the file that it was started with. */
 static bool
 find_sshd(struct server *server, uint16_t port)
 {
 	const struct system *system = &server->system;
 
-	for (size_t i = 0; i < system->listener_count; i++)
-		for (size_t k = 0; system->listeners[i].port == port &&
-				   k < system->process_count;
-		     k++) {
-			const struct system_process *one =
-			    &system->processes[k];
+	for (size_t i = 0; i < system->listener_count; i++) {
+		const struct system_process *one =
+		    system->listeners[i].port == port
+			? process_of(system, system->listeners[i].pid)
+			: NULL;
 
-			if (one->pid != system->listeners[i].pid ||
-			    strcmp(one->name, "sshd") != 0)
-				continue;
-			snprintf(server->sshd_file, sizeof server->sshd_file,
-			    "%s", one->config);
-			server->sshd_pid = one->pid;
-			server->sshd_port = port;
-			return true;
-		}
+		if (one == NULL || strcmp(one->name, "sshd") != 0)
+			continue;
+		snprintf(server->sshd_file, sizeof server->sshd_file, "%s",
+		    one->config);
+		server->sshd_pid = one->pid;
+		server->sshd_port = port;
+		return true;
+	}
 	return false;
 }
 
 /* ---- which setting ---- */
 
+/* "127.0.0.1:1883"; in a pattern either may be a star. */
+static bool
+is_target(struct span pattern, const char *target)
+{
+	const uint8_t *colon = memrchr(pattern.data, ':', pattern.len);
+	const char *port = strrchr(target, ':');
+	struct span host;
+
+	if (colon == NULL || port == NULL)
+		return false;
+	host = span_of(pattern.data, (size_t)(colon - pattern.data));
+	pattern.data += host.len + 1;
+	pattern.len -= host.len + 1;
+	return (span_is(host, "*") ||
+		   span_equal(
+		       host, span_of(target, (size_t)(port - target)))) &&
+	       (span_is(pattern, "*") || span_is(pattern, port + 1));
+}
+
 /* Whether PermitOpen's list, blanks between, has it. */
 static bool
 is_permitted(const char *list, const char *target)
 {
-	size_t len = strlen(target);
-
 	if (list[0] == '\0' || strcmp(list, "any") == 0)
 		return true;
 	while (*list != '\0') {
 		size_t word = strcspn(list, " ");
 
-		if (word == len && memcmp(list, target, len) == 0)
+		if (is_target(span_of(list, word), target))
 			return true;
 		list += word;
 		list += strspn(list, " ");
