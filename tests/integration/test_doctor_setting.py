@@ -75,8 +75,33 @@ def test_a_setting_that_lets_it_is_not_at_fault(served, tmp_path, permitted):
         f"PermitOpen {permitted}\n{served.sshd_config.read_text()}")
     served.reload_sshd()
     wrong = as_device(served, "--server-file", copy)
-    assert (wrong.status, wrong.json["code"]) == (4, "server-prohibits"), wrong
-    assert "/etc/ssh/sshd_config:" not in wrong.json["cause"], wrong
+    assert (wrong.status, wrong.json["layer"], wrong.json["code"]) == (
+        4, "forwarding", "other-file"), wrong
+    assert "reads another file of keys" in wrong.json["cause"]
+    _, which, again = re.fullmatch(
+        "at the server: (.*); if it stays, see which file it reads: (.*); "
+        "then, with that one: (.*)", wrong.json["remedy"]).groups()
+    assert "authorizedkeysfile .ssh/authorized_keys" in served.run(
+        "sh", "-c", f"PATH=$PATH:/usr/sbin; {which}").stdout
+    # By that file it is named, and mended.
+    words = again.replace("FILE", str(served.keys), 1).split()
+    wrong = served.doctor(*words[2:])
+    assert wrong.json["code"] == "line-no-forwarding", wrong
+    served.take(wrong.json["remedy"].removeprefix("at the server: "))
+    assert as_device(served).status == 0
+
+
+def test_a_setting_that_the_running_server_has_not_read(served):
+    config = served.sshd_config.read_text()
+    served.sshd_config.write_text(f"AllowTcpForwarding no\n{config}")
+    served.reload_sshd()
+    served.sshd_config.write_text(config)
+    wrong = as_device(served)
+    assert (wrong.status, wrong.json["code"]) == (4, "other-file"), wrong
+    assert "not read its settings since" in wrong.json["cause"]
+    served.take(re.match("at the server: ([^;]*);",
+                         wrong.json["remedy"]).group(1))
+    assert as_device(served).status == 0
 
 
 # Files of /etc/ssh, and where the setting that is in force stands.

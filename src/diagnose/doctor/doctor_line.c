@@ -18,6 +18,7 @@ enum line_fact {
 	LINE_OTHER_TARGET = LINE_LACKS_TARGET,
 	LINE_PERMITS = LINE_LACKS_NOTHING,
 	LINE_SETTING = LINE_LACKS_TARGET + 1, /* it permits, this does not */
+	LINE_OTHER_FILE, /* both permit: the server has read another line */
 	LINE_NOT_THERE,
 	LINE_NOT_READ
 };
@@ -48,6 +49,14 @@ static const struct check_row rows[] = {
 	"line {line} of {file}, which lets the key {key} in, would let it go "
 	"to {broker}: it is sshd_config that does not, for {user}: {setting}",
 	"{remedy}"},
+    {LINE_OTHER_FILE, FINDING_FAULT, ERR_REFUSED, "other-file",
+	"{broker}: administratively prohibited, and not by {file}:{line}",
+	"line {line} of {file} would let the key {key} go to {broker}, and so "
+	"would sshd_config, for {user}: the server has not read its settings "
+	"since they were changed, or reads another file of keys",
+	"at the server: systemctl reload ssh; if it stays, see which file it "
+	"reads: sshd -T -C user={user} | grep -i authorizedkeys; then, with "
+	"that one: kaya doctor --server-file FILE {with_file}"},
     {LINE_NOT_THERE, FINDING_NOT_KNOWN, ERR_NONE, "server-file",
 	"no line of {file} lets {key} in, but the server did: it reads another "
 	"file",
@@ -185,10 +194,14 @@ judge_setting(const struct doctor *doctor, struct verdict *verdict)
 	    .port = (uint16_t)strtoul(doctor->port, NULL, 10),
 	    .target = doctor->broker,
 	};
+	enum server_setting_answer answer = SERVER_SETTING_NOT_KNOWN;
 	int len;
 
-	if (!doctor_is_at_server(doctor) || doctor_is_gateway(doctor) ||
-	    !server_setting_find(&asker, &verdict->setting))
+	if (doctor_is_at_server(doctor) && !doctor_is_gateway(doctor))
+		answer = server_setting_find(&asker, &verdict->setting);
+	if (answer == SERVER_SETTING_LETS)
+		verdict->fact = LINE_OTHER_FILE;
+	if (answer != SERVER_SETTING_FORBIDS)
 		return;
 	len = snprintf(verdict->remedy, sizeof verdict->remedy,
 	    "at the server: %s", verdict->setting.remedy);
@@ -201,9 +214,11 @@ static void
 tell(const struct doctor *doctor, struct findings *findings,
     const struct verdict *verdict)
 {
-	char number[24];
+	char number[24], with_file[2 * DOCTOR_COMMAND];
 
 	snprintf(number, sizeof number, "%zu", verdict->found.line);
+	doctor_repeat(doctor, DOCTOR_REPEAT_ALL, "--server-file", with_file,
+	    sizeof with_file);
 	const struct check_word words[] = {
 	    {"broker", doctor->broker},
 	    {"file", verdict->path},
@@ -213,6 +228,7 @@ tell(const struct doctor *doctor, struct findings *findings,
 	    {"user", doctor->user},
 	    {"setting", verdict->setting.says},
 	    {"remedy", verdict->remedy},
+	    {"with_file", with_file},
 	    {"cause", verdict->err.what},
 	    {0},
 	};

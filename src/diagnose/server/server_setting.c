@@ -114,7 +114,10 @@ find_prohibition(const struct ssh_settings *settings, const char *target,
 	snprintf(found->line, sizeof found->line, "PermitOpen %s%s%s",
 	    strcmp(permit, "none") == 0 ? "" : permit,
 	    strcmp(permit, "none") == 0 ? "" : " ", target);
-	return strlen(permit) + strlen(target) + 16 < sizeof found->line;
+	/* Cut off it would be another one. */
+	if (strlen(permit) + strlen(target) + 16 >= sizeof found->line)
+		found->line[0] = '\0';
+	return true;
 }
 
 /* ---- on which line ---- */
@@ -232,38 +235,48 @@ put_remedy(const struct server *server, const char *user,
 		    line->match.line, user, prohibition->line, file, reload);
 }
 
-bool
+static enum server_setting_answer
+judge(struct server *server, const struct server_setting_asker *asker,
+    const struct ssh_settings *his, struct server_setting *found)
+{
+	struct sshd_line *line = calloc(1, sizeof *line);
+	enum server_setting_answer answer = SERVER_SETTING_NOT_KNOWN;
+	struct prohibition prohibition = {0};
+
+	if (!find_prohibition(his, asker->target, &prohibition)) {
+		answer = SERVER_SETTING_LETS;
+	} else if (line != NULL && prohibition.line[0] != '\0' &&
+		   shell_is_literal(prohibition.line) &&
+		   find_line(server, asker->user, prohibition.word, line)) {
+		answer = SERVER_SETTING_FORBIDS;
+		snprintf(found->says, sizeof found->says, "%s (%s:%zu)",
+		    prohibition.says, line->at.file, line->at.line);
+		put_remedy(server, asker->user, &prohibition, line, found);
+	}
+	free(line);
+	return answer;
+}
+
+enum server_setting_answer
 server_setting_find(
     const struct server_setting_asker *asker, struct server_setting *found)
 {
 	struct server *server = calloc(1, sizeof *server);
-	struct sshd_line *line = calloc(1, sizeof *line);
-	struct prohibition prohibition = {0};
+	enum server_setting_answer answer = SERVER_SETTING_NOT_KNOWN;
 	struct ssh_settings his = {0};
-	bool is_found = false;
 	char why[200];
 
-	if (server == NULL || line == NULL)
-		goto done;
+	if (server == NULL)
+		return answer;
 	system_look(&server->system);
 	server->sshd_client = asker->client;
 	if (find_sshd(server, asker->port) && is_plain(asker->user) &&
 	    server_ask_sshd(server, NULL, &server->sshd, why, sizeof why) ==
 		0 &&
 	    server_ask_sshd(server, asker->user, &his, why, sizeof why) == 0)
-		is_found =
-		    find_prohibition(&his, asker->target, &prohibition) &&
-		    shell_is_literal(prohibition.line) &&
-		    find_line(server, asker->user, prohibition.word, line);
-	if (is_found) {
-		snprintf(found->says, sizeof found->says, "%s (%s:%zu)",
-		    prohibition.says, line->at.file, line->at.line);
-		put_remedy(server, asker->user, &prohibition, line, found);
-	}
+		answer = judge(server, asker, &his, found);
 	ssh_settings_fini(&his);
 	ssh_settings_fini(&server->sshd);
-done:
-	free(line);
 	free(server);
-	return is_found;
+	return answer;
 }

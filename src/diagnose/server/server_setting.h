@@ -23,12 +23,18 @@ struct server_setting {
 	char remedy[PATH_MAX + 1200]; /* the command that changes it */
 };
 
+enum server_setting_answer {
+	SERVER_SETTING_FORBIDS,
+	SERVER_SETTING_LETS, /* nothing in its settings keeps him from it */
+	/* It cannot be asked (root alone may), or none of its files says so. */
+	SERVER_SETTING_NOT_KNOWN
+};
+
 /*
  * Ask the sshd that listens on that port, by sshd -T for that very user and
- * address.  False where it cannot be asked (root alone may), or lets him, or
- * where it is not known which line of its files says so.
+ * address.  `found` is filled in where it FORBIDS.
  */
-bool server_setting_find(
+enum server_setting_answer server_setting_find(
     const struct server_setting_asker *asker, struct server_setting *found);
 
 #endif
