@@ -31,14 +31,16 @@ ssh_says_path(const char *text, char *path, size_t size)
 	return path;
 }
 
+/* ssh -G; of what it says `stream` goes to `out`, the rest to nobody. */
 static void
-become_ssh(const struct link_options *options, int out)
+become_ssh(const struct link_options *options, int stream, int out)
 {
 	const char *words[12 + 2 * LINK_WORDS_MAX] = {"ssh", "-G"};
 	struct err ignored = ERR_INIT;
 	struct dest dest;
 	size_t count = 2;
 	char port[8];
+	int nowhere;
 
 	if (options->ssh_config != NULL) {
 		words[count++] = "-F";
@@ -64,11 +66,47 @@ become_ssh(const struct link_options *options, int out)
 	}
 	words[count++] = "--";
 	words[count++] = dest.host;
-	dup2(out, STDOUT_FILENO);
-	if (freopen("/dev/null", "w", stderr) == NULL)
+	nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (nowhere < 0)
 		_exit(127);
+	dup2(nowhere, STDOUT_FILENO);
+	dup2(nowhere, STDERR_FILENO);
+	dup2(out, stream);
 	execvp("ssh", (char *const *)words);
 	_exit(127);
+}
+
+/* Start it; what it says, to be given to finish. */
+static FILE *
+start(const struct link_options *options, int stream, pid_t *pid)
+{
+	int ends[2];
+	FILE *answer;
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return NULL;
+	*pid = fork();
+	if (*pid == 0)
+		become_ssh(options, stream, ends[1]);
+	close(ends[1]);
+	answer = *pid > 0 ? fdopen(ends[0], "r") : NULL;
+	if (answer == NULL) {
+		close(ends[0]);
+		if (*pid > 0)
+			waitpid(*pid, NULL, 0);
+	}
+	return answer;
+}
+
+/* Its status, as waitpid has it. */
+static int
+finish(FILE *answer, pid_t pid)
+{
+	int status = 0;
+
+	fclose(answer);
+	waitpid(pid, &status, 0);
+	return status;
 }
 
 void
@@ -77,29 +115,39 @@ ssh_says(const struct link_options *options, const char *word, ssh_says_fn *fn,
 {
 	size_t len = strlen(word);
 	char line[PATH_MAX + 64];
-	int ends[2];
-	FILE *answer;
 	pid_t pid;
+	FILE *answer = start(options, STDOUT_FILENO, &pid);
 
-	if (pipe2(ends, O_CLOEXEC) != 0)
+	if (answer == NULL)
 		return;
-	pid = fork();
-	if (pid == 0)
-		become_ssh(options, ends[1]);
-	close(ends[1]);
-	answer = fdopen(ends[0], "r");
-	while (pid > 0 && answer != NULL &&
-	       fgets(line, sizeof line, answer) != NULL) {
+	while (fgets(line, sizeof line, answer) != NULL) {
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, word, len) == 0 && line[len] == ' ')
 			fn(arg, line + len + 1);
 	}
-	if (answer != NULL)
-		fclose(answer);
-	else
-		close(ends[0]);
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
+	finish(answer, pid);
+}
+
+const char *
+ssh_says_fault(const struct link_options *options, char *text, size_t size)
+{
+	char line[PATH_MAX + 64];
+	pid_t pid;
+	FILE *answer = start(options, STDERR_FILENO, &pid);
+	int status;
+
+	text[0] = '\0';
+	if (answer == NULL)
+		return text;
+	while (fgets(line, sizeof line, answer) != NULL)
+		if (text[0] == '\0')
+			snprintf(text, size, "%.*s", (int)strcspn(line, "\r\n"),
+			    line);
+	status = finish(answer, pid);
+	/* 127: there is none here. */
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 255)
+		text[0] = '\0';
+	return text;
 }
 
 static void

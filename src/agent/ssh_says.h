@@ -19,6 +19,14 @@ void ssh_says(const struct link_options *options, const char *word,
 /* How often kaya tunnel asks the server for a sign of life, in seconds. */
 unsigned ssh_says_keepalive_s(const struct link_options *options);
 
+/*
+ * What ssh has against ssh_config and -o, which libssh passes over: its first
+ * line, as "FILE: line 3: Bad configuration option: prot".  "" where it has
+ * nothing, or is not here.  Returns `text`.
+ */
+const char *ssh_says_fault(
+    const struct link_options *options, char *text, size_t size);
+
 /* This user's home, as ssh and libssh find it: not by HOME. */
 const char *ssh_says_home(void);
 

@@ -1,5 +1,6 @@
 #include "tunnel.h"
 
+#include "log.h"
 #include "ssh_says.h"
 
 #include <stdio.h>
@@ -44,7 +45,11 @@ tunnel_read_config(
     struct tunnel_options *options, const char *host, uint16_t host_port)
 {
 	struct config config = {options, host, host_port};
+	char fault[300];
 
+	if (ssh_says_fault(&options->link, fault, sizeof fault)[0] != '\0')
+		log_event(LOG_LEVEL_WARN, "tunnel", "ssh-config",
+		    "ssh refuses this, and it is passed over here: %s", fault);
 	if (options->forward_count == 0)
 		ssh_says(&options->link, "localforward", add_forward, &config);
 	options->link.keepalive_s = ssh_says_keepalive_s(&options->link);

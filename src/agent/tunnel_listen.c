@@ -32,6 +32,23 @@ too_many(struct err *err)
 	    err, ERR_USAGE, "more than %d addresses", TUNNEL_LISTEN_MAX);
 }
 
+static bool
+is_ours(const struct tunnel_listen *ends, const char *text)
+{
+	for (size_t i = 0; i < ends->count; i++)
+		if (strcmp(ends->listeners[i].text, text) == 0)
+			return true;
+	return false;
+}
+
+static int
+twice(const char *text, struct err *err)
+{
+	err_set(err, ERR_USAGE, "%s is to be listened on twice", text);
+	return err_hint(err, "leave one of the two -L, or LocalForward of "
+			     "ssh_config, out");
+}
+
 static int
 open_port(struct tunnel_listen *ends, const struct forward *forward,
     const char *bind, enum wanted wanted, struct err *err)
@@ -59,10 +76,13 @@ open_port(struct tunnel_listen *ends, const struct forward *forward,
 	if (err->code == ERR_TAKEN) {
 		listener_address_text((void *)&address.address, listener->text,
 		    sizeof listener->text);
+		if (is_ours(ends, listener->text))
+			return twice(listener->text, err);
 		err_set(err, ERR_TAKEN, "%s is taken by %s", listener->text,
 		    holder_of((void *)&address.address, holder, sizeof holder));
 		err_hint(err, "stop that program, or listen elsewhere: -L %u",
-		    forward->port + 1u);
+		    forward->port < UINT16_MAX ? forward->port + 1u
+					       : forward->port - 1u);
 	}
 	return -1;
 }

@@ -350,6 +350,32 @@ def test_an_address_of_ipv6_is_told_in_brackets(home):
     assert "@::1:1" not in done.stderr
 
 
+def test_an_address_that_is_asked_for_twice_is_no_strangers(server):
+    port = free_port()
+    done = run("tunnel", server.dest, "-i", server.key, "-L", port, "-L",
+               f"[::1]:{port}:127.0.0.1:1", "-L", f"127.0.0.1:{port}")
+    assert done.returncode == 2
+    assert "to be listened on twice" in done.stderr
+    assert "taken by" not in done.stderr
+
+
+def test_a_word_that_ssh_does_not_know_is_warned_of(server, tmp_path, home):
+    """libssh passes over it: the setting would be missed in silence."""
+    config = tmp_path / "config"
+    config.write_text((home / ".ssh/config").read_text()
+                      + "ServerAliveInteval 5\n")
+    with Kaya("tunnel", "-F", config, "-i", server.key, "-b", server.target,
+              "-L", free_port(), server.dest) as tunnel:
+        tunnel.wait_for_log("event=up")
+        assert tunnel.logged(
+            rf"event=ssh-config .*{config}: line 3: Bad configuration "
+            r"option: serveraliveinteval")
+    with Kaya("tunnel", "-o", "Prot=22", "-i", server.key, "-b",
+              server.target, "-L", free_port(), server.dest) as tunnel:
+        tunnel.wait_for_log("event=up")
+        assert tunnel.logged("event=ssh-config .*option: prot")
+
+
 def test_a_host_key_that_is_named_need_not_be_remembered(server, tmp_path):
     config = tmp_path / "config"
     config.write_text("UserKnownHostsFile /proc/nowhere/known_hosts\n"
