@@ -160,6 +160,9 @@ class Broker:
         self.judge = None  # called with topic, payload: pass it on?
         self.lock = threading.Condition()
         self.listener = socket.create_server(("127.0.0.1", self.port))
+        # The kernel keeps little for it: who is not read from soon notices.
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1220)
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
