@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -23,6 +24,9 @@ def pytest_configure(config):
     anew: to the gateway, too, which is started as root and becomes somebody
     else.
     """
+    if hasattr(config, "workerinput"):
+        # Behind nohup, too, a test's programs hear that a terminal is gone.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if config.option.basetemp is None:
         config.option.basetemp = tempfile.mkdtemp(prefix="kaya-")
         config.stash[made] = config.option.basetemp

@@ -83,8 +83,8 @@ def run(*words, **options):
 def know(home, port):
     """Write the server's host key into known_hosts, as ssh-keyscan has it."""
     scan = subprocess.run(
-        ["ssh-keyscan", "-p", str(port), "127.0.0.1"], capture_output=True,
-        text=True, check=True).stdout
+        ["ssh-keyscan", "-t", "ed25519", "-p", str(port), "127.0.0.1"],
+        capture_output=True, text=True, check=True).stdout
     with open(home / ".ssh/known_hosts", "a") as file:
         file.write(scan)
 
