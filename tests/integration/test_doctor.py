@@ -361,6 +361,7 @@ def test_a_server_that_knows_only_old_algorithms(
         assert line.split()[-1] in wrong.cause
         words = re.search(rf"-o {option}=\S+", wrong.remedy).group(0).split()
         assert_well(clinic.visit(*words))
+        clinic.tunnels(wrong, r"kaya tunnel [^,]*(?=, until)")
 
 
 def test_a_server_that_knows_only_what_kaya_does_not(tmp_path, home, doctor):
@@ -372,6 +373,22 @@ def test_a_server_that_knows_only_what_kaya_does_not(tmp_path, home, doctor):
         assert wrong.code == "algorithm-unknown"
         clinic.take_at_server(wrong, r"echo")
         assert_well(clinic.visit())
+
+
+def test_a_tunnel_in_a_remedy_has_what_the_doctor_was_given(clinic):
+    """But for a -L whose target is the fault."""
+    host, port = clinic.target.split(":")
+    clinic.sshd.admit(clinic.public, f'permitopen="{clinic.target}"')
+
+    def remedy(*words):
+        wrong = clinic.doctor("-i", clinic.key, *words, clinic.dest)
+        assert wrong.code == "other-spelling", wrong
+        assert f"kaya tunnel -b {clinic.target} " in wrong.remedy
+        return wrong.remedy.partition(" (ssh")[0]
+
+    near = clinic.doctor.port
+    assert f"-L {near}" in remedy("-b", f"localhost:{port}")
+    assert "-L" not in remedy("-L", f"{near}:localhost:{port}")
 
 
 def test_a_host_key_that_is_not_known(clinic, home):

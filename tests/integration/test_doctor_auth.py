@@ -372,6 +372,7 @@ def test_a_server_that_takes_rsa_with_sha_1_only(tmp_path, home, doctor):
         words = re.search(r"-o PubkeyAcceptedAlgorithms=\S+",
                           wrong.remedy).group(0).split()
         assert_well(clinic.visit(*words))
+        clinic.tunnels(wrong, r"kaya tunnel .*")
 
 
 def signatures_named_by(clinic):

@@ -15,6 +15,7 @@ import pytest
 import devices
 import networks
 import peers
+import tunnels
 from devices import home  # noqa: F401
 
 TOOLS = os.pathsep.join([str(peers.KAYA.parent), os.environ.get("PATH", ""),
@@ -146,6 +147,13 @@ class Clinic:
     def visit(self, *words):
         return self.doctor("-i", self.key, "-b", self.target, *words,
                            self.dest)
+
+    def tunnels(self, diagnosis, pattern):
+        """The tunnel in the remedy, typed: a message goes through it."""
+        command = re.search(pattern, diagnosis.remedy).group(0)
+        with devices.Typed(command) as tunnel:
+            tunnel.wait_for_log("event=up")
+            tunnels.publish(self.doctor.port, "t", "m", "-q", "1")
 
     def with_file(self, *words):
         return self.visit("--server-file", self.file, *words)

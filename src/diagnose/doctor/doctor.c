@@ -78,6 +78,12 @@ doctor_run(const struct doctor_options *options, struct findings *findings,
 	    sizeof doctor->words);
 	doctor_repeat(
 	    doctor, DOCTOR_REPEAT_ALL, "", doctor->again, sizeof doctor->again);
+	doctor_repeat(doctor, DOCTOR_REPEAT_TUNNEL, "", doctor->tunnel,
+	    sizeof doctor->tunnel);
+	doctor_repeat(doctor, DOCTOR_REPEAT_TUNNEL, "-b", doctor->tunnel_to,
+	    sizeof doctor->tunnel_to);
+	doctor_repeat(doctor, DOCTOR_REPEAT_TUNNEL, "-L", doctor->tunnel_at,
+	    sizeof doctor->tunnel_at);
 	checks_run(checks, sizeof checks / sizeof checks[0], doctor, findings);
 	if (options->learned != NULL && doctor->channel != NULL)
 		memcpy(options->learned->broker_host, doctor->broker_host,

@@ -100,7 +100,7 @@ static const struct check_row rows[] = {
 	"broken and not made unless asked for",
 	"take a key that old servers know, too: ssh-keygen -t ed25519 -N '' "
 	"-f FILE; until it is let in: kaya tunnel -o "
-	"PubkeyAcceptedAlgorithms=ssh-rsa {dest}"},
+	"PubkeyAcceptedAlgorithms=ssh-rsa {tunnel}"},
     {AUTH_CLOSED, FINDING_FAULT, ERR_REFUSED, "closed-while-logging-in",
 	"the server closed the connection: {why}",
 	"the server ends the connection while {user} logs in: {why}",
@@ -158,6 +158,7 @@ tell(struct auth *auth, enum auth_fact fact, const struct identity *identity)
 	const struct check_word words[] = {
 	    {"user", doctor->user},
 	    {"dest", doctor->words},
+	    {"tunnel", doctor->tunnel},
 	    {"again", doctor->again},
 	    {"enroll", enroll},
 	    {"key", identity != NULL ? identity->name : ""},

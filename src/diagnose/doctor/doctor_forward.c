@@ -26,7 +26,8 @@ static const struct check_row rows[] = {
 	"{broker}: administratively prohibited; {other} is allowed",
 	"the server lets this key go to {other} and not to {broker}: it "
 	"compares what is asked for as text, letter by letter",
-	"ask for it as it stands there: kaya tunnel -b {other} {dest} (ssh: -L "
+	"ask for it as it stands there: kaya tunnel -b {other} {tunnel_to} "
+	"(ssh: -L "
 	"22883:{other})"},
     {FORWARD_PROHIBITED, FINDING_FAULT, ERR_REFUSED, "prohibited",
 	"{broker}: administratively prohibited, in every spelling",
@@ -45,11 +46,11 @@ static const struct check_row rows[] = {
 	"{broker}: the server cannot connect there",
 	"nothing listens on {broker} at the server",
 	"at the server: systemctl start mosquitto; if the broker listens "
-	"elsewhere (ss -ltn), name that: kaya tunnel -b HOST:PORT {dest}"},
+	"elsewhere (ss -ltn), name that: kaya tunnel -b HOST:PORT {tunnel_to}"},
     {FORWARD_BROKER_ELSEWHERE, FINDING_FAULT, ERR_UNREACHABLE,
 	"broker-elsewhere", "{broker}: nothing there; {other} answers",
 	"at the server nothing listens on {broker}, but something on {other}",
-	"kaya tunnel -b {other} {dest}"},
+	"kaya tunnel -b {other} {tunnel_to}"},
     {FORWARD_LOST, FINDING_FAULT, ERR_UNREACHABLE, "lost", "{broker}: {why}",
 	"the connection was lost when the broker was asked for: {why}",
 	"see the server's log: journalctl -u ssh -n 20"},
@@ -181,6 +182,7 @@ doctor_forwarding(void *arg, struct findings *findings)
 	    {"other", other},
 	    {"user", doctor->user},
 	    {"dest", doctor->words},
+	    {"tunnel_to", doctor->tunnel_to},
 	    {"again", doctor->again},
 	    {"why", why},
 	    {"kayad_why", kayad_why_of(why)},

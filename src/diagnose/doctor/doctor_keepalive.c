@@ -32,7 +32,7 @@ static const struct check_row rows[] = {
 	"a link that idles for {died} s is dead; one of {lived} s lives",
 	"a NAT or firewall on the way forgets a connection that idles for "
 	"{died} s, sooner than kaya tunnel asks ({own} s)",
-	"ask sooner: kaya tunnel -o ServerAliveInterval={keepalive} {dest} "
+	"ask sooner: kaya tunnel -o ServerAliveInterval={keepalive} {tunnel} "
 	"(for ssh the same word); or at the router: sysctl -w "
 	"net.netfilter.nf_conntrack_tcp_timeout_established=86400"},
     {KEEPALIVE_FAILED, FINDING_NOT_KNOWN, ERR_NONE, "idle-failed",
@@ -100,6 +100,7 @@ tell(struct doctor *doctor, struct findings *findings, enum keepalive_fact fact,
 	    {"keepalive", keepalive},
 	    {"own", own},
 	    {"dest", doctor->words},
+	    {"tunnel", doctor->tunnel},
 	    {"why", why},
 	    {0},
 	};

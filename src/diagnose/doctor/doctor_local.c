@@ -22,15 +22,17 @@ static const struct check_row rows[] = {
     {LOCAL_TAKEN, FINDING_FAULT, ERR_TAKEN, "local-taken",
 	"{addresses} taken by {holder}",
 	"{taken} is taken by {holder}, so no tunnel can listen there",
-	"listen elsewhere: kaya tunnel -L {next} {dest}; or stop {holder}"},
+	"listen elsewhere: kaya tunnel -L {next} {tunnel_at}; or stop "
+	"{holder}"},
     {LOCAL_HALF, FINDING_FAULT, ERR_TAKEN, "local-half-taken",
 	"{taken} taken by {holder}, {free} free",
 	"{taken} is taken by {holder}: ssh would listen on {free} alone and "
 	"stay up, and clients of {taken} would talk to a stranger",
-	"listen elsewhere: kaya tunnel -L {next} {dest}; or stop {holder}"},
+	"listen elsewhere: kaya tunnel -L {next} {tunnel_at}; or stop "
+	"{holder}"},
     {LOCAL_FORBIDDEN, FINDING_FAULT, ERR_FAILED, "local-forbidden",
 	"{addresses}: {why}", "this user may not listen on port {port}: {why}",
-	"take a port above 1023: kaya tunnel -L 22883 {dest}"},
+	"take a port above 1023: kaya tunnel -L 22883 {tunnel_at}"},
 };
 
 static size_t
@@ -134,6 +136,7 @@ doctor_local(void *arg, struct findings *findings)
 	    {"next", next},
 	    {"why", why},
 	    {"dest", doctor->words},
+	    {"tunnel_at", doctor->tunnel_at},
 	    {"again", doctor->again},
 	    {0},
 	};

@@ -55,12 +55,13 @@ static const struct check_row rows[] = {
 	"{broker} answers, and not in MQTT: {what}",
 	"what listens on {broker} at the server is no MQTT broker: {what}",
 	"find the broker's port, at the server: ss -ltnp; then: kaya tunnel "
-	"-b HOST:PORT {dest}"},
+	"-b HOST:PORT {tunnel_to}"},
     {MQTT_TLS, FINDING_FAULT, ERR_FAILED, "broker-tls", "{broker} speaks TLS",
 	"what listens on {broker} at the server speaks TLS, which is not "
 	"needed inside SSH, and not what plain MQTT clients speak",
 	"name its plain port (at the server: ss -ltnp): kaya tunnel -b "
-	"HOST:PORT {dest}; or make one there: echo 'listener 1883 127.0.0.1' "
+	"HOST:PORT {tunnel_to}; or make one there: echo 'listener 1883 "
+	"127.0.0.1' "
 	">> /etc/mosquitto/conf.d/local.conf && systemctl restart mosquitto"},
     {MQTT_SILENT, FINDING_FAULT, ERR_TIMEOUT, "broker-silent",
 	"{broker} says nothing within 10 s",
@@ -294,6 +295,7 @@ tell(const struct doctor *doctor, struct findings *findings,
 	    {"what", what_it_is(trip)},
 	    {"as_user", as_user},
 	    {"dest", doctor->words},
+	    {"tunnel_to", doctor->tunnel_to},
 	    {"again", doctor->again},
 	    {0},
 	};
@@ -432,6 +434,7 @@ doctor_message(void *arg, struct findings *findings)
 	    {"to_topic", to_topic},
 	    {"permit", permit},
 	    {"dest", doctor->words},
+	    {"tunnel_to", doctor->tunnel_to},
 	    {"again", doctor->again},
 	    {0},
 	};

@@ -35,6 +35,9 @@ struct doctor {
 	char user[64];
 	char words[DOCTOR_COMMAND]; /* "-p 2222 -i key dan@host", for ssh */
 	char again[2 * DOCTOR_COMMAND]; /* the same, for the doctor itself */
+	char tunnel[2 * DOCTOR_COMMAND]; /* for kaya tunnel */
+	char tunnel_to[2 * DOCTOR_COMMAND]; /* the same to another -b */
+	char tunnel_at[2 * DOCTOR_COMMAND]; /* the same at another -L */
 	bool proxied; /* a ProxyCommand or a jump host makes the connection */
 	struct doctor_address addresses[DOCTOR_ADDRESSES_MAX];
 	size_t address_count;
@@ -57,13 +60,14 @@ void doctor_tell(struct findings *findings, const char *layer,
 
 /*
  * What leads here, for commands to type, as it was given: all of it but no
- * password, or what kaya tunnel and ssh need, too, or what kaya enroll does.
+ * password, or what ssh needs, kaya tunnel, or kaya enroll.
  * `without` is an option that the command gives anew ("-p": also the port in
  * the destination), "%" where the host is to be named with its INTERFACE, or
  * "".
  */
 enum doctor_repeat {
 	DOCTOR_REPEAT_LINK,
+	DOCTOR_REPEAT_TUNNEL,
 	DOCTOR_REPEAT_ENROLL,
 	DOCTOR_REPEAT_ALL
 };

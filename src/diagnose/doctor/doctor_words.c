@@ -74,6 +74,24 @@ put_broker(
 	put_option(text, "-u", given->broker_user, without);
 }
 
+/* A -L may name the broker, too. */
+static void
+put_tunnel(struct text *text, const struct doctor *doctor, const char *without)
+{
+	const struct doctor_options *given = doctor->options;
+	struct err ignored = ERR_INIT;
+	struct forward local = {.host = ""};
+	const bool names =
+	    given->local_said != NULL &&
+	    forward_parse(&local, given->local_said, "", 0, &ignored) == 0 &&
+	    local.host[0] != '\0';
+
+	put_option(text, "-b", names ? doctor->broker : given->broker_said,
+	    names && strcmp(without, "-L") != 0 ? "-b" : without);
+	put_option(text, "-L", given->local_said,
+	    names && strcmp(without, "-b") == 0 ? "-L" : without);
+}
+
 static void
 put_tried(
     struct text *text, const struct doctor_options *given, const char *without)
@@ -100,7 +118,9 @@ doctor_repeat(const struct doctor *doctor, enum doctor_repeat what,
 
 	bytes[0] = '\0';
 	snprintf(port, sizeof port, "%u", given->port);
-	if (what != DOCTOR_REPEAT_LINK)
+	if (what == DOCTOR_REPEAT_TUNNEL)
+		put_tunnel(&text, doctor, without);
+	if (what >= DOCTOR_REPEAT_ENROLL)
 		put_broker(&text, doctor->options, without);
 	if (what == DOCTOR_REPEAT_ALL)
 		put_tried(&text, doctor->options, without);
