@@ -3,6 +3,7 @@
 #include "server_private.h"
 #include "shell.h"
 #include "sshd_lines.h"
+#include "str.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -151,14 +152,27 @@ put_question(
 }
 
 static bool
+read_answer(const struct ssh_settings *settings, size_t count, size_t *which)
+{
+	const char *banner = ssh_settings_get(settings, "banner");
+	uint64_t number;
+
+	if (banner[0] != '/' ||
+	    !str_to_u64(span_of_str(banner + 1), 0, count - 1, &number))
+		return false;
+	*which = (size_t)number;
+	return true;
+}
+
+static bool
 ask_which(struct server *server, const char *user,
     const struct sshd_lines *lines, size_t *which)
 {
 	char own[sizeof server->sshd_file], why[200];
 	char path[] = P_tmpdir "/kaya-sshd.XXXXXX";
 	struct ssh_settings settings = {0};
-	int fd = mkostemp(path, O_CLOEXEC);
-	bool matched = false;
+	int fd = lines->count > 0 ? mkostemp(path, O_CLOEXEC) : -1;
+	bool is_known = false;
 
 	if (fd < 0)
 		return false;
@@ -166,12 +180,11 @@ ask_which(struct server *server, const char *user,
 	snprintf(server->sshd_file, sizeof server->sshd_file, "%s", path);
 	if (put_question(server, lines, fd) &&
 	    server_ask_sshd(server, user, &settings, why, sizeof why) == 0)
-		matched = sscanf(ssh_settings_get(&settings, "banner"), "/%zu",
-			      which) == 1;
+		is_known = read_answer(&settings, lines->count, which);
 	memcpy(server->sshd_file, own, sizeof own);
 	ssh_settings_fini(&settings);
 	unlink(path);
-	return matched && *which < lines->count;
+	return is_known;
 }
 
 /* The line that is in force for the user; false where that cannot be known. */

@@ -101,11 +101,11 @@ ask_iptables(
 {
 	const char *name =
 	    connection->family == FIREWALL_IPV4 ? "iptables" : "ip6tables";
-	struct firewall_place place;
+	struct firewall_place place = {0};
 	struct program saved;
 	char line[400];
 	bool is_closed = false;
-	struct span text;
+	struct span text = {0};
 
 	if (!program_is_there("iptables-save"))
 		return false;
@@ -131,7 +131,7 @@ static bool
 ask_nft(const struct firewall_connection *connection, struct firewall_own *own)
 {
 	json_t *rules = firewall_read_nft();
-	struct firewall_place place;
+	struct firewall_place place = {0};
 	char text[256] = "policy drop";
 	bool is_closed;
 

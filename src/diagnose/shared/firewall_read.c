@@ -64,9 +64,12 @@ find_rule(const char *listed, unsigned long number, char *text, size_t size)
 	while (*listed != '\0') {
 		size_t len = strcspn(listed, "\n");
 		const char *at = memmem(listed, len, mark, strlen(mark));
-		unsigned long own = 0;
+		uint64_t own = 0;
 
-		if (at != NULL && sscanf(at + strlen(mark), "%lu", &own) == 1 &&
+		if (at != NULL &&
+		    str_to_u64(span_of(at + strlen(mark),
+				   (size_t)(listed + len - at) - strlen(mark)),
+			1, UINT64_MAX, &own) &&
 		    own == number) {
 			listed += strspn(listed, " \t");
 			firewall_read_text(
