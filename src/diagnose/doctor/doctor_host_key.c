@@ -11,6 +11,7 @@
 enum host_key_fact {
 	HOST_KEY_KNOWN,
 	HOST_KEY_PINNED,
+	HOST_KEY_NOT_KEPT, /* pinned, and not remembered */
 	HOST_KEY_UNKNOWN,
 	HOST_KEY_NOT_THE_ONE,
 	HOST_KEY_CHANGED,
@@ -29,6 +30,11 @@ static const struct check_row rows[] = {
 	NULL, NULL},
     {HOST_KEY_PINNED, FINDING_OK, ERR_NONE, NULL,
 	"{fingerprint}, as demanded, and remembered now", NULL, NULL},
+    {HOST_KEY_NOT_KEPT, FINDING_WARNING, ERR_NONE, "known-hosts",
+	"{fingerprint}, as demanded, and not remembered",
+	"the host key is the one that was demanded, and {file} cannot be "
+	"written: it has to be named each time",
+	"mend the file, or move it away: mv {file} {file}.old"},
     {HOST_KEY_UNKNOWN, FINDING_FAULT, ERR_HOST_KEY, "host-key-unknown",
 	"{fingerprint} is not known here",
 	"the host key of {host} is not known on this machine yet",
@@ -120,10 +126,15 @@ look(struct doctor *doctor, const char *known_hosts, struct known_hosts *list,
 {
 	const char *wanted = doctor->options->link.host_key;
 	enum ssh_known_hosts_e known;
+	const bool is_let =
+	    link_check_host_key(doctor->link, &doctor->link_options, err) == 0;
 
-	if (link_check_host_key(doctor->link, &doctor->link_options, err) == 0)
-		return wanted != NULL ? HOST_KEY_PINNED : HOST_KEY_KNOWN;
 	known = ssh_session_is_known_server(doctor->link->session);
+	if (is_let && wanted != NULL)
+		return known == SSH_KNOWN_HOSTS_OK ? HOST_KEY_PINNED
+						   : HOST_KEY_NOT_KEPT;
+	if (is_let)
+		return HOST_KEY_KNOWN;
 	switch (known) {
 	case SSH_KNOWN_HOSTS_CHANGED:
 		return HOST_KEY_CHANGED;
@@ -185,6 +196,8 @@ doctor_host_key(void *arg, struct findings *findings)
 		snprintf(
 		    entry, sizeof entry, "[%s]:%s", doctor->host, doctor->port);
 	doctor_tell(findings, "host-key", DOCTOR_ROWS(rows), (int)fact, words);
-	return fact == HOST_KEY_KNOWN || fact == HOST_KEY_PINNED ? CHECK_GO_ON
-								 : CHECK_STOP;
+	return fact == HOST_KEY_KNOWN || fact == HOST_KEY_PINNED ||
+		       fact == HOST_KEY_NOT_KEPT
+		   ? CHECK_GO_ON
+		   : CHECK_STOP;
 }
