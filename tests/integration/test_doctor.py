@@ -451,6 +451,8 @@ def test_a_host_key_that_cannot_be_written_down(clinic, home):
     assert (wrong.status, wrong.layer, wrong.code) == (
         0, "host-key", "known-hosts"), wrong
     assert str(known) in wrong.remedy
+    # Each further connection of the visit is to the named key, too.
+    assert clinic.visit("--host-key", pin, "--idle", 1).status == 0
     clinic.doctor.take(wrong, r"mv .*")
     assert_well(clinic.visit("--host-key", pin))
     assert_well(clinic.visit())

@@ -352,6 +352,18 @@ def test_an_agent_with_more_keys_than_the_server_listens_to(
     assert_refused(wrong, "too-many-keys")
     assert "MaxAuthTries" in wrong.cause
     assert "number 8" in wrong.seen("auth")
+    # Where the server cannot be remembered, with its host key named.
+    known = home / ".ssh/known_hosts"
+    known.rename(known.with_name("put_away"))
+    known.mkdir()
+    unknown = clinic.doctor("-b", clinic.target, clinic.dest)
+    named = clinic.doctor(
+        "-b", clinic.target, "--host-key",
+        re.search(r"SHA256:\S+", unknown.seen("host-key")).group(0),
+        clinic.dest)
+    assert_refused(named, "too-many-keys")
+    known.rmdir()
+    known.with_name("put_away").rename(known)
     again = clinic.doctor.take(wrong, r"kaya doctor -i [^(]*")
     assert again.returncode == 0, again.stdout
 

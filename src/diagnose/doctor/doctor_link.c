@@ -13,7 +13,6 @@ doctor_new_link(struct doctor *doctor, struct err *err)
 	socket_t fd;
 
 	options.asking = LINK_NEVER_ASK;
-	options.host_key = NULL;
 	link = link_prepare(&options, err);
 	if (link == NULL)
 		return NULL;
