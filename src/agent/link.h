@@ -18,7 +18,7 @@
 enum {
 	LINK_KEYS_MAX = 16,
 	LINK_WORDS_MAX = 32,
-	LINK_TYPED_MAX = 384,
+	LINK_TYPED_MAX = 512,
 	LINK_KEEPALIVE_S = 15,
 	LINK_KEEPALIVE_COUNT = 3, /* dead after 45 s without a byte */
 };

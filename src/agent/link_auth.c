@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ANSWER_BYTES = 256, COMMAND_BYTES = 400 };
+enum { ANSWER_BYTES = 256, COMMAND_BYTES = 900 };
 
 /* ---- who the server is ---- */
 

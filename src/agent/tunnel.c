@@ -111,7 +111,7 @@ set_state(struct tunnel *tunnel, enum tunnel_state state, const char *why)
 static void
 say(enum log_level level, const char *event, const struct err *err)
 {
-	char text[1024];
+	char text[ERR_TEXT_MAX];
 
 	/* A person reads sentences, a journal reads words. */
 	if (isatty(STDERR_FILENO))

@@ -53,8 +53,10 @@ struct err {
 	int os_errno; /* errno at the time, 0 where none belongs to it */
 	char what[320]; /* the cause, one sentence, no full stop */
 	char where[192]; /* file:line:column, host:port ...; may be empty */
-	char hint[512]; /* the remedy, one sentence; may be empty */
+	char hint[1024]; /* the remedy, one sentence; may be empty */
 };
+
+enum { ERR_TEXT_MAX = 1600 }; /* bytes that err_text needs for all of it */
 
 /* An empty error: `struct err err = ERR_INIT;` */
 #define ERR_INIT                                                               \

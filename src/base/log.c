@@ -100,10 +100,11 @@ log_begin(struct log_line *line, enum log_level level, const char *module,
 	return true;
 }
 
-void
-log_span(struct log_line *line, const char *key, struct span value)
+/* `text` is room for the value as it is printed. */
+static void
+put_value(struct log_line *line, const char *key, struct span value, char *text,
+    size_t size)
 {
-	char text[384];
 	bool plain = value.len > 0;
 
 	for (size_t i = 0; i < value.len && plain; i++) {
@@ -115,9 +116,17 @@ log_span(struct log_line *line, const char *key, struct span value)
 	put(line, " ");
 	put(line, key);
 	put(line, plain ? "=" : "=\"");
-	put(line, str_escape(value, text, sizeof text));
+	put(line, str_escape(value, text, size));
 	if (!plain)
 		put(line, "\"");
+}
+
+void
+log_span(struct log_line *line, const char *key, struct span value)
+{
+	char text[384];
+
+	put_value(line, key, value, text, sizeof text);
 }
 
 void
@@ -166,6 +175,8 @@ log_err(enum log_level level, const char *module, const char *event,
     const struct err *err)
 {
 	struct log_line line;
+	/* A command that was cut would be another one. */
+	char hint[sizeof err->hint + 64];
 
 	if (!log_begin(&line, level, module, event))
 		return;
@@ -173,6 +184,7 @@ log_err(enum log_level level, const char *module, const char *event,
 	if (err->where[0] != '\0')
 		log_str(&line, "where", err->where);
 	if (err->hint[0] != '\0')
-		log_str(&line, "remedy", err->hint);
+		put_value(
+		    &line, "remedy", span_of_str(err->hint), hint, sizeof hint);
 	log_end(&line);
 }

@@ -41,12 +41,13 @@ bool log_level_parse(const char *word, enum log_level *level);
  */
 struct log_line {
 	size_t len;
-	char text[1024];
+	char text[2048];
 };
 
 /* False, and nothing to be done, where the level is not printed. */
 bool log_begin(struct log_line *line, enum log_level level, const char *module,
     const char *event);
+/* Of a value that is longer than 383 bytes, as it is printed, the front. */
 void log_str(struct log_line *line, const char *key, const char *value);
 void log_span(struct log_line *line, const char *key, struct span value);
 void log_u64(struct log_line *line, const char *key, uint64_t value);

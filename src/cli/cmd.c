@@ -296,7 +296,7 @@ cmd_next(struct cmd_reader *reader, int *status)
 int
 cmd_complain(const struct err *err)
 {
-	char text[1024];
+	char text[ERR_TEXT_MAX];
 
 	fprintf(stderr, "kaya: %s\n", err_text(err, text, sizeof text));
 	return err_exit_status(err->code);

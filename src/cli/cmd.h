@@ -48,7 +48,7 @@ int cmd_run_sub(const struct cmd *cmd, int argc, char **argv);
 
 /* ---- reading a command's options ---- */
 
-enum { CMD_TYPED_MAX = 384 };
+enum { CMD_TYPED_MAX = 512 };
 
 struct cmd_reader {
 	const struct cmd *cmd;

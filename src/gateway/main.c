@@ -62,7 +62,7 @@ static const struct option options[] = {
 static int
 complain(const struct err *err)
 {
-	char text[1024];
+	char text[ERR_TEXT_MAX];
 
 	fprintf(stderr, "kayad: %s\n", err_text(err, text, sizeof text));
 	return err_exit_status(err->code);

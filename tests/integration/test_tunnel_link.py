@@ -296,7 +296,8 @@ def test_an_agent_with_too_many_keys_is_4_and_the_remedy_lets_in(
 
 def test_each_file_of_known_hosts_in_ssh_config_counts(
         server, tmp_path, home):
-    blank = tmp_path / "with a blank"
+    # The command that forgets it is told whole, however long its paths are.
+    blank = tmp_path / ("with a blank, and " + "long " * 30).strip()
     (home / ".ssh/known_hosts").rename(blank)
     config = tmp_path / "config"
     config.write_text(
@@ -315,6 +316,8 @@ def test_each_file_of_known_hosts_in_ssh_config_counts(
     assert done.returncode == 5
     assert "has CHANGED" in done.stderr
     assert f"'{blank}'" in done.stderr
+    assert re.search(r"-R '\[127.0.0.1\]:\d+' && kaya pub --ssh-config .* "
+                     r"--host-key SHA256:\S{43} \S+$", done.stderr.strip())
 
 
 def test_a_host_key_alias_in_ssh_config_counts(server, tmp_path, home):

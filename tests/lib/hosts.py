@@ -28,6 +28,7 @@ class Host(peers.Process):
         super().__init__(["unshare", "--net", "--mount", "--propagation",
                           "private", "sleep", "infinity"])
         peers.wait_until(self._is_apart, f"the network of {name}")
+        self.network = os.stat(f"/proc/{self.pid}/ns/net")
         self.prefix = ["nsenter", "-t", str(self.pid), "-n", "-m", "--"]
         self.run("ip", "link", "set", "lo", "up")
         # Nobody else is there who could have the same address.
@@ -39,6 +40,10 @@ class Host(peers.Process):
                 != os.readlink("/proc/self/ns/net") and
                 pathlib.Path(f"/proc/{self.pid}/comm").read_text().strip()
                 == "sleep")
+
+    def stop(self):
+        super().stop()
+        peers.end_all_in(self.network)
 
     def run(self, *command, check=True, stdin=None, timeout=60, env=None):
         done = subprocess.run(

@@ -67,6 +67,7 @@ class Place:
         return path
 
     def remove(self):
+        peers.end_all_in(os.stat(f"/run/netns/{self.name}"))
         subprocess.run(["ip", "netns", "del", self.name], check=False)
         shutil.rmtree(self.etc)
 

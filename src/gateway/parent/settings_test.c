@@ -17,7 +17,7 @@ struct report {
 void
 settings_print_fault(const struct conf_fault *fault, void *arg)
 {
-	char text[1024];
+	char text[ERR_TEXT_MAX];
 
 	(void)arg;
 	fprintf(stderr, "%s\n", err_text(&fault->err, text, sizeof text));

@@ -14,7 +14,7 @@
 /* What was told of a file's faults. */
 struct told {
 	size_t count;
-	char where[192], what[320], hint[512]; /* of the first */
+	char where[192], what[320], hint[1024]; /* of the first */
 };
 
 static inline void
