@@ -1,13 +1,16 @@
 """A RabbitMQ behind the gateway: identity, and who may say and hear what."""
 
 import contextlib
+import re
 import subprocess
 
 import pytest
 
 import peers
+from devices import home  # noqa: F401
 from mqttclients import Gateway, Raw
-from rabbit import Rabbit
+from patients import clinic, doctor  # noqa: F401
+from rabbit import Rabbit, is_of_3
 
 POLICY = """\
 roles:
@@ -118,3 +121,27 @@ def test_nothing_is_retained_where_the_role_does_not_permit_it(client):
     pump.subscribe("commands/pump-2/#")
     ann.publish("commands/pump-2/next")
     assert pump.got(1) == ["commands/pump-2/next"]
+
+
+def test_the_doctor_names_a_broker_that_speaks_an_older_level_only(
+        rabbit, clinic, doctor):
+    """RabbitMQ before 3.13 closes the connection of who speaks MQTT 5.0."""
+    if not is_of_3():
+        pytest.skip("this RabbitMQ speaks MQTT 5.0")
+    clinic.sshd.admit(clinic.public)
+    told = doctor("-i", clinic.key, "-b", f"127.0.0.1:{rabbit.port}",
+                  clinic.dest)
+    assert (told.status, told.layer, told.code) == (
+        0, "mqtt", "broker-level"), told
+    assert told.seen("mqtt") == "MQTT 3.1.1 accepted, 5.0 not"
+    assert "turns away who speaks 5.0" in told.cause
+
+    def says(*words):
+        return subprocess.run(
+            ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(rabbit.port),
+             "-t", "plant/level", "-m", "x", "-q", "1", *words],
+            capture_output=True, timeout=60).returncode
+
+    assert says("-V", "mqttv5") != 0
+    level = re.search(r"mosquitto_sub (-V \S+),", told.remedy).group(1)
+    assert says(*level.split()) == 0

@@ -12,6 +12,7 @@
 
 enum mqtt_fact {
 	MQTT_ACCEPTED,
+	MQTT_ONLY_311,
 	MQTT_WANTS_USER,
 	MQTT_BAD_USER,
 	MQTT_BAD_CLIENT_ID,
@@ -26,6 +27,13 @@ enum mqtt_fact {
 static const struct check_row rows[] = {
     {MQTT_ACCEPTED, FINDING_OK, ERR_NONE, NULL, "{levels} accepted", NULL,
 	NULL},
+    {MQTT_ONLY_311, FINDING_WARNING, ERR_NONE, "broker-level",
+	"MQTT 3.1.1 accepted, 5.0 not",
+	"the broker speaks MQTT 3.1.1 and not 5.0: it turns away who speaks "
+	"5.0, with a word or without one",
+	"have each client speak 3.1.1: mosquitto_sub -V mqttv311, kaya sub -V "
+	"311; or put a broker there that speaks both (mosquitto from 1.6, "
+	"RabbitMQ from 3.13)"},
     {MQTT_WANTS_USER, FINDING_FAULT, ERR_REFUSED, "broker-wants-user",
 	"CONNACK {code} ({name}), no user name given",
 	"the broker wants a user name and a password",
@@ -333,6 +341,9 @@ doctor_mqtt(void *arg, struct findings *findings)
 	if (newer == MQTT_ACCEPTED)
 		tell(doctor, findings, MQTT_ACCEPTED, &new,
 		    fact == MQTT_ACCEPTED ? "MQTT 3.1.1 and 5.0" : "MQTT 5.0");
+	else if (fact == MQTT_ACCEPTED && second != NULL &&
+		 (newer == MQTT_CLOSED || newer == MQTT_OTHER_LEVEL))
+		tell(doctor, findings, MQTT_ONLY_311, &new, "");
 	else if (fact == MQTT_ACCEPTED)
 		tell(doctor, findings, fact, &old, "MQTT 3.1.1");
 	else
