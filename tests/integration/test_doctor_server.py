@@ -458,10 +458,24 @@ needs_debian = pytest.mark.skipif(
     reason="the packages are those of Debian 12")
 
 
+# In the place of apt-get and a mirror; what it would install is in MENDED.
+APT = """#!/bin/sh
+case "$*" in update|"install --only-upgrade "*) exit 0;; esac
+exit 100
+"""
+MENDED = {"openssh-server": "1:9.2p1-2+deb12u6",
+          "mosquitto": "2.0.11-1.2+deb12u2"}
+
+
 @needs_debian
 def test_packages_with_known_holes(served, tmp_path):
-    put_versions(served, tmp_path, openssh_server="1:9.2p1-2",
-                 mosquitto="2.0.11-1.2+deb12u1")
+    versions = {"openssh_server": "1:9.2p1-2",
+                "mosquitto": "2.0.11-1.2+deb12u1"}
+    put_versions(served, tmp_path, **versions)
+    apt = tmp_path / "bin/apt-get"
+    apt.parent.mkdir()
+    apt.write_text(APT)
+    apt.chmod(0o755)
     wrong = served.doctor()
     said = [row["seen"] for row in wrong.layer("versions")
             if row["code"] == "known-hole"]
@@ -472,6 +486,13 @@ def test_packages_with_known_holes(served, tmp_path):
     assert wrong.status == 1
     assert "1:9.2p1-2+deb12u3" in wrong.json["cause"]
     assert wrong.json["remedy"].endswith("--only-upgrade openssh-server")
+    for left in (1, 0):
+        served.take(wrong.json["remedy"], f"PATH={apt.parent}:$PATH")
+        package = wrong.json["remedy"].split()[-1]
+        versions[package.replace("-", "_")] = MENDED[package]
+        put_versions(served, tmp_path, **versions)
+        wrong = served.doctor()
+        assert wrong.status == left, wrong
 
 
 @needs_debian
