@@ -397,12 +397,19 @@ on_closed(const struct link *link, const struct link_options *options,
 
 	err_set(err, has_counted ? ERR_REFUSED : ERR_UNREACHABLE,
 	    "%s closed the connection while we logged in: %s", link->name, why);
-	if (has_counted && options->key_count == 0)
-		err_hint(err,
+	if (has_counted && options->key_count > 0)
+		return err_hint(
+		    err, "name the one key that it lets in: -i KEY");
+	if (has_counted)
+		return err_hint(err,
 		    "name the one key that it lets in, so that those of the "
 		    "agent are not tried before it: -i KEY");
-	else if (has_counted)
-		err_hint(err, "name the one key that it lets in: -i KEY");
+	/* sshd 10 resets the connection, and its word may be lost by that. */
+	if (options->key_count == 0)
+		err_hint(err,
+		    "check the network; where an agent has many keys here, the "
+		    "server may have had enough of them: name the one that it "
+		    "lets in: -i KEY");
 	return -1;
 }
 

@@ -277,7 +277,7 @@ def test_a_tunnel_under_nohup_outlives_the_terminal(server):
         assert tunnel.is_running()
 
 
-def test_an_agent_with_too_many_keys_is_4_and_the_remedy_lets_in(
+def test_an_agent_with_too_many_keys_is_told_and_the_remedy_lets_in(
         server, tmp_path, agent):
     """sshd counts each key that is offered: six, where nobody said more."""
     for i in range(8):
@@ -286,8 +286,12 @@ def test_an_agent_with_too_many_keys_is_4_and_the_remedy_lets_in(
     load(server.key)
     done = run("pub", server.dest, "--broker", server.target, "-t", "t", "-m",
                "x")
-    assert done.returncode == 4
-    assert "Too many authentication failures" in done.stderr
+    # sshd 10 resets the connection behind its word, which is lost by that.
+    heard = "Too many authentication failures" in done.stderr
+    assert heard or "Socket error" in done.stderr, done.stderr
+    assert done.returncode == (4 if heard else 3)
+    assert "many keys here, the server may have had enough" in done.stderr or \
+        heard
     assert "-i KEY" in done.stderr
     port = free_port()
     with Tunnel(server, "-i", server.key, port=port):
