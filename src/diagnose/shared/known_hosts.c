@@ -32,6 +32,7 @@ known_hosts_look(const char *path, const char *host, uint16_t port,
 {
 	char entry[300], line[LINE_BYTES];
 	FILE *file = fopen(path, "re");
+	bool begins = true;
 
 	*found = (struct known_hosts){.state = KNOWN_HOSTS_GOOD};
 	if (file == NULL) {
@@ -44,8 +45,10 @@ known_hosts_look(const char *path, const char *host, uint16_t port,
 	    entry, sizeof entry, port == 22 ? "%s" : "[%s]:%u", host, port);
 	while (found->state == KNOWN_HOSTS_GOOD &&
 	       fgets(line, sizeof line, file) != NULL) {
+		/* A line that is longer comes in pieces, and is one line. */
+		found->line += begins;
+		begins = strchr(line, '\n') != NULL;
 		line[strcspn(line, "\r\n")] = '\0';
-		found->line++;
 		if (is_damaged(entry, line))
 			found->state = KNOWN_HOSTS_DAMAGED;
 	}

@@ -61,6 +61,21 @@ test_the_line_that_is_damaged_is_counted(void **state)
 }
 
 static void
+test_a_line_that_is_longer_than_libssh_takes_is_one(void **state)
+{
+	static char text[20000];
+	struct known_hosts found;
+
+	(void)state;
+	memset(text, 'x', sizeof text);
+	text[0] = '#';
+	snprintf(text + 17000, sizeof text - 17000, "\nbroker " CUT "\n");
+	found = look(text, 22);
+	assert_int_equal(found.state, KNOWN_HOSTS_DAMAGED);
+	assert_int_equal(found.line, 2);
+}
+
+static void
 test_a_line_is_of_its_port_alone(void **state)
 {
 	(void)state;
@@ -114,6 +129,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_good_lists_are_good),
 	    cmocka_unit_test(test_the_line_that_is_damaged_is_counted),
+	    cmocka_unit_test(
+		test_a_line_that_is_longer_than_libssh_takes_is_one),
 	    cmocka_unit_test(test_a_line_is_of_its_port_alone),
 	    cmocka_unit_test(test_no_file_is_no_fault_and_a_folder_is_one),
 	    cmocka_unit_test(test_the_remedy_takes_the_line_out),
