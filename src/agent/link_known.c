@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FILES_MAX = 8 };
@@ -13,6 +14,19 @@ struct places {
 	size_t count;
 	char alias[256]; /* HostKeyAlias; "" where there is none */
 };
+
+/*
+ * A file, told from the root: of a name with blanks the second half is none,
+ * lest it be looked for in whatever folder this was called in.
+ */
+static bool
+is_list(const char *file)
+{
+	struct stat st;
+
+	return file[0] == '/' && stat(file, &st) == 0 && S_ISREG(st.st_mode) &&
+	       access(file, R_OK) == 0;
+}
 
 /*
  * ssh writes the files with blanks between, and does not quote those that have
@@ -29,7 +43,7 @@ take_files(void *arg, const char *value)
 
 		len += strcspn(value + len, " ");
 		snprintf(file, PATH_MAX, "%.*s", (int)len, value);
-		if (access(file, R_OK) == 0) {
+		if (is_list(file)) {
 			places->count++;
 			value += len;
 			value += strspn(value, " ");

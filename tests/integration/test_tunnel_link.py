@@ -324,6 +324,22 @@ def test_each_file_of_known_hosts_in_ssh_config_counts(
                      r"--host-key SHA256:\S{43} \S+$", done.stderr.strip())
 
 
+def test_half_a_files_name_is_no_known_hosts_in_the_folder_one_is_in(
+        server, tmp_path, home, monkeypatch):
+    """Who could put a file there would say which host key is good."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (home / ".ssh/known_hosts").rename(tmp_path / "b/known")
+    config = tmp_path / "config"
+    config.write_text(f"UserKnownHostsFile {tmp_path}/none \"{tmp_path}/a "
+                      "b/known\"\nGlobalKnownHostsFile /dev/null\n")
+    monkeypatch.chdir(tmp_path)
+    done = run("pub", "--ssh-config", config, server.dest, "--key",
+               server.key, "--broker", server.target, "-t", "t", "-m", "x")
+    assert done.returncode == 5, done
+    assert "is not known here" in done.stderr
+
+
 def test_a_host_key_alias_in_ssh_config_counts(server, tmp_path, home):
     known = home / ".ssh/known_hosts"
     known.write_text("".join(
