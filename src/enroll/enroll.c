@@ -1,6 +1,5 @@
 #include "enroll_private.h"
 
-#include "enroll_server.h"
 #include "keys_line.h"
 
 #include <stdarg.h>
@@ -60,6 +59,7 @@ make_proof(
 	    .broker_password = options->broker_password,
 	    .key_file = enroll->place.key,
 	    .known_hosts = enroll->place.known_hosts,
+	    .login = enroll->link,
 	    .remedy = remedy,
 	    .strictness = options->strictness,
 	};
@@ -81,20 +81,6 @@ tell_record(struct enroll *enroll)
 	    enroll->place.dest.host);
 }
 
-/* A socket that a trial left at the server goes by the user's own login. */
-static void
-tidy(struct enroll *enroll, const struct enroll_proof *proof)
-{
-	const struct enroll_server_order order = {
-	    .act = ENROLL_SERVER_TIDY, .path = proof->left_behind};
-	struct enroll_server_answer answer;
-	struct err ignored = ERR_INIT;
-
-	if (enroll->link != NULL)
-		(void)enroll_server_run(
-		    enroll->link, &order, &answer, &ignored);
-}
-
 int
 enroll_prove(struct enroll *enroll, const char *remedy, struct err *err)
 {
@@ -106,7 +92,6 @@ enroll_prove(struct enroll *enroll, const char *remedy, struct err *err)
 		return -1;
 	make_proof(enroll, remedy, &proof);
 	if (enroll_proof_run(&proof, enroll->findings, err) == 0) {
-		tidy(enroll, &proof);
 		tell_record(enroll);
 		return 0;
 	}

@@ -329,7 +329,7 @@ try_it(struct prover *prover, const struct trial *trial)
 	    .target_port = proof->target_port,
 	    .key_file = proof->key_file,
 	    .known_hosts = proof->known_hosts,
-	    .socket = proof->left_behind};
+	    .login = proof->login};
 	struct finding finding = {.state = FINDING_OK, .status = ERR_FAILED};
 	enum enroll_trial outcome = run_trial(prover, trial, &words);
 
@@ -351,19 +351,15 @@ try_it(struct prover *prover, const struct trial *trial)
 }
 
 int
-enroll_proof_run(
-    struct enroll_proof *proof, struct findings *findings, struct err *err)
+enroll_proof_run(const struct enroll_proof *proof, struct findings *findings,
+    struct err *err)
 {
 	struct prover prover = {.proof = proof, .findings = findings};
-	unsigned random = 0;
 
 	if (connect_prover(&prover, err) != 0)
 		return -1;
 	snprintf(prover.user, sizeof prover.user, "%.*s",
 	    (int)strcspn(prover.link->name, "@"), prover.link->name);
-	(void)!getrandom(&random, sizeof random, 0);
-	snprintf(proof->left_behind, sizeof proof->left_behind,
-	    "/tmp/kaya-proof-%08x", random);
 	prove_message(proof, prover.link, findings);
 	for (size_t i = 0; i < sizeof trials / sizeof trials[0]; i++)
 		try_it(&prover, &trials[i]);

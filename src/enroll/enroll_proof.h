@@ -21,11 +21,11 @@ struct enroll_proof {
 	uint16_t target_port;
 	const char *broker_user, *broker_password; /* NULL: none */
 	const char *key_file, *known_hosts; /* for the ssh program */
+	/* Has a shell there, for what a trial would leave; NULL: nothing. */
+	struct link *login;
 	/* What to put in place of what was found; "" where nobody knows. */
 	const char *remedy;
 	enum enroll_strictness strictness;
-	/* Filled: a socket that a trial left at the server; "" where none. */
-	char left_behind[64];
 };
 
 /*
@@ -33,7 +33,7 @@ struct enroll_proof {
  * is not is a fault, with proof->remedy.  -1 and `err` where the key does not
  * get in at all: nothing was tried then.
  */
-int enroll_proof_run(
-    struct enroll_proof *proof, struct findings *findings, struct err *err);
+int enroll_proof_run(const struct enroll_proof *proof,
+    struct findings *findings, struct err *err);
 
 #endif

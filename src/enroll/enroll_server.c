@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a line of the script's begins with. */
+#define MARK "kaya-enroll: "
+
 enum { ANSWER_MS = 90000, ANSWER_BYTES = 64 << 10 };
 
 /* ---- what it says ---- */
@@ -31,6 +34,8 @@ static const struct failure {
 	"at the server, as root: put the line in with kaya keys add"},
     {"disk", "the new file cannot be written in %s (disk full, or read-only?)",
 	"make room there (df -h); the old file stands as it was"},
+    {"no-room", "no folder can be made in %s",
+	"at the server: ls -ld it, and df -h"},
     {"busy", "another program holds the lock %s",
 	"wait for it; if none runs there, and it is a file, remove it"},
     {"changed", "%s was changed by another program at the same time",
@@ -127,7 +132,7 @@ static int
 read_answer(struct link *link, struct buf *output,
     struct enroll_server_answer *answer, struct err *err)
 {
-	static const char mark[] = "kaya-enroll: ";
+	static const char mark[] = MARK;
 	struct told told = {false, false};
 	char line[PATH_MAX + 64];
 	struct span all;
@@ -178,14 +183,24 @@ send_all(ssh_channel channel, struct span bytes)
 	return 0;
 }
 
-/* All that comes until the end; both streams, as one. */
+static bool
+has(const struct buf *output, const char *text)
+{
+	struct span all = buf_span(output);
+
+	return text != NULL &&
+	       memmem(all.data, all.len, text, strlen(text)) != NULL;
+}
+
+/* All that comes until `last`, or the end; both streams, as one. */
 static void
-listen_to(ssh_channel channel, struct buf *output)
+listen_to(ssh_channel channel, const char *last, struct buf *output)
 {
 	uint64_t give_up = clock_monotonic_ms() + ANSWER_MS, now;
 	uint8_t bytes[4096];
 
-	while ((now = clock_monotonic_ms()) < give_up && !output->failed) {
+	while ((now = clock_monotonic_ms()) < give_up && !output->failed &&
+	       !has(output, last)) {
 		int n = ssh_channel_read_timeout(
 		    channel, bytes, sizeof bytes, 0, (int)(give_up - now));
 
@@ -196,25 +211,30 @@ listen_to(ssh_channel channel, struct buf *output)
 	}
 }
 
-static void
-put_order(struct buf *input, const struct enroll_server_order *order)
-{
-	static const char *const acts[] = {"add", "remove", "tidy"};
+/* What the script reads: a line each. */
+struct request {
+	const char *act, *base64;
+	struct span line;
+	const char *folder;
+};
 
+static void
+put_request(struct buf *input, const struct request *request)
+{
 	buf_append_str(input, enroll_script);
-	buf_append_str(input, acts[order->act]);
+	buf_append_str(input, request->act);
 	buf_append_str(input, "\n");
-	buf_append_str(input, order->base64 != NULL ? order->base64 : "");
+	buf_append_str(input, request->base64);
 	buf_append_str(input, "\n");
-	buf_append(input, order->line.data, order->line.len);
+	buf_append(input, request->line.data, request->line.len);
 	buf_append_str(input, "\n");
-	buf_append_str(input, order->path != NULL ? order->path : "");
+	buf_append_str(input, request->folder);
 	buf_append_str(input, "\n");
 }
 
+/* Start the script; it has its request, and stdin stays open. */
 static int
-talk(struct link *link, ssh_channel channel,
-    const struct enroll_server_order *order, struct buf *output,
+begin(struct link *link, ssh_channel channel, const struct request *request,
     struct err *err)
 {
 	char command[120];
@@ -229,7 +249,7 @@ talk(struct link *link, ssh_channel channel,
 	    "exec sh -c 'eval \"$(dd bs=1 count=%zu 2>/dev/null)\"'",
 	    strlen(enroll_script));
 	buf_init(&input, ANSWER_BYTES);
-	put_order(&input, order);
+	put_request(&input, request);
 	if (input.failed)
 		err_set(err, ERR_FAILED, "the line is too long");
 	else if (ssh_channel_open_session(channel) != SSH_OK ||
@@ -237,32 +257,91 @@ talk(struct link *link, ssh_channel channel,
 		no_shell(link, span_of_str(ssh_get_error(link->session)), err);
 	else
 		result = 0;
-	if (result == 0 && send_all(channel, buf_span(&input)) == 0)
-		ssh_channel_send_eof(channel);
-	buf_fini(&input);
+	/* Where not all of it goes over, the script says so. */
 	if (result == 0)
-		listen_to(channel, output);
+		send_all(channel, buf_span(&input));
+	buf_fini(&input);
 	return result;
+}
+
+static ssh_channel
+new_channel(struct link *link, struct err *err)
+{
+	ssh_channel channel;
+
+	ssh_set_blocking(link->session, 1);
+	channel = ssh_channel_new(link->session);
+	if (channel == NULL)
+		err_set(err, ERR_NOMEM, "no memory");
+	return channel;
 }
 
 int
 enroll_server_run(struct link *link, const struct enroll_server_order *order,
     struct enroll_server_answer *answer, struct err *err)
 {
-	ssh_channel channel;
+	static const char *const acts[] = {"add", "remove"};
+	const struct request request = {
+	    acts[order->act], order->base64, order->line, ""};
+	ssh_channel channel = new_channel(link, err);
 	struct buf output;
 	int result;
 
 	memset(answer, 0, sizeof *answer);
-	ssh_set_blocking(link->session, 1);
-	channel = ssh_channel_new(link->session);
 	if (channel == NULL)
-		return err_set(err, ERR_NOMEM, "no memory");
+		return -1;
 	buf_init(&output, ANSWER_BYTES);
-	result = talk(link, channel, order, &output, err);
-	if (result == 0)
+	result = begin(link, channel, &request, err);
+	if (result == 0) {
+		ssh_channel_send_eof(channel);
+		listen_to(channel, NULL, &output);
 		result = read_answer(link, &output, answer, err);
+	}
 	buf_fini(&output);
 	ssh_channel_free(channel);
 	return result;
+}
+
+/* ---- a folder, borrowed ---- */
+
+ssh_channel
+enroll_server_borrow(struct link *link, const char *path, struct err *err)
+{
+	const struct request request = {.act = "lend",
+	    .base64 = "",
+	    .line = span_of_str(""),
+	    .folder = path};
+	struct enroll_server_answer answer = {.removed = 0};
+	ssh_channel channel = new_channel(link, err);
+	struct buf output;
+
+	if (channel == NULL)
+		return NULL;
+	buf_init(&output, ANSWER_BYTES);
+	if (begin(link, channel, &request, err) == 0) {
+		listen_to(channel, MARK "ready\n", &output);
+		if (read_answer(link, &output, &answer, err) == 0) {
+			buf_fini(&output);
+			return channel;
+		}
+	}
+	buf_fini(&output);
+	ssh_channel_free(channel);
+	return NULL;
+}
+
+bool
+enroll_server_give_back(ssh_channel channel)
+{
+	struct buf output;
+	bool stood;
+
+	buf_init(&output, ANSWER_BYTES);
+	send_all(channel, span_of_str("returned\n"));
+	ssh_channel_send_eof(channel);
+	listen_to(channel, NULL, &output);
+	stood = has(&output, MARK "returned\n");
+	buf_fini(&output);
+	ssh_channel_free(channel);
+	return stood;
 }

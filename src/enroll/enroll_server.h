@@ -14,15 +14,13 @@ enum { ENROLL_SESSIONS_MAX = 32 };
 
 enum enroll_server_act {
 	ENROLL_SERVER_ADD, /* `line`; lines that have the key before are lost */
-	ENROLL_SERVER_REMOVE, /* the key's lines, and see who is still in */
-	ENROLL_SERVER_TIDY /* a socket that a trial left behind */
+	ENROLL_SERVER_REMOVE /* the key's lines, and see who is still in */
 };
 
 struct enroll_server_order {
 	enum enroll_server_act act;
-	const char *base64; /* of the key; ADD and REMOVE */
+	const char *base64; /* of the key */
 	struct span line; /* ADD: the line, without its newline */
-	const char *path; /* TIDY */
 };
 
 struct enroll_server_answer {
@@ -42,5 +40,16 @@ struct enroll_server_answer {
 int enroll_server_run(struct link *link,
     const struct enroll_server_order *order,
     struct enroll_server_answer *answer, struct err *err);
+
+/*
+ * Make the folder `path`, the account's alone, and have the account's shell
+ * keep it until it is given back, or this side or the connection has ended;
+ * then it goes, with all that is in it.  NULL and `err`: there is none.
+ */
+ssh_channel enroll_server_borrow(
+    struct link *link, const char *path, struct err *err);
+
+/* false: it is not known that the folder stood until now. */
+bool enroll_server_give_back(ssh_channel channel);
 
 #endif

@@ -2,8 +2,8 @@
 # Runs at the server, in the account that was logged in to, by any POSIX sh.
 # Puts one line into authorized_keys, or takes the lines of one key out.
 #
-# On stdin, a line each: add | remove | tidy; the key's base64; the line to add;
-# the path to tidy. What is to be told goes to stdout: "kaya-enroll: WORD ...".
+# On stdin, a line each: add | remove | lend; the key's base64; the line to add;
+# the folder to lend. What is to be told goes to stdout: "kaya-enroll: WORD ...".
 #
 # The file is replaced by rename, under a lock, after its new content was
 # compared with what was meant: whatever ends this, it is the old or the new.
@@ -117,6 +117,26 @@ lock_by_link() {
 	locked=$link
 }
 
+# ---- a folder for as long as stdin stands ----
+
+# Under its own name at once no more: who still comes for it finds nothing.
+clear_away() {
+	mv "$1" "$1~" 2>/dev/null
+	rm -rf "$1~"
+}
+
+lend() {
+	mkdir -m 700 "$1" 2>/dev/null || die no-room "${1%/*}"
+	trap 'clear_away "$extra"' EXIT
+	trap 'exit 1' HUP INT TERM
+	say ready
+	IFS= read -r word || exit 1
+	clear_away "$1"
+	trap - EXIT
+	say "$word"
+	exit 0
+}
+
 leave() {
 	[ -z "$fresh" ] || rm -f "$fresh" "$old"
 	[ -z "$locked" ] || rm -f "$locked"
@@ -228,11 +248,7 @@ IFS= read -r act || die cut-off
 IFS= read -r blob || die cut-off
 IFS= read -r line || die cut-off
 IFS= read -r extra || die cut-off
-if [ "$act" = tidy ]; then
-	[ ! -S "$extra" ] || rm -f "$extra"
-	say ready
-	exit 0
-fi
+[ "$act" != lend ] || lend "$extra"
 case $blob in
 ''|*[!A-Za-z0-9+/=]*) die cut-off ;;
 esac

@@ -19,7 +19,7 @@ struct enroll_trial_words {
 	const char *target_host; /* the one target that is allowed */
 	uint16_t target_port;
 	const char *key_file, *known_hosts;
-	const char *socket; /* a path at the server to listen on */
+	struct link *login; /* a shell at the server; NULL: there is none */
 	char seen[ENROLL_TRIAL_TEXT];
 };
 

@@ -1,12 +1,15 @@
 #include "enroll_trial.h"
 
 #include "clock.h"
+#include "enroll_server.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,12 +43,14 @@ put_option(struct command *command, const char *option)
 }
 
 static void
-make_command(struct command *command, const struct enroll_trial_words *words)
+make_command(struct command *command, const struct enroll_trial_words *words,
+    const char *folder)
 {
 	static const char *const options[] = {"BatchMode=yes",
 	    "IdentitiesOnly=yes", "IdentityAgent=none",
 	    "StrictHostKeyChecking=yes", "GlobalKnownHostsFile=/dev/null",
-	    "ConnectTimeout=10", "PreferredAuthentications=publickey"};
+	    "ConnectTimeout=10", "PreferredAuthentications=publickey",
+	    "ExitOnForwardFailure=yes"};
 	ssh_session session = words->link->session;
 	char *proxy = NULL;
 	unsigned port = 22;
@@ -70,8 +75,8 @@ make_command(struct command *command, const struct enroll_trial_words *words)
 	ssh_options_get(session, SSH_OPTIONS_USER, &command->user);
 	ssh_options_get_port(session, &port);
 	snprintf(command->port, sizeof command->port, "%u", port);
-	snprintf(command->forward, sizeof command->forward, "%s:127.0.0.1:1",
-	    words->socket);
+	snprintf(command->forward, sizeof command->forward,
+	    "%s/socket:127.0.0.1:1", folder);
 	put(command, "-i");
 	put(command, words->key_file);
 	put(command, "-p");
@@ -97,6 +102,8 @@ start(const struct command *command, int *fd)
 		return -1;
 	pid = fork();
 	if (pid == 0) {
+		/* Where the enrolment is killed, nobody else ends it. */
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		null = open("/dev/null", O_RDWR);
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
@@ -149,15 +156,15 @@ watch(int fd)
 	return outcome;
 }
 
-enum enroll_trial
-enroll_trial_listen_unix(struct enroll_trial_words *words)
+static enum enroll_trial
+ask(struct enroll_trial_words *words, const char *folder)
 {
 	struct command command = {.count = 0};
 	enum enroll_trial outcome = ENROLL_TRIAL_UNTRIED;
 	int fd, status = 0;
 	pid_t pid;
 
-	make_command(&command, words);
+	make_command(&command, words, folder);
 	pid = start(&command, &fd);
 	if (pid > 0) {
 		outcome = watch(fd);
@@ -173,5 +180,38 @@ enroll_trial_listen_unix(struct enroll_trial_words *words)
 		    "the ssh program did not get so far");
 	ssh_string_free_char(command.host);
 	ssh_string_free_char(command.user);
+	return outcome;
+}
+
+/*
+ * sshd never takes such a socket away, and may make it when ssh is long gone:
+ * it is to lie in a folder that goes, whatever ends first.
+ */
+enum enroll_trial
+enroll_trial_listen_unix(struct enroll_trial_words *words)
+{
+	struct err why = ERR_INIT;
+	ssh_channel borrowed = NULL;
+	enum enroll_trial outcome;
+	unsigned random = 0;
+	char folder[32];
+
+	(void)!getrandom(&random, sizeof random, 0);
+	snprintf(folder, sizeof folder, "/tmp/kaya-proof-%08x", random);
+	if (words->login != NULL) {
+		borrowed = enroll_server_borrow(words->login, folder, &why);
+		if (borrowed == NULL) {
+			snprintf(words->seen, sizeof words->seen,
+			    "there is nowhere to try it: %.200s", why.what);
+			return ENROLL_TRIAL_UNTRIED;
+		}
+	}
+	outcome = ask(words, folder);
+	if (borrowed != NULL && !enroll_server_give_back(borrowed) &&
+	    outcome == ENROLL_TRIAL_REFUSED) {
+		snprintf(words->seen, sizeof words->seen,
+		    "the folder to try it in went too early");
+		return ENROLL_TRIAL_UNTRIED;
+	}
 	return outcome;
 }

@@ -14,7 +14,8 @@ import termios
 import pytest
 
 import peers
-from accounts import Account, account, rows, state, tools_folder  # noqa: F401
+from accounts import (  # noqa: F401
+    Account, account, rows, state, tools_folder, wrap)
 from devices import (  # noqa: F401
     Kaya, home, need_dropbear, run, type_it)
 from machines import machine, needs_root  # noqa: F401
@@ -348,18 +349,22 @@ def test_a_permitopen_alone_leaves_listening_open_and_is_found(
     assert found["shell"]["state"] == found["target"]["state"] == "ok"
 
 
+def proofs():
+    """Folders and sockets of trials that lie about at the server."""
+    return set(pathlib.Path("/tmp").glob("kaya-proof-*"))
+
+
 def test_strict_fails_until_the_block_that_it_prints_is_there(
         account, state, tmp_path):
-    before = set(pathlib.Path("/tmp").glob("kaya-proof-*"))
+    before = proofs()
     done = account.enroll(state, "--strict", "--json")
     assert done.returncode == 1
     remedy = rows(done)["remote-unix"]["remedy"]
     block = remedy[remedy.index("\n") + 1:]
     assert block.startswith("Match User ")
     # Those of other tests that run meanwhile go by themselves.
-    left = set(pathlib.Path("/tmp").glob("kaya-proof-*")) - before
-    peers.wait_until(lambda: not any(path.exists() for path in left),
-                     "no folder of a proof is left", 60)
+    left = proofs() - before
+    peers.wait_until(lambda: not left & proofs(), "no folder is left", 60)
     config = pathlib.Path(account.sshd.command[-1])
     config.write_text(config.read_text() + block + "\n")
     account.sshd.reload()
@@ -369,6 +374,90 @@ def test_strict_fails_until_the_block_that_it_prints_is_there(
     assert found["remote-unix"]["state"] == "ok"
     assert found["remote-tcp"]["state"] == "ok"
     assert found["message"]["state"] == "ok"
+
+
+def listening_ssh(tmp_path, text):
+    """Where `ssh -R` is a script: its folder, and the environment."""
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    (folder / "ssh").write_text(
+        f'#!/bin/sh\nreal={peers.find("ssh")}\n'
+        f'case "$*" in *" -R "*) ;; *) exec $real "$@" ;; esac\n{text}\n')
+    (folder / "ssh").chmod(0o755)
+    return folder, {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def not_tried(done):
+    assert done.returncode == 0, done.stderr
+    row = rows(done)["remote-unix"]
+    assert (row["state"], row["code"]) == ("not-known", "not-tried")
+    return row["seen"]
+
+
+def test_what_asks_too_late_finds_no_folder_to_listen_in(
+        account, state, tmp_path):
+    """Given up on, it asks all the same: nothing is left at the server."""
+    folder, env = listening_ssh(
+        tmp_path, '(sleep 1; exec $real "$@") >/dev/null 2>$0.said &')
+    assert not_tried(account.enroll(state, "--json", env=env))
+    said = folder / "ssh.said"
+    peers.wait_until(lambda: "remote forward" in said.read_text() or
+                     "remote port" in said.read_text(), "it asked")
+    path, = set(re.findall(r"/tmp/kaya-proof-[^:\s]+", said.read_text()))
+    assert not os.path.lexists(os.path.dirname(path))
+
+
+def test_without_a_folder_to_listen_in_it_is_not_tried(
+        tmp_path, home, state):
+    folder = tools_folder(tmp_path)
+    wrap(folder, "mkdir", "exit 1")
+    with Account(tmp_path, command_path=folder) as account:
+        seen = not_tried(account.enroll(state, "--json"))
+    assert seen.endswith("nowhere to try it: no folder can be made in /tmp")
+
+
+def test_a_folder_that_went_too_early_makes_no_refusal(
+        tmp_path, home, state):
+    """Nobody can listen there, whether it is allowed or not."""
+    folder = tools_folder(tmp_path)
+    lent = tmp_path / "lent"
+    wrap(folder, "mkdir", f'echo "shell=$PPID folder=$3" >{lent}\n'
+         f'exec {peers.find("mkdir")} "$@"')
+    unused, env = listening_ssh(
+        tmp_path, f'. {lent}; kill -9 $shell; rmdir $folder\n'
+        'exec $real "$@"')
+    with Account(tmp_path, command_path=folder) as account:
+        seen = not_tried(account.enroll(state, "--json", env=env))
+    assert seen.endswith("the folder to try it in went too early")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_enrolment_that_is_killed_leaves_nothing_at_the_server(
+        account, state, tmp_path, number):
+    folder, env = listening_ssh(
+        tmp_path, 'echo "$$ $*" >$0.tmp; mv $0.tmp $0.runs\n'
+        'until [ -e $0.go ]; do sleep 0.1; done; exec $real "$@"')
+    words = ["enroll", "--ssh-config", "none", "--state", state, "-i",
+             account.login, "--host-key", account.fingerprint, "--target",
+             account.target, account.dest]
+    with Kaya(*words, env=env) as enrolment:
+        runs = folder / "ssh.runs"
+        peers.wait_until(runs.exists, "ssh runs")
+        pid, *said = runs.read_text().split()
+        path, = [word.split(":")[0] for word in said
+                 if word.startswith("/tmp/kaya-proof-")]
+        # Halfway: the server listens, and it has not heard of it yet.
+        os.kill(enrolment.process.pid, signal.SIGSTOP)
+        (folder / "ssh.go").touch()
+        peers.wait_until(lambda: os.path.lexists(path), "it listens")
+        os.kill(enrolment.process.pid, number)
+        os.kill(enrolment.process.pid, signal.SIGCONT)
+        assert enrolment.process.wait(10) == -number
+    peers.wait_until(lambda: not os.path.exists(f"/proc/{pid}"),
+                     "its ssh has ended")
+    peers.wait_until(
+        lambda: not any(path.startswith(str(left)) for left in proofs()),
+        "nothing is left")
 
 
 def test_without_an_ssh_program_the_socket_is_told_as_not_tried(

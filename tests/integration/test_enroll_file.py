@@ -10,7 +10,7 @@ import pytest
 
 import peers
 from accounts import (SERVER_TOOLS, Account, account, state,  # noqa: F401
-                      tools_folder)
+                      tools_folder, wrap)
 from devices import home  # noqa: F401
 
 
@@ -91,12 +91,6 @@ def test_an_account_without_shell_is_told(tmp_path, home, state, command):
 
 
 # ---- crashes, races, a full disk ----
-
-def wrap(folder, name, text):
-    """Another program in a tool's place; what it is given is its text's."""
-    (folder / name).unlink()
-    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
-    (folder / name).chmod(0o755)
 
 def test_a_death_before_any_step_leaves_the_old_file_or_the_new(
         tmp_path, home, state):

@@ -98,3 +98,10 @@ def tools_folder(tmp_path, leave_out=()):
         if name not in leave_out:
             (folder / name).symlink_to(peers.find(name))
     return folder
+
+
+def wrap(folder, name, text):
+    """Another program in a tool's place; what it is given is its text's."""
+    (folder / name).unlink()
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
