@@ -165,6 +165,10 @@ class Process:
         else:
             self.process.kill()
             self.process.wait()
+            self.reader.join(5)
+            raise AssertionError(
+                f"it does not end on SIGTERM: {' '.join(self.command)}\n"
+                f"{self.log()}")
         self.reader.join(5)
 
     def __enter__(self):
