@@ -157,17 +157,37 @@ enroll_pin(struct enroll *enroll, struct err *err)
 
 /* ---- at a stock sshd ---- */
 
-static int
-write_line(struct enroll *enroll, struct err *err)
+static struct keys_line_wish
+wish_of(const struct enroll *enroll)
 {
 	const struct enroll_options *options = enroll->options;
-	const struct keys_line_wish wish = {
+
+	return (struct keys_line_wish){
 	    .identity = options->identity != NULL ? options->identity
 						  : enroll->identity,
 	    .from = options->from,
 	    .broker_host = options->target_host,
 	    .broker_port = options->target_port,
 	};
+}
+
+/* What was asked for wrongly is told before anybody is asked to log in. */
+static int
+check_wish(const struct enroll *enroll, struct err *err)
+{
+	struct keys_line_wish wish = wish_of(enroll);
+
+	if (wish.identity[0] == '\0')
+		wish.identity = "this-machine"; /* named with its key */
+	if (keys_line_check(&wish, clock_wall_s(), err) == 0)
+		return 0;
+	return err_wrap(err, "the line for the key cannot be written");
+}
+
+static int
+write_line(struct enroll *enroll, struct err *err)
+{
+	const struct keys_line_wish wish = wish_of(enroll);
 
 	return keys_line_write(
 	    &wish, &enroll->key, clock_wall_s(), &enroll->line, err);
@@ -212,9 +232,10 @@ enroll_by_login(struct enroll *enroll, struct err *err)
 {
 	char remedy[FINDING_TEXT];
 
-	if (enroll_reach(enroll, err) != 0 || enroll_log_in(enroll, err) != 0 ||
-	    enroll_pin(enroll, err) != 0 || enroll_make_key(enroll, err) != 0 ||
-	    write_line(enroll, err) != 0 || put_line(enroll, err) != 0)
+	if (check_wish(enroll, err) != 0 || enroll_reach(enroll, err) != 0 ||
+	    enroll_log_in(enroll, err) != 0 || enroll_pin(enroll, err) != 0 ||
+	    enroll_make_key(enroll, err) != 0 || write_line(enroll, err) != 0 ||
+	    put_line(enroll, err) != 0)
 		return -1;
 	snprintf(remedy, sizeof remedy,
 	    "see that this is the key's one line in authorized_keys, and that "

@@ -40,4 +40,9 @@ int keys_line_write(const struct keys_line_wish *wish,
     const struct authorized_keys_line *key, int64_t now_s, struct buf *line,
     struct err *err);
 
+/* Whether the wish can be written for a good key: all that is known so early.
+ */
+int keys_line_check(
+    const struct keys_line_wish *wish, int64_t now_s, struct err *err);
+
 #endif

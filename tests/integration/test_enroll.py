@@ -76,6 +76,22 @@ def test_done_again_with_other_wishes_it_replaces_its_line(account, state):
     assert account.file.read_text().startswith(account.original)
 
 
+@pytest.mark.parametrize("words,told", [
+    (["--from", "192.0.2.7/24"], "bits set behind its prefix"),
+    (["--from", "!192.0.2.7"], "negations alone"),
+    (["--from", "192.0.2.7 10.0.0.1"], '"192.0.2.7 10.0.0.1" is a name'),
+    (["--target", "bro ker:1883"], "127.0.0.1:1883"),
+])
+def test_a_wish_that_would_not_hold_is_told_before_the_login(
+        account, state, words, told):
+    done = account.enroll(state, *words)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert not account.sshd.logged("Connection from")
+    assert account.file.read_text() == account.original
+    assert not state.exists()
+
+
 def test_an_alias_of_ssh_config_is_a_name_too(account, state, tmp_path):
     config = tmp_path / "ssh_config"
     config.write_text(f"Host broker\n HostName 127.0.0.1\n"
