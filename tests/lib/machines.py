@@ -55,6 +55,8 @@ class Program(peers.Process):
             for number in (signal.SIGTERM, signal.SIGCONT):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
+        # It stops itself when its child is stopped.
+        self.process.send_signal(signal.SIGCONT)
 
 
 TIGHT = ('restrict,port-forwarding,permitopen="127.0.0.1:1883",'
