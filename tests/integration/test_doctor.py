@@ -285,14 +285,22 @@ class Door:
         self.listener.close()
 
 
-# What each of the doctor's connections is for, in their order.
-CONNECTIONS = ["tcp", "banner", "kex", "kex"]
+# What each of the doctor's connections is for at first, in their order.
+CONNECTIONS = ["banner", "kex"]
+
+
+def test_a_visit_costs_few_connections(clinic):
+    """Each one that nobody logs in on counts against this address."""
+    clinic.sshd.admit(clinic.public)
+    assert_well(clinic.visit())
+    clinic.sshd.wait_for_log("Accepted publickey")
+    assert clinic.sshd.log().count("Connection from") == len(CONNECTIONS)
 
 
 @pytest.mark.parametrize("words,code", [
     (b"Not allowed at this time\r\n", "locked-out"),
     (b"Exceeded MaxStartups\r\n", "max-startups")])
-@pytest.mark.parametrize("let_in", [1, 2, 3])
+@pytest.mark.parametrize("let_in", range(len(CONNECTIONS)))
 def test_a_server_that_shuts_us_out_while_we_look(clinic, let_in, words, code):
     """As sshd may after each of our connections, for those before it."""
     clinic.sshd.admit(clinic.public)

@@ -61,6 +61,7 @@ doctor_run(const struct doctor_options *options, struct findings *findings,
 	if (doctor == NULL)
 		return err_set(err, ERR_NOMEM, "no memory");
 	doctor->options = options;
+	doctor->kept = -1;
 	doctor->link_options = options->link;
 	doctor->link_options.asking = LINK_NEVER_ASK;
 	doctor->link = link_prepare(&doctor->link_options, err);
@@ -88,6 +89,7 @@ doctor_run(const struct doctor_options *options, struct findings *findings,
 	if (options->learned != NULL && doctor->channel != NULL)
 		memcpy(options->learned->broker_host, doctor->broker_host,
 		    sizeof doctor->broker_host);
+	doctor_keep(doctor, -1);
 	mqtt_trip_fini(&doctor->trip);
 	if (doctor->channel != NULL)
 		ssh_channel_free(doctor->channel);

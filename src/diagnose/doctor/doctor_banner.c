@@ -121,7 +121,9 @@ struct answer {
 	struct span line;
 };
 
-/* A new connection, with `opening` sent on it. */
+enum end { END_LATE, END_CLOSED, END_RESET };
+
+/* A connection, with `opening` sent on it. */
 static enum banner_fact
 begin(struct doctor *doctor, struct span opening, struct answer *answer)
 {
@@ -136,44 +138,57 @@ begin(struct doctor *doctor, struct span opening, struct answer *answer)
 	return BANNER_SILENT;
 }
 
+/* Nothing more comes: what there is, is all. */
 static enum banner_fact
-fact_at_end(struct answer *answer, ssize_t got)
+fact_at_end(struct answer *answer, enum end end)
 {
 	if (answer->len > 0)
 		return fact_of_greeting[greeting_read(
 		    span_of(answer->bytes, answer->len), GREETING_IS_ALL,
 		    &answer->line)];
-	if (got < 0 && errno == ECONNRESET)
-		return BANNER_RESET;
-	return BANNER_CLOSED;
+	return end == END_RESET	   ? BANNER_RESET
+	       : end == END_CLOSED ? BANNER_CLOSED
+				   : BANNER_SILENT;
 }
 
-/* Until it is known what answers, or it is over, or `limit_ms` have gone by. */
+/*
+ * Until it is known what answers, or it is over, or `limit_ms` have gone by.
+ * What has come is left there for who reads next.
+ */
 static enum banner_fact
 listen_to(struct answer *answer, unsigned limit_ms)
 {
 	uint64_t give_up = clock_monotonic_ms() + limit_ms, now;
 	struct pollfd slot = {.events = POLLIN, .fd = answer->fd};
 	enum greeting greeting = GREETING_NEED_MORE;
+	enum end end = END_LATE;
+	const int one = 1;
+	int more = 1;
 
-	while (greeting == GREETING_NEED_MORE &&
+	while (greeting == GREETING_NEED_MORE && end == END_LATE &&
 	       answer->len < sizeof answer->bytes &&
 	       (now = clock_monotonic_ms()) < give_up) {
 		ssize_t got;
 
 		if (poll(&slot, 1, (int)(give_up - now)) <= 0)
 			continue;
-		got = recv(slot.fd, answer->bytes + answer->len,
-		    sizeof answer->bytes - answer->len, 0);
-		if (got <= 0)
-			return fact_at_end(answer, got);
-		answer->len += (size_t)got;
+		got = recv(
+		    slot.fd, answer->bytes, sizeof answer->bytes, MSG_PEEK);
+		/* No more than the last time: it is at its end. */
+		if (got < more)
+			end = got < 0 && errno == ECONNRESET ? END_RESET
+							     : END_CLOSED;
+		else
+			answer->len = (size_t)got;
 		greeting = greeting_read(span_of(answer->bytes, answer->len),
 		    GREETING_MAY_GO_ON, &answer->line);
+		more = (int)answer->len + 1;
+		setsockopt(
+		    slot.fd, SOL_SOCKET, SO_RCVLOWAT, &more, sizeof more);
 	}
-	if (greeting == GREETING_NEED_MORE && answer->len > 0)
-		return fact_at_end(answer, 0);
-	return fact_of_greeting[greeting];
+	setsockopt(slot.fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
+	return greeting == GREETING_NEED_MORE ? fact_at_end(answer, end)
+					      : fact_of_greeting[greeting];
 }
 
 static bool
@@ -191,7 +206,10 @@ hear(struct doctor *doctor, struct span opening, unsigned limit_ms,
 
 	if (fact != BANNER_GONE)
 		fact = listen_to(answer, limit_ms);
-	if (answer->fd >= 0)
+	/* SSH comes to those who say nothing: that connection goes on. */
+	if (fact == BANNER_SSH)
+		doctor_keep(doctor, answer->fd);
+	else if (answer->fd >= 0)
 		close(answer->fd);
 	return fact;
 }
@@ -276,63 +294,31 @@ doctor_banner(void *arg, struct findings *findings)
 
 /* ---- shut out later ---- */
 
-/* What has come is left there for who reads next. */
-static enum greeting
-peek(int fd, struct answer *answer)
-{
-	uint64_t give_up = clock_monotonic_ms() + DOCTOR_ANSWER_MS, now;
-	enum greeting greeting = GREETING_NEED_MORE;
-	struct pollfd slot = {.events = POLLIN, .fd = fd};
-	const int one = 1;
-	int more = 1;
-
-	while (greeting == GREETING_NEED_MORE &&
-	       (now = clock_monotonic_ms()) < give_up &&
-	       poll(&slot, 1, (int)(give_up - now)) > 0) {
-		ssize_t got =
-		    recv(fd, answer->bytes, sizeof answer->bytes, MSG_PEEK);
-
-		/* No more than the last time: it is at its end. */
-		if (got < more)
-			break;
-		greeting = greeting_read(span_of(answer->bytes, (size_t)got),
-		    GREETING_MAY_GO_ON, &answer->line);
-		more = (int)got + 1;
-		setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &more, sizeof more);
-	}
-	setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
-	return greeting;
-}
-
 int
 doctor_connect_ssh(struct doctor *doctor)
 {
 	struct answer answer = {.fd = doctor_connect(doctor)};
-	enum greeting greeting;
+	enum banner_fact fact;
 
-	if (answer.fd < 0)
-		return -1;
-	greeting = peek(answer.fd, &answer);
-	if (greeting != GREETING_TOO_MANY && greeting != GREETING_LOCKED_OUT)
+	fact =
+	    answer.fd >= 0 ? listen_to(&answer, DOCTOR_ANSWER_MS) : BANNER_GONE;
+	if (fact != BANNER_TOO_MANY && fact != BANNER_LOCKED_OUT &&
+	    fact != BANNER_GONE)
 		return answer.fd;
 	str_escape(answer.line, doctor->shut_out, sizeof doctor->shut_out);
-	doctor->shut_out_for = greeting;
-	close(answer.fd);
+	doctor->shut_out_fact = (int)fact;
+	doctor->is_shut_out = true;
+	if (answer.fd >= 0)
+		close(answer.fd);
 	return -1;
-}
-
-bool
-doctor_is_shut_out(const struct doctor *doctor)
-{
-	return doctor->shut_out[0] != '\0';
 }
 
 bool
 doctor_tell_shut_out(
     const struct doctor *doctor, struct findings *findings, const char *layer)
 {
-	if (doctor_is_shut_out(doctor))
+	if (doctor->is_shut_out)
 		tell(doctor, findings, layer,
-		    fact_of_greeting[doctor->shut_out_for], doctor->shut_out);
-	return doctor_is_shut_out(doctor);
+		    (enum banner_fact)doctor->shut_out_fact, doctor->shut_out);
+	return doctor->is_shut_out;
 }

@@ -291,9 +291,7 @@ doctor_kex(void *arg, struct findings *findings)
 
 		if (doctor_tell_shut_out(doctor, findings, "kex"))
 			return CHECK_STOP;
-		if (fd >= 0)
-			ssh_options_set(
-			    doctor->link->session, SSH_OPTIONS_FD, &fd);
+		ssh_options_set(doctor->link->session, SSH_OPTIONS_FD, &fd);
 	}
 	if (ssh_connect(doctor->link->session) != SSH_OK) {
 		str_escape(span_of_str(ssh_get_error(doctor->link->session)),

@@ -21,8 +21,8 @@ doctor_new_link(struct doctor *doctor, struct err *err)
 		if (fd < 0) {
 			err_set(err, ERR_UNREACHABLE, "%s %s%s",
 			    doctor->open->text,
-			    doctor_is_shut_out(doctor) ? "says: "
-						       : "does not answer",
+			    doctor->shut_out[0] != '\0' ? "says: "
+							: "does not answer",
 			    doctor->shut_out);
 			goto fail;
 		}

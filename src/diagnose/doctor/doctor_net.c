@@ -177,7 +177,8 @@ static const struct check_row tcp_rows[] = {
 };
 
 struct attempt {
-	int fd; /* -1: over */
+	int fd; /* -1: none */
+	bool is_pending;
 	enum tcp_fact fact;
 	int error;
 	char by[80]; /* who said so by ICMP, "" where nobody did */
@@ -297,8 +298,7 @@ end_attempt(struct attempt *attempt, int error, uint64_t started)
 	if (error != 0 && attempt->said != ICMP_NOTHING)
 		attempt->fact = icmp_fact_of(attempt, own);
 	attempt->took_ms = clock_monotonic_ms() - started;
-	close(attempt->fd);
-	attempt->fd = -1;
+	attempt->is_pending = false;
 }
 
 static int
@@ -334,12 +334,13 @@ try_all(const struct doctor *doctor, struct attempt *attempts)
 			attempts[i].error = errno;
 			attempts[i].fact = tcp_fact_of(errno);
 		}
-		pending += attempts[i].fd >= 0;
+		attempts[i].is_pending = attempts[i].fd >= 0;
+		pending += attempts[i].is_pending;
 	}
 	while (pending > 0 && now - started < DOCTOR_TCP_MS) {
 		for (size_t i = 0; i < doctor->address_count; i++)
-			fds[i] = (struct pollfd){
-			    .fd = attempts[i].fd, .events = POLLOUT};
+			fds[i] = (struct pollfd){.events = POLLOUT,
+			    .fd = attempts[i].is_pending ? attempts[i].fd : -1};
 		poll(fds, doctor->address_count,
 		    (int)(DOCTOR_TCP_MS - (now - started)));
 		for (size_t i = 0; i < doctor->address_count; i++) {
@@ -356,8 +357,25 @@ try_all(const struct doctor *doctor, struct attempt *attempts)
 		now = clock_monotonic_ms();
 	}
 	for (size_t i = 0; i < doctor->address_count; i++)
-		if (attempts[i].fd >= 0)
+		if (attempts[i].is_pending)
 			end_attempt(&attempts[i], ETIMEDOUT, started);
+}
+
+/* The first that answered is the one; its connection goes on. */
+static void
+choose(struct doctor *doctor, struct attempt *attempts)
+{
+	for (size_t i = 0; i < doctor->address_count; i++) {
+		doctor->addresses[i].open = attempts[i].fact == TCP_OPEN;
+		if (doctor->addresses[i].open && doctor->open == NULL) {
+			doctor->open = &doctor->addresses[i];
+			read_own_address(attempts[i].fd, doctor->client,
+			    sizeof doctor->client);
+			doctor_keep(doctor, attempts[i].fd);
+		} else if (attempts[i].fd >= 0) {
+			close(attempts[i].fd);
+		}
+	}
 }
 
 /*
@@ -447,24 +465,32 @@ doctor_tcp(void *arg, struct findings *findings)
 		return CHECK_GO_ON;
 	}
 	try_all(doctor, attempts);
-	for (size_t i = 0; i < doctor->address_count; i++) {
-		doctor->addresses[i].open = attempts[i].fact == TCP_OPEN;
-		if (doctor->addresses[i].open && doctor->open == NULL)
-			doctor->open = &doctor->addresses[i];
-	}
+	choose(doctor, attempts);
 	for (size_t i = 0; i < doctor->address_count; i++)
 		tell_attempt(
 		    doctor, &attempts[i], &doctor->addresses[i], findings);
 	return doctor->open != NULL ? CHECK_GO_ON : CHECK_STOP;
 }
 
+void
+doctor_keep(struct doctor *doctor, int fd)
+{
+	if (doctor->kept >= 0)
+		close(doctor->kept);
+	doctor->kept = fd;
+}
+
 int
 doctor_connect(struct doctor *doctor)
 {
-	struct pollfd slot = {.events = POLLOUT};
+	struct pollfd slot = {.events = POLLOUT, .fd = doctor->kept};
 	socklen_t len = sizeof(int);
 	int error = 0;
 
+	if (slot.fd >= 0) {
+		doctor->kept = -1;
+		return slot.fd;
+	}
 	slot.fd = start_connect(doctor->open);
 	if (slot.fd < 0)
 		return -1;

@@ -5,7 +5,6 @@
 
 #include "check.h"
 #include "doctor.h"
-#include "greeting.h"
 #include "identity.h"
 #include "mqtt_trip.h"
 
@@ -42,10 +41,12 @@ struct doctor {
 	struct doctor_address addresses[DOCTOR_ADDRESSES_MAX];
 	size_t address_count;
 	const struct doctor_address *open; /* the first that answered */
+	int kept; /* a connection to it for who needs the next one; -1: none */
 	char client[80]; /* our own address towards it */
 	char software[128]; /* the server's, from its banner, escaped */
-	char shut_out[80]; /* what a server that talks to others told us */
-	enum greeting shut_out_for; /* TOO_MANY or LOCKED_OUT */
+	bool is_shut_out; /* by a server that talks to others, or did so */
+	char shut_out[80]; /* its word of that; "": it took no connection */
+	int shut_out_fact; /* what that is to doctor_banner */
 	char broker[320]; /* "host:port" as it is asked for */
 	char broker_host[256];
 	struct identity identity; /* that is let in */
@@ -77,16 +78,22 @@ void doctor_repeat(const struct doctor *doctor, enum doctor_repeat what,
 /* Whether it is a kayad, by its banner. */
 bool doctor_is_gateway(const struct doctor *doctor);
 
-/* A connection to the address that answered: the descriptor, or -1. */
+/*
+ * A connection to the address that answered, the one that was kept before a new
+ * one: the descriptor, or -1.  Servers count connections that nobody logs in
+ * on (PerSourcePenalties, MaxStartups, firewalls): no more than are needed.
+ */
 int doctor_connect(struct doctor *doctor);
+
+/* For the next who connects: nothing was sent, and nothing read but by peek. */
+void doctor_keep(struct doctor *doctor, int fd);
 
 /*
  * The same for SSH: -1, too, where the server says in its greeting's place that
  * it takes no more connections, or none from here.  It may say so at any time,
- * for earlier ones may have been too many; the doctor is shut out then.
+ * for earlier ones may have been too many; with -1 the doctor is shut out.
  */
 int doctor_connect_ssh(struct doctor *doctor);
-bool doctor_is_shut_out(const struct doctor *doctor);
 
 /* Tell it as what was found at `layer`; false where it is not so. */
 bool doctor_tell_shut_out(
