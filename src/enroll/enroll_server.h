@@ -42,7 +42,7 @@ int enroll_server_run(struct link *link,
     struct enroll_server_answer *answer, struct err *err);
 
 /*
- * Make the folder `path`, the account's alone, and have the account's shell
+ * Make the folder `path`/in, the account's alone, and have the account's shell
  * keep it until it is given back, or this side or the connection has ended;
  * then it goes, with all that is in it.  NULL and `err`: there is none.
  */

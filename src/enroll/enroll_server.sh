@@ -119,16 +119,18 @@ lock_by_link() {
 
 # ---- a folder for as long as stdin stands ----
 
-# Under its own name at once no more: who still comes for it finds nothing.
+# Who still comes for $1/in finds nothing, even while it is taken away. All of
+# that happens in a folder of the account's own: in /tmp others make names, too.
 clear_away() {
-	mv "$1" "$1~" 2>/dev/null
-	rm -rf "$1~"
+	mv "$1/in" "$1/out" 2>/dev/null
+	rm -rf "$1"
 }
 
 lend() {
 	mkdir -m 700 "$1" 2>/dev/null || die no-room "${1%/*}"
 	trap 'clear_away "$extra"' EXIT
 	trap 'exit 1' HUP INT TERM
+	mkdir "$1/in" 2>/dev/null || die no-room "$1"
 	say ready
 	IFS= read -r word || exit 1
 	clear_away "$1"

@@ -76,7 +76,7 @@ make_command(struct command *command, const struct enroll_trial_words *words,
 	ssh_options_get_port(session, &port);
 	snprintf(command->port, sizeof command->port, "%u", port);
 	snprintf(command->forward, sizeof command->forward,
-	    "%s/socket:127.0.0.1:1", folder);
+	    "%s/in/socket:127.0.0.1:1", folder);
 	put(command, "-i");
 	put(command, words->key_file);
 	put(command, "-p");
