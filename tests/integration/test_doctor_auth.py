@@ -598,6 +598,22 @@ def test_no_broker_behind(clinic):
         publish(local, "t", "through")
 
 
+def test_a_broker_whose_name_only_the_client_knows(clinic):
+    clinic.sshd.admit(clinic.public)
+    wrong = clinic.doctor("-i", clinic.key, "-b", "no-such-broker.invalid:1883",
+                          clinic.dest)
+    assert (wrong.status, wrong.layer, wrong.code) == (
+        3, "forwarding", "broker-no-name"), wrong
+    assert "looked up there, not here" in wrong.cause
+    clinic.doctor.take(wrong, r"getent ahosts \S+(?=;)", status=2)
+    clinic.doctor.port = free_port()
+    with clinic.doctor.tunnel(*re.search(
+            r"kaya tunnel (-b HOST:PORT .*)", wrong.remedy).group(1).replace(
+                "HOST:PORT", clinic.target).split(), "-L",
+            clinic.doctor.port):
+        publish(clinic.doctor.port, "t", "through")
+
+
 def test_a_broker_that_listens_on_ipv6_only(clinic, tmp_path):
     port = free_port()
     config = tmp_path / "six.conf"
@@ -636,7 +652,9 @@ def test_a_server_that_hangs_up_while_it_asks_for_the_broker(
         config.write_text(before)
         place.sshd.reload()
         wrong = place.visit("broker.test")
-        assert (wrong.layer, wrong.code) == ("forwarding", "no-broker"), wrong
+        assert (wrong.layer, wrong.code) == (
+            "forwarding", "broker-no-way"), wrong
+        assert "a firewall before it" in wrong.cause
         place.network.server.run("nft", "flush", "chain", "inet", "filter",
                                  "output")
         assert_well(place.visit("broker.test"))

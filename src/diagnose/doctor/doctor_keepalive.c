@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "idle_plan.h"
 #include "ssh_says.h"
+#include "str.h"
 
 #include <string.h>
 #include <time.h>
@@ -93,7 +94,7 @@ tell(struct doctor *doctor, struct findings *findings, enum keepalive_fact fact,
     const struct idle_verdict *verdict, const char *why)
 {
 	unsigned own_s = ssh_says_keepalive_s(&doctor->options->link);
-	char lived[24], died[24], keepalive[24], own[24];
+	char lived[24], died[24], keepalive[24], own[24], escaped[400];
 	const struct check_word words[] = {
 	    {"lived", lived},
 	    {"died", died},
@@ -101,11 +102,14 @@ tell(struct doctor *doctor, struct findings *findings, enum keepalive_fact fact,
 	    {"own", own},
 	    {"dest", doctor->words},
 	    {"tunnel", doctor->tunnel},
-	    {"why", why},
+	    /* It repeats what the server said. */
+	    {"why", str_escape(span_of_str(why != NULL ? why : ""), escaped,
+			sizeof escaped)},
 	    {0},
 	};
 
-	if (fact == KEEPALIVE_DIES && verdict->died_ms <= own_s * 1000)
+	if (fact == KEEPALIVE_DIES &&
+	    verdict->died_ms <= own_s * UINT64_C(1000))
 		fact = KEEPALIVE_DIES_EARLY;
 	number(lived, verdict->lived_ms);
 	number(died, verdict->died_ms);

@@ -3,6 +3,7 @@
 #include "clock.h"
 #include "greeting.h"
 #include "kexinit.h"
+#include "shell.h"
 #include "str.h"
 
 #include <fcntl.h>
@@ -169,12 +170,19 @@ static const struct {
     {KEXINIT_MAC_IN, SSH_OPTIONS_HMAC_S_C},
 };
 
-/* Whether libssh knows `name`, were it asked for. */
+/*
+ * Whether libssh knows `name`, were it asked for.  Behind a +, - or ^ it takes
+ * anything (since 0.11): that changes its own list, and names nothing.
+ */
 static bool
 is_known(enum kexinit_list list, const char *name)
 {
-	ssh_session session = ssh_new();
+	ssh_session session;
 	bool known = false;
+
+	if (strchr("+-^", name[0]) != NULL)
+		return false;
+	session = ssh_new();
 
 	for (size_t i = 0; i < sizeof settable / sizeof settable[0]; i++)
 		if (settable[i].list == list && session != NULL)
@@ -228,12 +236,13 @@ tell(const struct doctor *doctor, struct findings *findings, enum kex_fact fact,
     enum kexinit_list list, const struct gap_words *gap, const char *why)
 {
 	const bool has_list = list < KEXINIT_LISTS;
+	char one[4 * sizeof gap->one + 2];
 	const struct check_word words[] = {
 	    {"list", has_list ? kexinit_list_name(list) : ""},
 	    {"option", has_list ? kexinit_list_option(list) : ""},
 	    {"ours", gap->ours},
 	    {"theirs", gap->theirs},
-	    {"one", gap->one},
+	    {"one", shell_quoted(gap->one, one, sizeof one)},
 	    {"ours_first", gap->first},
 	    {"dest", doctor->words},
 	    {"tunnel", doctor->tunnel},

@@ -4,6 +4,7 @@
 #include "greeting.h"
 #include "kexinit.h"
 #include "link_auth.h"
+#include "str.h"
 #include "wire.h"
 
 #include <netinet/in.h>
@@ -228,7 +229,9 @@ survey_host_key(struct survey *survey, struct survey_way *way)
 					    strstr(why, "imed out") != NULL
 					? WAY_SSH_STALLS
 					: WAY_SSH_BREAKS;
-			snprintf(way->line, sizeof way->line, "%s", why);
+			/* It repeats what the server sent. */
+			str_escape(
+			    span_of_str(why), way->line, sizeof way->line);
 		}
 	}
 	link_free(link);
