@@ -338,7 +338,10 @@ def test_a_server_that_has_penalties(tmp_path, home, doctor):
     with Clinic(tmp_path, home, doctor, "PerSourcePenalties yes\n"
                 "PerSourcePenalties noauth:20 min:15") as clinic:
         clinic.sshd.admit(clinic.public)
-        wrong = clinic.visit()
+        # It counts a connection when its process has ended.
+        wrong = peers.wait_until(
+            lambda: (visit := clinic.visit()).status and visit,
+            "it shuts us out")
         assert (wrong.status, wrong.code) == (4, "locked-out"), wrong
         assert wrong.layer in CONNECTIONS, wrong
         assert "PerSourcePenalties" in wrong.cause
