@@ -4,6 +4,7 @@
 #include "link_known.h"
 #include "link_person.h"
 #include "shell.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,16 +43,18 @@ read_fingerprint(struct link *link, struct err *err)
 static bool
 person_agrees(const struct link *link)
 {
-	char answer[ANSWER_BYTES];
+	char question[900], answer[ANSWER_BYTES];
 
-	fprintf(stderr,
+	snprintf(question, sizeof question,
 	    "%s shows a host key that is not known here:\n  %s\n"
-	    "Compare it with what the server says of itself "
-	    "(kayad prints it when it starts).\n"
+	    "Compare it with the server's own (kayad prints it when it "
+	    "starts); at an sshd:\n"
+	    "  cat /etc/ssh/ssh_host_*.pub | ssh-keygen -lf -\n"
 	    "Is it the right one? [yes/no] ",
 	    link->name, link->fingerprint);
-	return fgets(answer, sizeof answer, stdin) != NULL &&
-	       strncmp(answer, "yes", 3) == 0;
+	return terminal_ask(question, answer, sizeof answer, TERMINAL_SHOWN) ==
+		   0 &&
+	       strcmp(answer, "yes") == 0;
 }
 
 /* The command that was typed, with --host-key. */
@@ -256,18 +259,35 @@ struct shown {
 
 /* By the private key in the file, where it can be opened. */
 static int
-try_private(struct link *link, const struct shown *shown, ssh_auth_callback ask)
+try_private(struct link *link, const struct shown *shown, ssh_auth_callback ask,
+    struct link_person_key *person)
 {
 	ssh_key key = NULL;
 	int result = SSH_AUTH_DENIED;
 
-	if (ssh_pki_import_privkey_file(shown->file, NULL, ask, NULL, &key) !=
+	if (ssh_pki_import_privkey_file(shown->file, NULL, ask, person, &key) !=
 	    SSH_OK)
 		return SSH_AUTH_ERROR;
 	if (!shown->is_certificate ||
 	    ssh_pki_copy_cert_to_privkey(shown->key, key) == SSH_OK)
 		result = ssh_userauth_publickey(link->session, NULL, key);
 	ssh_key_free(key);
+	return result;
+}
+
+/* The same, opened by what a person types. */
+static int
+try_asking(struct link *link, const struct shown *shown,
+    struct link_person_key *person)
+{
+	int result;
+
+	do {
+		result = try_private(link, shown, link_person_asked, person);
+	} while (result == SSH_AUTH_ERROR &&
+		 person->answered < LINK_PERSON_TRIES &&
+		 person->answered == person->asked && person->asked > 0 &&
+		 ssh_is_connected(link->session));
 	return result;
 }
 
@@ -299,9 +319,20 @@ try_agent(struct link *link, ssh_key public_key)
 
 /* Nobody can make a signature: neither the file nor the agent. */
 static int
-on_no_signature(const struct shown *shown, struct err *err)
+on_no_signature(const struct shown *shown, const struct link_person_key *person,
+    struct err *err)
 {
 	char name[PATH_MAX];
+
+	if (person->answered > 0) {
+		err_set(err, ERR_REFUSED, "that is no passphrase of the key %s",
+		    shown->file);
+		return err_hint(err,
+		    "set another one, if you know it: "
+		    "ssh-keygen -p -f %s; else name another "
+		    "key: -i FILE",
+		    shell_quoted(shown->file, name, sizeof name));
+	}
 
 	if (is_in_token(shown->key)) {
 		err_set(err, ERR_USAGE,
@@ -322,6 +353,7 @@ static int
 show(struct link *link, const struct link_options *options,
     const struct shown *shown, struct offers *offers, struct err *err)
 {
+	struct link_person_key person = {.file = shown->file};
 	int result = SSH_AUTH_SUCCESS;
 
 	/* A key that the server does not know needs no passphrase. */
@@ -329,13 +361,13 @@ show(struct link *link, const struct link_options *options,
 		result =
 		    ssh_userauth_try_publickey(link->session, NULL, shown->key);
 	if (result == SSH_AUTH_SUCCESS) {
-		result = try_private(link, shown, ask_nobody);
+		result = try_private(link, shown, ask_nobody, NULL);
 		if (result == SSH_AUTH_ERROR)
 			result = try_agent(link, shown->key);
 		if (result == SSH_AUTH_ERROR && options->asking == LINK_MAY_ASK)
-			result = try_private(link, shown, link_person_asked);
+			result = try_asking(link, shown, &person);
 		if (result == SSH_AUTH_ERROR && ssh_is_connected(link->session))
-			return on_no_signature(shown, err);
+			return on_no_signature(shown, &person, err);
 	}
 	if (result == SSH_AUTH_SUCCESS)
 		return 1;
@@ -413,10 +445,27 @@ on_closed(const struct link *link, const struct link_options *options,
 	return -1;
 }
 
+static int
+on_refused(const struct link *link, const struct link_options *options,
+    const struct offers *offers, enum link_person person, struct err *err)
+{
+	err_set(err, ERR_REFUSED, "%s lets none of our keys in: %s%s",
+	    link->name, offers->text,
+	    person == LINK_PERSON_REFUSED ? "; nor does it take what was typed"
+					  : "");
+	if (options->memory == LINK_ENROLLS)
+		return err_hint(err,
+		    "it needs one login of yours: a key (-i FILE), an agent "
+		    "(ssh-add), or the password at a terminal");
+	return err_hint(err, "at the server: kaya keys add "
+			     "DIR/authorized_keys --name NAME KEY.pub");
+}
+
 int
 link_authenticate(
     struct link *link, const struct link_options *options, struct err *err)
 {
+	enum link_person person = LINK_PERSON_SILENT;
 	struct offers offers = {""};
 	int result;
 
@@ -426,17 +475,15 @@ link_authenticate(
 		return 0;
 	if (result != SSH_AUTH_ERROR) {
 		result = try_keys(link, options, &offers, err);
-		if (result < 0)
-			return -1;
-		if (result == 0)
-			result = link_person_logs_in(link, options);
-		if (result == 1)
-			return 0;
+		if (result != 0)
+			return result < 0 ? -1 : 0;
 	}
+	/* A server that has had enough of our keys asks for no password. */
+	if (ssh_is_connected(link->session))
+		person = link_person_logs_in(link, options);
+	if (person == LINK_PERSON_LET_IN)
+		return 0;
 	if (!ssh_is_connected(link->session))
 		return on_closed(link, options, err);
-	err_set(err, ERR_REFUSED, "%s lets none of our keys in: %s", link->name,
-	    offers.text);
-	return err_hint(err, "at the server: kaya keys add "
-			     "DIR/authorized_keys --name NAME KEY.pub");
+	return on_refused(link, options, &offers, person, err);
 }

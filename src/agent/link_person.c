@@ -2,50 +2,67 @@
 
 #include "span.h"
 #include "str.h"
+#include "terminal.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
 	ANSWER_BYTES = 256,
-	TRIES = 3,
 	QUESTIONS_MAX = 4, /* in one round, as for a new password */
 	ROUNDS_MAX = 8, /* of one try */
 	WORDS_BYTES = 512 /* of the server's that are shown */
 };
 
+static const char again[] = "That is not it. "; /* of what was typed */
+
 int
 link_person_asked(const char *prompt, char *answer, size_t size, int echo,
     int verify, void *arg)
 {
-	(void)arg;
-	/* What stands there is offered as a default, on the screen. */
-	explicit_bzero(answer, size);
-	return ssh_getpass(prompt, answer, size, echo, verify);
+	struct link_person_key *key = arg;
+	char question[PATH_MAX + 40];
+
+	(void)prompt;
+	(void)echo;
+	(void)verify;
+	snprintf(question, sizeof question,
+	    "%sPassphrase of the key %s: ", key->asked++ > 0 ? again : "",
+	    key->file);
+	if (terminal_ask(question, answer, size, TERMINAL_HIDDEN) != 0)
+		return -1;
+	key->answered++;
+	return 0;
 }
 
 static int
-ask_hidden(const char *prompt, char answer[ANSWER_BYTES])
+ask_hidden(const char *question, char answer[ANSWER_BYTES])
 {
-	return link_person_asked(prompt, answer, ANSWER_BYTES, 0, 0, NULL);
+	return terminal_ask(question, answer, ANSWER_BYTES, TERMINAL_HIDDEN);
 }
 
 /* ---- the password as such ---- */
 
-static int
+static enum link_person
 try_password(struct link *link)
 {
-	char prompt[450], answer[ANSWER_BYTES];
+	char question[450], answer[ANSWER_BYTES];
+	enum link_person person = LINK_PERSON_SILENT;
 	int result = SSH_AUTH_DENIED;
 
-	snprintf(prompt, sizeof prompt, "%s's password: ", link->name);
-	for (int i = 0; i < TRIES && result == SSH_AUTH_DENIED; i++) {
-		if (ask_hidden(prompt, answer) != 0)
+	for (int i = 0; i < LINK_PERSON_TRIES && result == SSH_AUTH_DENIED;
+	     i++) {
+		snprintf(question, sizeof question,
+		    "%s%s's password: ", i > 0 ? again : "", link->name);
+		if (ask_hidden(question, answer) != 0)
 			break;
 		result = ssh_userauth_password(link->session, NULL, answer);
+		person = result == SSH_AUTH_SUCCESS ? LINK_PERSON_LET_IN
+						    : LINK_PERSON_REFUSED;
 	}
 	explicit_bzero(answer, sizeof answer);
-	return result == SSH_AUTH_SUCCESS;
+	return person;
 }
 
 /* ---- what the server asks ---- */
@@ -56,9 +73,10 @@ show(const char *words)
 {
 	char text[WORDS_BYTES];
 
-	if (words != NULL && words[0] != '\0')
-		fprintf(stderr, "%s\n",
-		    str_escape(span_of_str(words), text, sizeof text));
+	if (words == NULL || words[0] == '\0')
+		return;
+	terminal_tell(str_escape(span_of_str(words), text, sizeof text));
+	terminal_tell("\n");
 }
 
 static int
@@ -96,33 +114,38 @@ answer_all(struct link *link)
 	return 0;
 }
 
-static int
+static enum link_person
 try_questions(struct link *link)
 {
+	enum link_person person = LINK_PERSON_SILENT;
 	int result = SSH_AUTH_DENIED;
 
-	for (int i = 0; i < TRIES && result == SSH_AUTH_DENIED; i++) {
+	for (int i = 0; i < LINK_PERSON_TRIES && result == SSH_AUTH_DENIED;
+	     i++) {
+		if (i > 0)
+			terminal_tell("That is not it.\n");
 		result = ssh_userauth_kbdint(link->session, NULL, NULL);
 		for (int k = 0; k < ROUNDS_MAX && result == SSH_AUTH_INFO;
 		     k++) {
 			if (answer_all(link) != 0)
-				return 0;
+				return person;
+			person = LINK_PERSON_REFUSED;
 			result = ssh_userauth_kbdint(link->session, NULL, NULL);
 		}
 	}
-	return result == SSH_AUTH_SUCCESS;
+	return result == SSH_AUTH_SUCCESS ? LINK_PERSON_LET_IN : person;
 }
 
-int
+enum link_person
 link_person_logs_in(struct link *link, const struct link_options *options)
 {
 	int methods = ssh_userauth_list(link->session, NULL);
 
 	if (options->asking == LINK_NEVER_ASK)
-		return 0;
+		return LINK_PERSON_SILENT;
 	if ((methods & SSH_AUTH_METHOD_PASSWORD) != 0)
 		return try_password(link);
 	if ((methods & SSH_AUTH_METHOD_INTERACTIVE) != 0)
 		return try_questions(link);
-	return 0;
+	return LINK_PERSON_SILENT;
 }

@@ -129,13 +129,7 @@ enroll_log_in(struct enroll *enroll, struct err *err)
 	if (refuse_others(enroll, err) != 0)
 		return -1;
 	make_options(enroll, &options);
-	if (link_authenticate(enroll->link, &options, err) == 0)
-		return 0;
-	if (err->code == ERR_REFUSED)
-		err_hint(err,
-		    "it needs one login of yours: a key (-i FILE), an agent "
-		    "(ssh-add), or the password at a terminal");
-	return -1;
+	return link_authenticate(enroll->link, &options, err);
 }
 
 int

@@ -200,6 +200,64 @@ def test_at_a_terminal_it_asks_for_the_host_key(account, state):
     assert len(account.ours()) == 1
 
 
+def with_passphrase(account, tmp_path):
+    """A copy of the account's login key that wants "right-one"."""
+    key = tmp_path / "locked"
+    key.write_bytes(account.login.read_bytes())
+    key.chmod(0o600)
+    key.with_suffix(".pub").write_text(
+        account.login.with_suffix(".pub").read_text())
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "", "-N", "right-one",
+                    "-f", key], check=True, stdout=subprocess.DEVNULL)
+    return key
+
+
+def test_questions_are_asked_at_the_terminal_wherever_the_output_goes(
+        account, state, tmp_path):
+    out, complaints = tmp_path / "out.json", tmp_path / "complaints"
+    key = with_passphrase(account, tmp_path)
+    status, said = at_terminal(
+        ["sh", "-c", f'exec "$@" >{out} 2>{complaints}', "sh", peers.KAYA,
+         "enroll", "--ssh-config", "none", "--state", state, "-i", key,
+         "--target", account.target, "--json", account.dest],
+        [(b"[yes/no]", b"yes"), (b"the key " + bytes(key), b"right-one")])
+    assert status == 0, said
+    assert json.loads(out.read_text())["status"] == 0
+    assert complaints.read_text() == ""
+    assert account.fingerprint.encode() in said and b"right-one" not in said
+
+
+def test_a_mistyped_passphrase_is_asked_for_again_and_then_told(
+        account, state, tmp_path):
+    key = with_passphrase(account, tmp_path)
+    words = [peers.KAYA, "enroll", "--ssh-config", "none", "--state", state,
+             "--host-key", account.fingerprint, "-i", key, "--target",
+             account.target, account.dest]
+    status, said = at_terminal(
+        words, [(b"Passphrase of the key", word) for word in
+                (b"wrong-one", b"wrong-two", b"wrong-three")])
+    assert status == 4, said
+    assert said.count(b"That is not it. Passphrase") == 2
+    assert f"no passphrase of the key {key}".encode() in said
+    assert not account.ours()
+    status, said = at_terminal(
+        words, [(b"Passphrase of the key", word) for word in
+                (b"wrong-one", b"right-one")])
+    assert status == 0, said
+
+
+def test_who_interrupts_a_question_finds_the_terminal_as_it_was(
+        account, state, tmp_path):
+    key = with_passphrase(account, tmp_path)
+    status, said = at_terminal(
+        ["sh", "-c", 'trap : INT; "$@"; echo status $?; stty -a', "sh",
+         peers.KAYA, "enroll", "--ssh-config", "none", "--state", state,
+         "--host-key", account.fingerprint, "-i", key, account.dest],
+        [(b"Passphrase of the key", b"half of it\x03")])
+    assert status == 0 and b"status 130" in said, said
+    assert re.search(rb"[^-]echo ", said), said
+
+
 # By what sshd itself asks for the password, or has PAM ask.
 PASSWORD = "PasswordAuthentication yes\n"
 QUESTIONS = ("UsePAM yes\nKbdInteractiveAuthentication yes\n"
@@ -231,6 +289,7 @@ def test_a_password_is_login_enough_and_is_never_shown(
     status, said = asked(config, b"wrong-one", b"right-one")
     assert status == 0, said
     assert b"wrong-one" not in said and b"right-one" not in said
+    assert said.count(b"That is not it.") == 1
     keys = (machine.home / "dan/.ssh/authorized_keys").read_text()
     assert keys.startswith("restrict,port-forwarding,permitopen=")
     how = "password" if config == PASSWORD else "keyboard-interactive/pam"
@@ -242,9 +301,33 @@ def test_three_wrong_answers_are_enough(machine, asked):
     status, said = asked(QUESTIONS, b"wrong-one", b"wrong-two", b"wrong-three")
     assert status == 4, said
     assert b"the password at a terminal" in said and b"wrong-" not in said
+    assert b"nor does it take what was typed" in said
     # Whose question it is stands before it.
     assert said.count(b"(dan@127.0.0.1:22) Password: ") == 3
     assert not (machine.home / "dan/.ssh").exists()
+
+
+@needs_root
+def test_nobody_is_asked_by_a_server_that_has_had_enough(
+        machine, state, tmp_path):
+    machine.add_user("dan", "right-one")
+    machine.sshd_config.write_text(PASSWORD + machine.sshd_config.read_text())
+    machine.start_sshd()
+    agent = tmp_path / "agent"
+    with peers.Process(["ssh-agent", "-D", "-a", agent]):
+        env = {**os.environ, "SSH_AUTH_SOCK": str(agent)}
+        peers.wait_until(agent.exists, "the agent listens")
+        for i in range(20):
+            make_key(tmp_path / f"key-{i}")
+            subprocess.run(["ssh-add", "-q", tmp_path / f"key-{i}"], env=env,
+                           check=True)
+        status, said = at_terminal(
+            machine.words("env", f"SSH_AUTH_SOCK={agent}", peers.KAYA,
+                          "enroll", "--ssh-config", "none", "--state", state,
+                          "dan@127.0.0.1"), [(b"[yes/no]", b"yes")])
+    # sshd 10 resets the connection, and its word may be lost by that.
+    assert status in (3, 4), said
+    assert b"assword:" not in said and b"-i KEY" in said
 
 
 # A server whose question paints, and wants the answer to be seen.
