@@ -3,6 +3,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "enroll_script.h"
+#include "shell.h"
 #include "str.h"
 
 #include <stdio.h>
@@ -16,62 +17,107 @@ enum { ANSWER_MS = 90000, ANSWER_BYTES = 64 << 10 };
 
 /* ---- what it says ---- */
 
-/* What a "failed WORD REST" means. */
+/*
+ * What a "failed WORD REST" means.  In the texts `%` stands for the rest, and
+ * `@` for the account; a hint has both as a shell takes them.
+ */
 static const struct failure {
 	const char *word;
-	const char *cause; /* %s: the rest */
+	const char *cause;
 	const char *hint;
 } failures[] = {
     {"others-write",
-	"%s may be written by others than the account: they could let "
+	"% may be written by others than the account: they could let "
 	"themselves in",
-	"at the server: chmod go-w FILE, for the file, its folder and the "
-	"home folder; then enroll again"},
-    {"other-owner", "%s belongs neither to the account nor to root",
-	"at the server: chown it to the account, then enroll again"},
+	"at the server: chmod go-w %; then enroll again"},
+    {"other-owner", "% belongs neither to the account nor to root",
+	"at the server, as root: chown @: %; then enroll again"},
     {"not-ours",
-	"owner, group or access list of %s cannot be kept by the account",
-	"at the server, as root: put the line in with kaya keys add"},
-    {"disk", "the new file cannot be written in %s (disk full, or read-only?)",
-	"make room there (df -h); the old file stands as it was"},
-    {"no-room", "no folder can be made in %s",
-	"at the server: ls -ld it, and df -h"},
-    {"busy", "another program holds the lock %s",
+	"owner, group or access list of % cannot be kept by the account",
+	"at the server, as root: chown @: %; then enroll again; or put the "
+	"line in there, as root, with kaya keys add"},
+    {"disk", "the new file cannot be written in % (disk full, or read-only?)",
+	"make room there (df -h %); the old file stands as it was"},
+    {"no-write", "the account may not write in %",
+	"at the server, as root: chown @: % && chmod u+rwx %; then enroll "
+	"again"},
+    {"no-home", "the account may not make a folder in its home, %",
+	"at the server, as root: install -d -m 700 -o @ %/.ssh; then enroll "
+	"again"},
+    {"no-entry", "the account may not enter %",
+	"at the server, as root: chown @: % && chmod u+rwx %; then enroll "
+	"again"},
+    {"no-room", "no folder can be made in %",
+	"at the server: ls -ld %; df -h %"},
+    {"busy", "another program holds the lock %",
 	"wait for it; if none runs there, and it is a file, remove it"},
-    {"changed", "%s was changed by another program at the same time",
+    {"changed", "% was changed by another program at the same time",
 	"enroll again; the change of the other program stands"},
-    {"no-folder", "there is no folder %s",
+    {"no-folder", "there is no folder %",
 	"at the server: does the account have a home folder? A symbolic link "
-	"may lead nowhere"},
-    {"no-file", "%s is not a file", "at the server: move it away"},
-    {"cannot-read", "%s cannot be read by the account",
-	"at the server: ls -la it, and chown it to the account"},
-    {"loop", "%s is a symbolic link that leads in a circle",
-	"at the server: ls -l it, and make it a file"},
-    {"cut-off", "the connection was cut while the line went over (%s)",
+	"may lead nowhere: ls -l %"},
+    {"not-folder", "% is no folder",
+	"at the server, move it away: mv % %.old; then enroll again"},
+    {"no-file", "% is not a file",
+	"at the server, move it away: mv % %.old; then enroll again"},
+    {"cannot-read", "% cannot be read by the account",
+	"at the server, as root: chown @: % && chmod u+rw %; then enroll "
+	"again"},
+    {"loop", "% is a symbolic link that leads in a circle",
+	"at the server: ls -l %, and make it a file"},
+    {"cut-off", "the connection was cut while the line went over (%)",
 	"enroll again; the old file stands as it was"},
 };
 
+static void
+fill(
+    struct buf *out, const char *pattern, const char *rest, const char *account)
+{
+	for (; *pattern != '\0'; pattern++)
+		if (*pattern == '%')
+			buf_append_str(out, rest);
+		else if (*pattern == '@')
+			buf_append_str(out, account);
+		else
+			buf_append(out, pattern, 1);
+	buf_append(out, "", 1);
+}
+
 static int
-failed(const char *said, struct err *err)
+fail_so(const struct failure *failure, const char *rest, const char *account,
+    struct err *err)
+{
+	char file[PATH_MAX + 64], user[200];
+	struct buf text;
+
+	buf_init(&text, ANSWER_BYTES);
+	fill(&text, failure->cause, rest, account);
+	err_set(err, ERR_FAILED, "%s", (const char *)buf_span(&text).data);
+	buf_truncate(&text, 0);
+	fill(&text, failure->hint, shell_quoted(rest, file, sizeof file),
+	    shell_quoted(account, user, sizeof user));
+	err_hint(err, "%s", (const char *)buf_span(&text).data);
+	buf_fini(&text);
+	return -1;
+}
+
+static int
+failed(const struct link *link, const char *said, struct err *err)
 {
 	size_t len = strcspn(said, " ");
 	const char *rest = said[len] == ' ' ? said + len + 1 : "";
-	char text[200];
+	char text[200], account[sizeof link->name];
 
 	str_escape(span_of_str(rest), text, sizeof text);
-	for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
-		const struct failure *failure = &failures[i];
-		const char *hole = strstr(failure->cause, "%s");
-
-		if (strlen(failure->word) != len ||
-		    strncmp(failure->word, said, len) != 0)
-			continue;
-		err_set(err, ERR_FAILED, "%.*s%s%s",
-		    (int)(hole - failure->cause), failure->cause, text,
-		    hole + 2);
-		return err_hint(err, "%s", failure->hint);
-	}
+	snprintf(account, sizeof account, "%.*s",
+	    (int)(strrchr(link->name, '@') != NULL
+		      ? strrchr(link->name, '@') - link->name
+		      : 0),
+	    link->name);
+	for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++)
+		if (strlen(failures[i].word) == len &&
+		    strncmp(failures[i].word, said, len) == 0)
+			return fail_so(&failures[i], text, account, err);
 	return err_set(err, ERR_FAILED, "the server's shell says: %s", text);
 }
 
@@ -81,8 +127,8 @@ struct told {
 
 /* A line of the script's.  -1 and `err` where it says that it failed. */
 static int
-take(const char *said, struct told *told, struct enroll_server_answer *answer,
-    struct err *err)
+take(const struct link *link, const char *said, struct told *told,
+    struct enroll_server_answer *answer, struct err *err)
 {
 	if (strcmp(said, "hello") == 0)
 		told->hello = true;
@@ -103,7 +149,7 @@ take(const char *said, struct told *told, struct enroll_server_answer *answer,
 		    answer->sessions[answer->session_count++],
 		    sizeof answer->sessions[0]);
 	else if (strncmp(said, "failed ", 7) == 0)
-		return failed(said + 7, err);
+		return failed(link, said + 7, err);
 	return 0;
 }
 
@@ -151,7 +197,7 @@ read_answer(struct link *link, struct buf *output,
 			snprintf(line, sizeof line, "%.*s",
 			    (int)(len - (sizeof mark - 1)),
 			    at + sizeof mark - 1);
-			if (take(line, &told, answer, err) != 0)
+			if (take(link, line, &told, answer, err) != 0)
 				return -1;
 		}
 		at += len + (at[len] == '\n');

@@ -51,13 +51,32 @@ check_way() {
 	done
 }
 
+# Why $1 is no folder to go into.
+no_way() {
+	[ ! -d "$1" ] || die no-entry "$1"
+	[ ! -e "$1" ] || die not-folder "$1"
+	die no-folder "$1"
+}
+
+# The folder $2 can be written to; where it is the account that may not, $1.
+check_room() {
+	[ ! -w "$2" ] || return 0
+	listed=$(ls -ldn "$2" 2>/dev/null) || die "$1" "$2"
+	# shellcheck disable=SC2086
+	set -- "$1" "$2" $listed
+	case $uid/$3/$5 in
+	0/*|*/??w*/"$uid") die disk "$2" ;;
+	*) die "$1" "$2" ;;
+	esac
+}
+
 # Through symbolic links to the file itself: $folder and $file.
 find_file() {
 	path=$1
 	hops=0
 	while :; do
 		folder=$(CDPATH='' cd -P -- "${path%/*}/" 2>/dev/null && pwd -P) ||
-			die no-folder "${path%/*}"
+			no_way "${path%/*}"
 		file=${folder%/}/${path##*/}
 		check_way "$folder"
 		[ -h "$file" ] || break
@@ -85,6 +104,8 @@ pause() {
 # flock(2) on the folder, as `kaya keys` has it.
 lock_by_flock() {
 	command -v flock >/dev/null 2>&1 || return 1
+	# An exec that fails would end the shell.
+	[ -r "$folder" ] || return 1
 	exec 9<"$folder" || return 1
 	flock -n 9 2>/dev/null && return 0
 	[ $? -eq 1 ] || return 1
@@ -185,13 +206,15 @@ put_on_disk() {
 }
 
 replace() {
+	check_room no-write "$folder"
 	if [ -e "$file" ]; then
 		cp -p "$file" "$old" || die disk "$folder"
 		cp -p "$file" "$fresh" || die disk "$folder"
 		[ "$(nature "$file")" = "$(nature "$fresh")" ] ||
 			die not-ours "$file"
 	else
-		: >"$old" || die disk "$folder"
+		# Not by ":", with which a failure would end the shell.
+		printf '' >"$old" || die disk "$folder"
 	fi
 	check_sum "$old" || die disk "$folder"
 	compose "$old" >"$fresh" || die disk "$folder"
@@ -260,6 +283,8 @@ home=$(CDPATH='' cd -P -- "${HOME:?}/" 2>/dev/null && pwd -P) ||
 trap leave EXIT
 trap 'exit 1' HUP INT TERM
 if [ "$act" = add ] && [ ! -d "$HOME/.ssh" ]; then
+	[ ! -e "$HOME/.ssh" ] && [ ! -h "$HOME/.ssh" ] || no_way "$HOME/.ssh"
+	check_room no-home "$home"
 	mkdir -m 700 "$HOME/.ssh" 2>/dev/null || [ -d "$HOME/.ssh" ] ||
 		die disk "$home"
 fi

@@ -12,6 +12,7 @@ import peers
 from accounts import (SERVER_TOOLS, Account, account, state,  # noqa: F401
                       tools_folder, wrap)
 from devices import home  # noqa: F401
+from machines import machine, needs_root  # noqa: F401
 
 
 # ---- the file ----
@@ -79,6 +80,59 @@ def test_what_is_missing_is_made_for_the_owner_alone(tmp_path, home, state):
         assert stat.S_IMODE(account.ssh.stat().st_mode) == 0o700
         assert stat.S_IMODE(account.file.stat().st_mode) == 0o600
         assert len(account.lines()) == 1
+
+
+SSH = "/home/dan/.ssh"
+KEYS = f"{SSH}/authorized_keys"
+
+
+@needs_root
+@pytest.mark.parametrize("spoil,cause", [
+    (f"touch {SSH}", f"{SSH} is no folder"),
+    (f"install -d -o dan {KEYS}; chown dan {SSH}", f"{KEYS} is not a file"),
+    (f"mkdir -m 700 {SSH}", f"may not enter {SSH}"),
+    (f"mkdir -m 755 {SSH}", f"may not write in {SSH}"),
+    ("chown root /home/dan", "may not make a folder in its home, /home/dan"),
+    (f"install -d -o dan {SSH}; install -m 600 /dev/null {KEYS}",
+     f"{KEYS} cannot be read by the account"),
+    (f"install -d -o dan {SSH}; install -o dan /dev/null {KEYS}",
+     f"group or access list of {KEYS} cannot be kept"),
+    (f"install -d -o dan {SSH}; install -o nobody /dev/null {KEYS}",
+     f"{KEYS} belongs neither to the account nor to root"),
+    (f"install -d -o dan -m 770 {SSH}", f"{SSH} may be written by others"),
+], ids=["file-for-folder", "folder-for-file", "closed-folder",
+        "roots-folder", "roots-home", "roots-file", "roots-group",
+        "strangers-file", "open-folder"])
+def test_what_is_in_the_way_is_named_and_the_remedy_mends_it(
+        machine, tmp_path, state, spoil, cause):
+    login = tmp_path / "login"
+    machine.add_user("dan", "unused")
+    (machine.ssh / "login_keys").write_text(peers.make_key(login))
+    machine.sshd_config.write_text(
+        "AuthorizedKeysFile /etc/ssh/login_keys .ssh/authorized_keys\n" +
+        machine.sshd_config.read_text())
+    machine.start_sshd()
+    machine.start_mosquitto()
+
+    known = tmp_path / "known_hosts"
+    known.write_text("127.0.0.1 " +
+                     (machine.ssh / "host_key.pub").read_text())
+
+    def enroll():
+        return machine.run(
+            peers.KAYA, "enroll", "--ssh-config", "none", "--state", state,
+            "-o", f"UserKnownHostsFile={known}", "-i", login,
+            "dan@127.0.0.1", check=False)
+
+    machine.run("sh", "-ec", spoil)
+    done = enroll()
+    assert done.returncode == 1
+    assert cause in done.stderr
+    remedy = re.search("remedy: at the server[^:]*: (.*); then enroll again",
+                       done.stderr).group(1)
+    machine.run("sh", "-ec", remedy)
+    done = enroll()
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("command", ["/bin/false", "/bin/echo go away"])
@@ -219,3 +273,19 @@ def test_a_full_disk_leaves_the_old_file(small_disk, tmp_path, home, state):
         filler.unlink()
         assert account.enroll(state).returncode == 0
         assert len(account.ours()) == 1
+
+
+def test_a_disk_for_reading_only_is_told_where_there_is_no_file_yet(
+        small_disk, tmp_path, home, state):
+    keys = tmp_path / "first"
+    with Account(tmp_path, f"AuthorizedKeysFile {keys} "
+                 f"{small_disk}/authorized_keys\n") as account:
+        keys.write_text(account.original)
+        account.file.unlink()
+        subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+        done = account.enroll(state)
+        assert done.returncode == 1
+        assert f"cannot be written in {small_disk} (disk full, or read-only?)" \
+            in done.stderr
+        subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+        assert account.enroll(state).returncode == 0
