@@ -4,6 +4,7 @@
 #include "enroll_server.h"
 #include "keys_line.h"
 #include "link_auth.h"
+#include "shell.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -198,8 +199,10 @@ put_line(struct enroll *enroll, struct err *err)
 	struct enroll_server_answer answer;
 	const char *did = "added";
 
-	if (enroll_server_run(enroll->link, &order, &answer, err) != 0)
+	if (enroll_server_run(enroll->link, &order, &answer, err) != 0) {
+		enroll->is_shut = answer.is_shut;
 		return -1;
+	}
 	if (answer.was_there)
 		did = "was there";
 	else if (answer.removed > 0)
@@ -207,6 +210,23 @@ put_line(struct enroll *enroll, struct err *err)
 	enroll_tell(enroll, "line", "%s in %s of %s", did, answer.file,
 	    enroll->link->name);
 	return 0;
+}
+
+/* The command that puts the line in, for whoever may at the server. */
+static int
+hint_by_hand(const struct enroll *enroll, struct err *err)
+{
+	char line[KEYS_LINE_MAX_BYTES], quoted[KEYS_LINE_MAX_BYTES];
+	const char *user = enroll->way.user;
+
+	snprintf(line, sizeof line, "%.*s", (int)buf_len(&enroll->line),
+	    (const char *)buf_span(&enroll->line).data);
+	return err_hint(err,
+	    "put the line in at the server, as root: install -d -m 700 -o %s "
+	    "~%s/.ssh && echo %s >>~%s/.ssh/authorized_keys && chown %s: "
+	    "~%s/.ssh/authorized_keys; then enroll again",
+	    user, user, shell_quoted(line, quoted, sizeof quoted), user, user,
+	    user);
 }
 
 static int
@@ -221,6 +241,23 @@ refused_anyway(const struct enroll *enroll, struct err *err)
 	    "Its log tells: journalctl -u ssh -n 20");
 }
 
+/*
+ * No shell, as for an account that is for tunnels alone: somebody else has put
+ * the line in, then the key is proved; or is told how.
+ */
+static int
+prove_by_hand(struct enroll *enroll, const char *remedy, struct err *err)
+{
+	struct err shut = *err;
+
+	if (enroll_prove(enroll, remedy, err) == 0)
+		return 0;
+	if (err->code != ERR_REFUSED)
+		return -1;
+	*err = shut;
+	return hint_by_hand(enroll, err);
+}
+
 int
 enroll_by_login(struct enroll *enroll, struct err *err)
 {
@@ -229,13 +266,15 @@ enroll_by_login(struct enroll *enroll, struct err *err)
 	if (check_wish(enroll, err) != 0 || enroll_reach(enroll, err) != 0 ||
 	    enroll_log_in(enroll, err) != 0 || enroll_pin(enroll, err) != 0 ||
 	    enroll_make_key(enroll, err) != 0 || write_line(enroll, err) != 0 ||
-	    put_line(enroll, err) != 0)
+	    (put_line(enroll, err) != 0 && !enroll->is_shut))
 		return -1;
 	snprintf(remedy, sizeof remedy,
 	    "see that this is the key's one line in authorized_keys, and that "
 	    "sshd_config does not allow more:\n%.*s",
 	    (int)buf_len(&enroll->line),
 	    (const char *)buf_span(&enroll->line).data);
+	if (enroll->is_shut)
+		return prove_by_hand(enroll, remedy, err);
 	if (enroll_prove(enroll, remedy, err) == 0)
 		return 0;
 	return err->code == ERR_REFUSED ? refused_anyway(enroll, err) : -1;

@@ -17,6 +17,7 @@ struct enroll {
 	struct link *link; /* the user's own login */
 	struct dest_enrolled way; /* host, port and user of that */
 	char identity[STR_NAME_MAX + 1];
+	bool is_shut; /* the account gives no shell to put the line in by */
 	struct buf public_line, line;
 	struct authorized_keys_line key; /* of public_line */
 	char base64[128];

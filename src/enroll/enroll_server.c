@@ -154,10 +154,14 @@ take(const struct link *link, const char *said, struct told *told,
 }
 
 static int
-no_shell(const struct link *link, struct span output, struct err *err)
+no_shell(const struct link *link, struct span output,
+    struct enroll_server_answer *answer, struct err *err)
 {
 	char text[120];
 
+	while (output.len > 0 && output.data[output.len - 1] <= ' ')
+		output.len--;
+	answer->is_shut = true;
 	str_escape(output, text, sizeof text);
 	if (output.len > 0)
 		err_set(err, ERR_FAILED,
@@ -167,11 +171,7 @@ no_shell(const struct link *link, struct span output, struct err *err)
 		err_set(err, ERR_FAILED,
 		    "the account at %s gives no shell and says nothing",
 		    link->name);
-	return err_hint(err,
-	    "log in as one that may run commands there, or have the "
-	    "line put in at the server: kaya keys add; kayad has no shell at "
-	    "all: have a code made there (kaya invite NAME), then kaya enroll "
-	    "--code CODE");
+	return err_hint(err, "log in as one that may run commands there");
 }
 
 static int
@@ -203,7 +203,8 @@ read_answer(struct link *link, struct buf *output,
 		at += len + (at[len] == '\n');
 	}
 	if (!told.hello)
-		return no_shell(link, span_of(all.data, all.len - 1), err);
+		return no_shell(
+		    link, span_of(all.data, all.len - 1), answer, err);
 	if (told.done)
 		return 0;
 	err_set(err, ERR_FAILED, "the shell at %s ended before it was done",
@@ -238,17 +239,20 @@ has(const struct buf *output, const char *text)
 	       memmem(all.data, all.len, text, strlen(text)) != NULL;
 }
 
-/* All that comes until `last`, or the end; both streams, as one. */
+enum stream { STREAM_OUT, STREAM_ERR };
+
+/* All that comes until `last`, or the end. */
 static void
-listen_to(ssh_channel channel, const char *last, struct buf *output)
+listen_to(ssh_channel channel, enum stream stream, const char *last,
+    struct buf *output)
 {
 	uint64_t give_up = clock_monotonic_ms() + ANSWER_MS, now;
 	uint8_t bytes[4096];
 
 	while ((now = clock_monotonic_ms()) < give_up && !output->failed &&
 	       !has(output, last)) {
-		int n = ssh_channel_read_timeout(
-		    channel, bytes, sizeof bytes, 0, (int)(give_up - now));
+		int n = ssh_channel_read_timeout(channel, bytes, sizeof bytes,
+		    stream == STREAM_ERR, (int)(give_up - now));
 
 		if (n > 0)
 			buf_append(output, bytes, (size_t)n);
@@ -281,26 +285,29 @@ put_request(struct buf *input, const struct request *request)
 /* Start the script; it has its request, and stdin stays open. */
 static int
 begin(struct link *link, ssh_channel channel, const struct request *request,
-    struct err *err)
+    struct enroll_server_answer *answer, struct err *err)
 {
-	char command[120];
+	char start[80], command[180];
 	struct buf input;
 	int result = -1;
 
 	/*
 	 * The login shell, whichever it is, starts sh, which takes the script
-	 * from stdin; dd takes so many bytes and not one more.
+	 * from stdin; dd takes so many bytes and not one more.  A restricted
+	 * shell refuses exec, and goes on.
 	 */
-	snprintf(command, sizeof command,
-	    "exec sh -c 'eval \"$(dd bs=1 count=%zu 2>/dev/null)\"'",
+	snprintf(start, sizeof start,
+	    "sh -c 'eval \"$(dd bs=1 count=%zu 2>/dev/null)\"'",
 	    strlen(enroll_script));
+	snprintf(command, sizeof command, "exec %s; %s", start, start);
 	buf_init(&input, ANSWER_BYTES);
 	put_request(&input, request);
 	if (input.failed)
 		err_set(err, ERR_FAILED, "the line is too long");
 	else if (ssh_channel_open_session(channel) != SSH_OK ||
 		 ssh_channel_request_exec(channel, command) != SSH_OK)
-		no_shell(link, span_of_str(ssh_get_error(link->session)), err);
+		no_shell(link, span_of_str(ssh_get_error(link->session)),
+		    answer, err);
 	else
 		result = 0;
 	/* Where not all of it goes over, the script says so. */
@@ -337,10 +344,13 @@ enroll_server_run(struct link *link, const struct enroll_server_order *order,
 	if (channel == NULL)
 		return -1;
 	buf_init(&output, ANSWER_BYTES);
-	result = begin(link, channel, &request, err);
+	result = begin(link, channel, &request, answer, err);
 	if (result == 0) {
 		ssh_channel_send_eof(channel);
-		listen_to(channel, NULL, &output);
+		listen_to(channel, STREAM_OUT, NULL, &output);
+		/* Why there is nothing. */
+		if (buf_len(&output) == 0)
+			listen_to(channel, STREAM_ERR, NULL, &output);
 		result = read_answer(link, &output, answer, err);
 	}
 	buf_fini(&output);
@@ -364,8 +374,8 @@ enroll_server_borrow(struct link *link, const char *path, struct err *err)
 	if (channel == NULL)
 		return NULL;
 	buf_init(&output, ANSWER_BYTES);
-	if (begin(link, channel, &request, err) == 0) {
-		listen_to(channel, MARK "ready\n", &output);
+	if (begin(link, channel, &request, &answer, err) == 0) {
+		listen_to(channel, STREAM_OUT, MARK "ready\n", &output);
 		if (read_answer(link, &output, &answer, err) == 0) {
 			buf_fini(&output);
 			return channel;
@@ -385,7 +395,7 @@ enroll_server_give_back(ssh_channel channel)
 	buf_init(&output, ANSWER_BYTES);
 	send_all(channel, span_of_str("returned\n"));
 	ssh_channel_send_eof(channel);
-	listen_to(channel, NULL, &output);
+	listen_to(channel, STREAM_OUT, NULL, &output);
 	stood = has(&output, MARK "returned\n");
 	buf_fini(&output);
 	ssh_channel_free(channel);

@@ -31,6 +31,7 @@ struct enroll_server_answer {
 	char sessions[ENROLL_SESSIONS_MAX][80];
 	size_t session_count;
 	bool is_blind; /* nothing there tells of sessions */
+	bool is_shut; /* on -1: the account gives no shell */
 };
 
 /*

@@ -250,6 +250,8 @@ change() {
 list_sessions() {
 	command -v ps >/dev/null 2>&1 || say blind
 	user=$(id -un)
+	# Our own: sh was started by it, or by a shell that it started.
+	own=" $PPID $(ps -o ppid= -p "$PPID" 2>/dev/null) "
 	{ ps -e -o pid= -o args= || ps -o pid,args; } 2>/dev/null |
 		while read -r pid args; do
 			case $args in
@@ -258,7 +260,10 @@ list_sessions() {
 			"sshd-session: $user"|"sshd-session: $user@"*) ;;
 			*) continue ;;
 			esac
-			[ "$pid" = "$PPID" ] || say session "$pid" "$args"
+			case $own in
+			*" $pid "*) continue ;;
+			esac
+			say session "$pid" "$args"
 		done
 }
 
@@ -283,7 +288,9 @@ home=$(CDPATH='' cd -P -- "${HOME:?}/" 2>/dev/null && pwd -P) ||
 trap leave EXIT
 trap 'exit 1' HUP INT TERM
 if [ "$act" = add ] && [ ! -d "$HOME/.ssh" ]; then
-	[ ! -e "$HOME/.ssh" ] && [ ! -h "$HOME/.ssh" ] || no_way "$HOME/.ssh"
+	if [ -e "$HOME/.ssh" ] || [ -h "$HOME/.ssh" ]; then
+		no_way "$HOME/.ssh"
+	fi
 	check_room no-home "$home"
 	mkdir -m 700 "$HOME/.ssh" 2>/dev/null || [ -d "$HOME/.ssh" ] ||
 		die disk "$home"

@@ -55,6 +55,26 @@ tell_sessions(struct enroll *enroll, const struct enroll_server_answer *answer)
 	findings_add(enroll->findings, &finding);
 }
 
+/* An account for tunnels alone: its half is for whoever may at the server. */
+static void
+tell_shut(struct enroll *enroll)
+{
+	struct finding finding = {.layer = "line",
+	    .state = FINDING_FAULT,
+	    .status = ERR_FAILED,
+	    .code = "still-let-in"};
+
+	snprintf(finding.seen, sizeof finding.seen,
+	    "%s gives no shell: it lets the key in until its line is taken out",
+	    enroll->link->name);
+	snprintf(finding.cause, sizeof finding.cause,
+	    "the account has no shell to take the line out by");
+	snprintf(finding.remedy, sizeof finding.remedy,
+	    "at the server, as root: sed -i '\\,%s,d' ~%s/.ssh/authorized_keys",
+	    enroll->base64, enroll->way.user);
+	findings_add(enroll->findings, &finding);
+}
+
 static int
 take_line_out(struct enroll *enroll, struct err *err)
 {
@@ -62,8 +82,12 @@ take_line_out(struct enroll *enroll, struct err *err)
 	    .act = ENROLL_SERVER_REMOVE, .base64 = enroll->base64};
 	struct enroll_server_answer answer;
 
-	if (enroll_server_run(enroll->link, &order, &answer, err) != 0)
-		return -1;
+	if (enroll_server_run(enroll->link, &order, &answer, err) != 0) {
+		if (!answer.is_shut)
+			return -1;
+		tell_shut(enroll);
+		return 0;
+	}
 	if (answer.removed == 0)
 		enroll_tell(
 		    enroll, "line", "no line of %s has the key", answer.file);

@@ -9,8 +9,8 @@ import subprocess
 import pytest
 
 import peers
-from accounts import (SERVER_TOOLS, Account, account, state,  # noqa: F401
-                      tools_folder, wrap)
+from accounts import (  # noqa: F401
+    SERVER_TOOLS, Account, account, rows, state, tools_folder, wrap)
 from devices import home  # noqa: F401
 from machines import machine, needs_root  # noqa: F401
 
@@ -86,6 +86,33 @@ SSH = "/home/dan/.ssh"
 KEYS = f"{SSH}/authorized_keys"
 
 
+def remedy_of(done):
+    return re.search("remedy: .*?at the server[^:]*: (.*); then enroll again",
+                     done.stderr).group(1)
+
+
+@pytest.fixture
+def dans(machine, tmp_path, state):
+    """Enrols at dan's account, by a login key that stands elsewhere."""
+    machine.add_user("dan", "unused")
+    login, known = tmp_path / "login", tmp_path / "known_hosts"
+    (machine.ssh / "login_keys").write_text(peers.make_key(login))
+    known.write_text("127.0.0.1 " +
+                     (machine.ssh / "host_key.pub").read_text())
+    machine.sshd_config.write_text(
+        "AuthorizedKeysFile /etc/ssh/login_keys .ssh/authorized_keys\n" +
+        machine.sshd_config.read_text())
+    machine.start_sshd()
+    machine.start_mosquitto()
+
+    def enroll(*words):
+        return machine.run(
+            peers.KAYA, "enroll", "--ssh-config", "none", "--state", state,
+            "-o", f"UserKnownHostsFile={known}", "-i", login, *words,
+            "dan@127.0.0.1", check=False)
+    return enroll
+
+
 @needs_root
 @pytest.mark.parametrize("spoil,cause", [
     (f"touch {SSH}", f"{SSH} is no folder"),
@@ -104,35 +131,54 @@ KEYS = f"{SSH}/authorized_keys"
         "roots-folder", "roots-home", "roots-file", "roots-group",
         "strangers-file", "open-folder"])
 def test_what_is_in_the_way_is_named_and_the_remedy_mends_it(
-        machine, tmp_path, state, spoil, cause):
-    login = tmp_path / "login"
-    machine.add_user("dan", "unused")
-    (machine.ssh / "login_keys").write_text(peers.make_key(login))
-    machine.sshd_config.write_text(
-        "AuthorizedKeysFile /etc/ssh/login_keys .ssh/authorized_keys\n" +
-        machine.sshd_config.read_text())
-    machine.start_sshd()
-    machine.start_mosquitto()
-
-    known = tmp_path / "known_hosts"
-    known.write_text("127.0.0.1 " +
-                     (machine.ssh / "host_key.pub").read_text())
-
-    def enroll():
-        return machine.run(
-            peers.KAYA, "enroll", "--ssh-config", "none", "--state", state,
-            "-o", f"UserKnownHostsFile={known}", "-i", login,
-            "dan@127.0.0.1", check=False)
-
+        machine, dans, spoil, cause):
     machine.run("sh", "-ec", spoil)
-    done = enroll()
+    done = dans()
     assert done.returncode == 1
     assert cause in done.stderr
-    remedy = re.search("remedy: at the server[^:]*: (.*); then enroll again",
-                       done.stderr).group(1)
-    machine.run("sh", "-ec", remedy)
-    done = enroll()
+    machine.run("sh", "-ec", remedy_of(done))
+    done = dans()
     assert done.returncode == 0, done.stderr
+
+
+def give_shell(machine, path):
+    text = machine.passwd.read_text()
+    machine.passwd.write_text(
+        text.replace("/home/dan:/bin/sh", f"/home/dan:{path}"))
+
+
+@needs_root
+@pytest.mark.parametrize("shell", ["/usr/sbin/nologin", "/bin/false"])
+def test_an_account_for_tunnels_alone_has_its_line_put_in_by_root(
+        machine, dans, state, shell):
+    give_shell(machine, shell)
+    done = dans()
+    assert done.returncode == 1
+    assert "gives no shell" in done.stderr
+    machine.run("bash", "-ec", remedy_of(done))
+    # The key is let in now: that is all that was missing.
+    done = dans("--json")
+    assert done.returncode == 0, done.stdout
+    assert rows(done)["message"]["state"] == "ok"
+    assert rows(done)["record"]["seen"] == "from now on: kaya tunnel 127.0.0.1"
+    keys = machine.home / "dan/.ssh/authorized_keys"
+    assert "KAYA_ID=" in keys.read_text()
+    done = dans("--revoke", "--json")
+    assert done.returncode == 1
+    command = rows(done)["line"]["remedy"].partition("as root: ")[2]
+    machine.run("bash", "-ec", command)
+    assert keys.read_text() == ""
+    assert not (state / "hosts/127.0.0.1").exists()
+
+
+@needs_root
+def test_a_restricted_shell_is_shell_enough(machine, dans):
+    give_shell(machine, "/bin/rbash")
+    done = dans()
+    assert done.returncode == 0, done.stderr
+    done = dans("--revoke", "--json")
+    assert done.returncode == 0, done.stderr
+    assert rows(done)["sessions"]["state"] == "ok"
 
 
 @pytest.mark.parametrize("command", ["/bin/false", "/bin/echo go away"])
