@@ -187,9 +187,12 @@ run(const struct cmd *cmd, int argc, char **argv)
 			return status;
 	}
 	if (optind + 1 != argc)
-		return cmd_misuse(
-		    cmd, optind == argc ? "where to? A destination is missing"
-					: "one destination, please");
+		return cmd_misuse(cmd,
+		    optind == argc ? "where to? A destination is missing"
+		    : wanted.enroll.code != NULL
+			? "one destination, please; a code that was pasted "
+			  "with blanks wants quotes: --code '...'"
+			: "one destination, please");
 	if (wanted.enroll.code != NULL)
 		status = check_code(cmd, &wanted);
 	if (status != 0)

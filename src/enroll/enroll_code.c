@@ -170,46 +170,63 @@ give_code(ssh_session session, const struct invite_code *code)
 	explicit_bzero(text, sizeof text);
 }
 
-/* "kaya: enrolled as NAME (SHA256:...)", anywhere in the banner. */
+/* The NAME behind `mark`, anywhere in the banner. */
 static bool
-find_name(const char *banner, char name[STR_NAME_MAX + 1])
+find_name(const char *banner, const char *mark, char name[STR_NAME_MAX + 1])
 {
-	static const char mark[] = "kaya: enrolled as ";
 	const char *at = strstr(banner, mark);
 	struct span word;
 
 	if (at == NULL)
 		return false;
-	at += sizeof mark - 1;
+	at += strlen(mark);
 	word = span_of(at, strcspn(at, " \r\n"));
 	return str_is_name(word) && span_to_str(word, name, STR_NAME_MAX + 1);
 }
 
 static int
+on_not_taken(const struct enroll *enroll, const char *banner, struct err *err)
+{
+	struct span said = span_of_str(banner);
+	char text[200];
+
+	while (said.len > 0 && said.data[said.len - 1] <= ' ')
+		said.len--;
+	str_escape(said, text, sizeof text);
+	err_set(err, ERR_REFUSED, "%s does not take the code%s%s",
+	    enroll->link->name, text[0] != '\0' ? ": " : "", text);
+	return err_hint(err,
+	    "a code works once, and not for ever: have a new one made at the "
+	    "gateway (kaya invite NAME)");
+}
+
+/*
+ * "kaya: enrolled as NAME (SHA256:...)"; or the same key was let in before, and
+ * this machine was cut off before it could write that down.
+ */
+static int
 read_banner(struct enroll *enroll, struct err *err)
 {
-	char *banner = ssh_get_issue_banner(enroll->link->session);
-	char name[STR_NAME_MAX + 1], text[200];
-	bool found = banner != NULL && find_name(banner, name);
+	char *said = ssh_get_issue_banner(enroll->link->session);
+	const char *banner = said != NULL ? said : "";
+	char name[STR_NAME_MAX + 1];
+	const char *what = NULL;
 
-	if (found) {
+	if (find_name(banner, "kaya: enrolled as ", name))
+		what = "taken: the key is in as";
+	else if (find_name(
+		     banner, "kaya: this key is let in already, as ", name))
+		what = "not needed: the key is in already, as";
+	if (what != NULL) {
 		snprintf(
 		    enroll->way.user, sizeof enroll->way.user, "%.63s", name);
 		snprintf(enroll->identity, sizeof enroll->identity, "%s", name);
+		enroll_tell(enroll, "code", "%s %s", what, name);
 	} else {
-		struct span said = span_of_str(banner != NULL ? banner : "");
-
-		while (said.len > 0 && said.data[said.len - 1] <= ' ')
-			said.len--;
-		str_escape(said, text, sizeof text);
-		err_set(err, ERR_REFUSED, "%s does not take the code%s%s",
-		    enroll->link->name, text[0] != '\0' ? ": " : "", text);
-		err_hint(err,
-		    "a code works once, and not for ever: have a new one made "
-		    "at the gateway (kaya invite NAME)");
+		on_not_taken(enroll, banner, err);
 	}
-	ssh_string_free_char(banner);
-	return found ? 0 : -1;
+	ssh_string_free_char(said);
+	return what != NULL ? 0 : -1;
 }
 
 /* ---- all of it ---- */
@@ -225,11 +242,7 @@ be_let_in(
 	if (offer_key(enroll, err) != 0)
 		return -1;
 	give_code(enroll->link->session, code);
-	if (read_banner(enroll, err) != 0)
-		return -1;
-	enroll_tell(
-	    enroll, "code", "taken: the key is in as %s", enroll->identity);
-	return 0;
+	return read_banner(enroll, err);
 }
 
 static int

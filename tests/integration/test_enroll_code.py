@@ -251,6 +251,17 @@ def test_what_the_gateway_decides_is_not_asked_for(state, home, words):
     assert done.returncode == 2
 
 
+def test_a_code_that_was_pasted_with_blanks_wants_quotes(gateway, state, home):
+    pasted = gateway.code.replace("-", " ")
+    dest = f"127.0.0.1:{gateway.port}"
+    done = run("enroll", dest, "--code", *pasted.split())
+    assert done.returncode == 2
+    assert "wants quotes: --code '...'" in done.stderr
+    done = run("enroll", "--ssh-config", "none", "--state", state, dest,
+               "--code", pasted)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_code_may_come_on_stdin_in_capitals(gateway, state, home):
     typed = gateway.code.upper().replace("-", " ").replace("0", "O")
     done = subprocess.run(

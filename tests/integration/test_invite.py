@@ -346,6 +346,21 @@ def test_an_answer_that_was_lost_is_told_again(kayad, home, key, tmp_path):
     assert "kaya: this key is let in already, as pump-7\n" in done.stderr
 
 
+def test_who_was_cut_off_behind_the_code_enrols_with_it_again(
+        kayad, home, tmp_path):
+    state = tmp_path / "state"
+    code = invite(kayad, "pump-7")
+    assert enroll(kayad, state, code).returncode == 0
+    # As when the cut came before the record was written.
+    for folder in ("hosts", "known_hosts"):
+        (state / folder / "127.0.0.1").unlink()
+    done = enroll(kayad, state, code)
+    assert done.returncode == 0, done.stderr
+    assert "the key is in already, as pump-7" in done.stdout
+    assert (state / "hosts/127.0.0.1").exists()
+    assert len(key_lines(kayad)) == 1
+
+
 def test_a_key_that_is_in_only_from_elsewhere_is_not_let_in_twice(
         kayad, home, key, tmp_path):
     kayad.admit(pathlib.Path(f"{key}.pub").read_text(), "dan",
