@@ -1,9 +1,9 @@
 #include "commands.h"
 
-#include "buf.h"
 #include "client.h"
+#include "clock.h"
+#include "pub_lines.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
@@ -11,12 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-	LOOP_MS = 200,
-	INFLIGHT_MAX = 100,
-	PAYLOAD_MAX = 268435455,
-	READ_BYTES = 65536
-};
+enum { LOOP_MS = 200, PAYLOAD_MAX = 268435455 };
 
 enum source { NOTHING_YET, MESSAGE, LINES, WHOLE_STDIN, FILE_CONTENT, EMPTY };
 
@@ -29,10 +24,9 @@ struct pub {
 	enum source source;
 	bool retain;
 	bool is_sent; /* all of it is with libmosquitto */
-	struct buf lines; /* of stdin, not published yet */
-	size_t searched; /* bytes of it that have no end of line */
-	bool is_read; /* to its end */
 	size_t outstanding; /* not acknowledged yet */
+	struct pub_lines lines; /* of stdin */
+	bool was_connected;
 };
 
 static const struct cmd_option options[] = {
@@ -58,6 +52,7 @@ on_connect(struct mosquitto *mosquitto, void *arg, int code)
 
 	(void)mosquitto;
 	client_on_connect(&pub->client, code);
+	pub->was_connected = pub->was_connected || code == 0;
 }
 
 static void
@@ -67,9 +62,9 @@ on_publish(struct mosquitto *mosquitto, void *arg, int id, int code,
 	struct pub *pub = arg;
 
 	(void)mosquitto;
-	(void)id;
 	(void)properties;
 	pub->outstanding--;
+	pub_lines_acknowledge(&pub->lines, id);
 	if (code < 128 || pub->client.err.code != ERR_NONE)
 		return;
 	err_set(&pub->client.err, ERR_REFUSED,
@@ -82,12 +77,12 @@ on_publish(struct mosquitto *mosquitto, void *arg, int id, int code,
 /* ---- what is sent ---- */
 
 static int
-publish(struct pub *pub, const void *payload, size_t len)
+publish(struct pub *pub, const void *payload, size_t len, int *id)
 {
 	int result;
 
 	pub->outstanding++;
-	result = mosquitto_publish_v5(pub->client.mosquitto, NULL, pub->topic,
+	result = mosquitto_publish_v5(pub->client.mosquitto, id, pub->topic,
 	    (int)len, payload, pub->options.qos, pub->retain, NULL);
 	if (result == MOSQ_ERR_SUCCESS)
 		return 0;
@@ -128,67 +123,23 @@ publish_file(struct pub *pub, FILE *file)
 		err_set_errno(&pub->client.err, ERR_FAILED, "cannot read %s",
 		    pub->file != NULL ? pub->file : "standard input");
 	else
-		result = publish(pub, data, len);
+		result = publish(pub, data, len, NULL);
 done:
 	free(data);
 	return result;
 }
 
-/* The first line that is whole, or what the end left; false: none yet. */
-static bool
-next_line(struct pub *pub, struct span *line)
-{
-	const struct span read = buf_span(&pub->lines);
-	const uint8_t *end = NULL;
-
-	if (read.len > pub->searched)
-		end = memchr(
-		    read.data + pub->searched, '\n', read.len - pub->searched);
-	pub->searched = end == NULL ? read.len : 0;
-	if (end == NULL && (!pub->is_read || read.len == 0))
-		return false;
-	*line = span_of(
-	    read.data, end == NULL ? read.len : (size_t)(end - read.data));
-	return true;
-}
-
-/* What stdin has at the moment. */
-static void
-read_lines(struct pub *pub)
-{
-	uint8_t *room = buf_reserve(&pub->lines, READ_BYTES);
-	ssize_t n;
-
-	if (room == NULL) {
-		err_set(&pub->client.err, ERR_USAGE,
-		    "a line of more than MQTT's 256 MiB");
-		return;
-	}
-	n = read(STDIN_FILENO, room, READ_BYTES);
-	if (n > 0)
-		buf_commit(&pub->lines, (size_t)n);
-	else if (n == 0)
-		pub->is_read = true;
-	else if (errno != EINTR && errno != EAGAIN)
-		err_set_errno(
-		    &pub->client.err, ERR_FAILED, "cannot read standard input");
-}
-
-/* The lines that are there, as long as there is room in flight. */
+/* The lines that are there, as long as there is room under way. */
 static void
 publish_lines(struct pub *pub)
 {
 	struct span line;
+	int *id;
 
-	while (pub->outstanding < INFLIGHT_MAX && next_line(pub, &line)) {
-		const size_t used =
-		    line.len + (line.len < buf_len(&pub->lines));
-
-		if (publish(pub, line.data, line.len) != 0)
+	while (pub_lines_next(&pub->lines, &line, &id))
+		if (publish(pub, line.data, line.len, id) != 0)
 			return;
-		buf_consume(&pub->lines, used);
-	}
-	pub->is_sent = pub->is_read && buf_len(&pub->lines) == 0;
+	pub->is_sent = pub_lines_are_done(&pub->lines);
 }
 
 static void
@@ -201,7 +152,7 @@ send_what_there_is(struct pub *pub)
 		publish_lines(pub);
 		return;
 	case MESSAGE:
-		publish(pub, pub->message, strlen(pub->message));
+		publish(pub, pub->message, strlen(pub->message), NULL);
 		break;
 	case WHOLE_STDIN:
 		publish_file(pub, stdin);
@@ -221,7 +172,7 @@ send_what_there_is(struct pub *pub)
 		break;
 	case EMPTY:
 	case NOTHING_YET:
-		publish(pub, NULL, 0);
+		publish(pub, NULL, 0, NULL);
 		break;
 	}
 	pub->is_sent = true;
@@ -240,22 +191,25 @@ wait_for_more(struct pub *pub)
 	    {.fd = STDIN_FILENO, .events = POLLIN},
 	};
 
-	if (pub->source != LINES || !pub->client.is_connected || pub->is_read ||
-	    pub->outstanding >= INFLIGHT_MAX)
+	if (pub->source != LINES || !pub->client.is_connected ||
+	    !pub_lines_has_room(&pub->lines))
 		return false;
 	if (mosquitto_want_write(mosquitto))
 		fds[0].events |= POLLOUT;
 	if (poll(fds, 2, LOOP_MS) > 0 && fds[1].revents != 0)
-		read_lines(pub);
+		pub_lines_read(&pub->lines, STDIN_FILENO, &pub->client.err);
 	return true;
 }
 
+/* Until all is acknowledged (0), or there is trouble: -1. */
 static int
 talk(struct pub *pub)
 {
 	struct client *client = &pub->client;
 	int result;
 
+	mosquitto_connect_callback_set(client->mosquitto, on_connect);
+	mosquitto_publish_v5_callback_set(client->mosquitto, on_publish);
 	while (!client->is_over) {
 		if (client->is_connected && !pub->is_sent &&
 		    client->err.code == ERR_NONE)
@@ -269,10 +223,44 @@ talk(struct pub *pub)
 			client_explain(client, result);
 	}
 	if (client->err.code != ERR_NONE)
-		return cmd_complain(&client->err);
+		return -1;
 	mosquitto_disconnect(client->mosquitto);
 	mosquitto_loop_write(client->mosquitto, 1);
 	return 0;
+}
+
+/* Lines go on for as long as their writer does, and the others end with it. */
+static bool
+is_worth_another(const struct pub *pub, const struct err *err)
+{
+	return pub->source == LINES && pub->was_connected &&
+	       (err->code == ERR_UNREACHABLE || err->code == ERR_TIMEOUT);
+}
+
+static int
+publish_all(struct pub *pub)
+{
+	struct retry retry = {0};
+
+	for (;;) {
+		uint64_t began = clock_monotonic_ms();
+		struct err err = ERR_INIT;
+
+		pub->outstanding = 0;
+		pub_lines_begin_again(&pub->lines);
+		if (client_start(&pub->client, &pub->options, pub, &err) == 0) {
+			int result = talk(pub);
+
+			err = pub->client.err;
+			client_stop(&pub->client);
+			if (result == 0)
+				return 0;
+		}
+		if (!is_worth_another(pub, &err))
+			return cmd_complain(&err);
+		cmd_complain(&err);
+		client_rest(&retry, began);
+	}
 }
 
 static int
@@ -308,10 +296,9 @@ run(const struct cmd *cmd, int argc, char **argv)
 {
 	struct cmd_reader reader = {.cmd = cmd, .argc = argc, .argv = argv};
 	struct pub pub = {0};
-	struct err err = ERR_INIT;
 	int id, status = 0;
 
-	buf_init(&pub.lines, PAYLOAD_MAX + READ_BYTES);
+	pub_lines_init(&pub.lines);
 	client_options_init(&pub.options);
 	while ((id = cmd_next(&reader, &status)) != CMD_END) {
 		if (id == CMD_STOP)
@@ -337,17 +324,8 @@ run(const struct cmd *cmd, int argc, char **argv)
 	if (pub.source == LINES || pub.source == WHOLE_STDIN)
 		pub.options.link.asking = LINK_NEVER_ASK;
 	mosquitto_lib_init();
-	if (client_start(&pub.client, &pub.options, &pub, &err) != 0) {
-		status = cmd_complain(&err);
-	} else {
-		mosquitto_connect_callback_set(
-		    pub.client.mosquitto, on_connect);
-		mosquitto_publish_v5_callback_set(
-		    pub.client.mosquitto, on_publish);
-		status = talk(&pub);
-		client_stop(&pub.client);
-	}
-	buf_fini(&pub.lines);
+	status = publish_all(&pub);
+	pub_lines_fini(&pub.lines);
 	mosquitto_lib_cleanup();
 	return status;
 }
@@ -361,7 +339,11 @@ const struct cmd cmd_pub = {
     .summary = "Publish through SSH, without a local port",
     .about = "The letters mean what they mean to mosquitto_pub. It ends when "
 	     "the broker\nhas acknowledged everything (as far as the QoS asks "
-	     "for that).\n",
+	     "for that).\n"
+	     "\n"
+	     "With -l a lost connection is made again. Lines that were not "
+	     "acknowledged are\npublished again, so at QoS 1 and 2 none is "
+	     "lost, and one may come twice.\n",
     .options = options,
     .run = run,
 };
