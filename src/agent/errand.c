@@ -24,8 +24,9 @@ struct errand {
 	int stop_fd;
 	int turns_left;
 	pthread_t thread;
-	pthread_mutex_t lock; /* of the one below */
+	pthread_mutex_t lock; /* of those below */
 	struct err trouble;
+	bool is_over; /* nothing is carried any more */
 };
 
 static void
@@ -87,6 +88,15 @@ on_stop(void *arg, unsigned ready)
 		on_drain(errand);
 }
 
+static void
+close_handed_over(struct errand *errand)
+{
+	int fd;
+
+	while (read(errand->door_fds[0], &fd, sizeof fd) == sizeof fd)
+		close(fd);
+}
+
 static void *
 serve(void *arg)
 {
@@ -95,6 +105,13 @@ serve(void *arg)
 
 	if (loop_run(errand->loop, &err) != 0)
 		note(errand, &err);
+	/* Who waits at the other end of what was carried sees the end now. */
+	carry_free(errand->carry);
+	errand->carry = NULL;
+	pthread_mutex_lock(&errand->lock);
+	errand->is_over = true;
+	close_handed_over(errand);
+	pthread_mutex_unlock(&errand->lock);
 	return NULL;
 }
 
@@ -125,12 +142,9 @@ close_all(struct errand *errand)
 {
 	const int fds[] = {
 	    errand->stop_fd, errand->door_fds[0], errand->door_fds[1]};
-	int fd;
 
-	/* What was handed over and not taken any more. */
 	if (errand->door_fds[0] >= 0)
-		while (read(errand->door_fds[0], &fd, sizeof fd) == sizeof fd)
-			close(fd);
+		close_handed_over(errand);
 	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -188,9 +202,18 @@ fail:
 int
 errand_carry(struct errand *errand, int fd, struct err *err)
 {
-	if (write(errand->door_fds[1], &fd, sizeof fd) == sizeof fd)
+	bool is_taken = false;
+
+	pthread_mutex_lock(&errand->lock);
+	if (errand->is_over)
+		*err = errand->trouble;
+	else if (write(errand->door_fds[1], &fd, sizeof fd) == sizeof fd)
+		is_taken = true;
+	else
+		err_set_errno(err, ERR_SYSTEM, "nothing more can be carried");
+	pthread_mutex_unlock(&errand->lock);
+	if (is_taken)
 		return 0;
-	err_set_errno(err, ERR_SYSTEM, "nothing more can be carried");
 	close(fd);
 	return -1;
 }

@@ -9,7 +9,8 @@ import subprocess
 import pytest
 
 import peers
-from devices import KAYA, Kaya, Server, home, run, with_config  # noqa: F401
+from devices import (  # noqa: F401
+    KAYA, Kaya, Server, home, know, run, with_config)
 from peers import wait_until
 from tunnels import Subscriber, publish
 
@@ -108,6 +109,71 @@ def test_many_lines_are_published_in_their_order(server):
         heard = [line for line in sub.log().splitlines()
                  if line.startswith("line ")]
         assert "\n".join(heard) + "\n" == lines
+
+
+@pytest.mark.parametrize("lost", ["ssh", "mqtt"])
+@pytest.mark.parametrize("qos", ["1", "2"])
+def test_lines_go_on_when_the_connection_is_lost(server, home, lost, qos):
+    """None is lost, whatever was under way; one may come twice."""
+    port = {"ssh": server.port, "mqtt": server.broker.port}[lost]
+    with peers.Relay(port) as relay, \
+            Subscriber(server.broker.port, "t/#", "-q", "2") as sub:
+        know(home, relay.port if lost == "ssh" else server.port)
+        dest = f"{server.user}@{HERE}:{server.port}"
+        broker = f"{HERE}:{relay.port}"
+        if lost == "ssh":
+            dest, broker = f"{server.user}@{HERE}:{relay.port}", server.target
+        pub = subprocess.Popen(
+            with_config(["pub", dest, "--key", server.key, "--broker", broker,
+                         "-t", "t/l", "-l", "-q", qos]),
+            stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        pub.stdin.write("first\n")
+        pub.stdin.flush()
+        sub.wait_for_log("first")
+        # The next ones leave, and nothing of them arrives.
+        relay.stalled.set()
+        pub.stdin.write("second\nthird\n")
+        pub.stdin.flush()
+        wait_until(lambda: relay.held_bytes > 0, "they are under way")
+        relay.cut()
+        relay.stalled.clear()
+        told = pub.communicate("fourth\n", timeout=60)[1]
+        assert pub.returncode == 0, told
+        assert told.count("kaya: ") == 1, told
+        sub.wait_for_log("fourth")
+        heard = [line for line in sub.log().splitlines() if " " not in line]
+        assert sorted(set(heard)) == ["first", "fourth", "second", "third"]
+        assert heard[-1] == "fourth" and heard.count("fourth") == 1
+
+
+def test_a_subscriber_sees_at_once_that_ssh_was_lost(server, home):
+    """Not when the broker's keepalive is over, after a minute."""
+    with peers.Relay(server.port) as relay:
+        know(home, relay.port)
+        with Kaya("sub", f"{server.user}@{HERE}:{relay.port}", "--key",
+                  server.key, "--broker", server.target, "-t", "t/#",
+                  "-v") as sub:
+            def heard(words):
+                publish(server.broker.port, "t/a", words)
+                return sub.logged(f"t/a {words}")
+            wait_until(lambda: heard("before"), "it has subscribed")
+            relay.cut()
+            sub.wait_for_log("the SSH connection was lost")
+            wait_until(lambda: heard("after"), "it has subscribed again")
+
+
+def test_lines_end_where_the_broker_refuses_them(server, tmp_path):
+    """What would be refused again is not tried again."""
+    pub = subprocess.Popen(
+        words(server, "pub", "-t", "t/l", "-l", "-q", "1", "-u", "nobody"),
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    server.broker.wait_for_log("u'nobody'")
+    server.broker.stop()
+    server.broker = peers.Mosquitto(
+        tmp_path / "other", users={"dan": "secret"}, port=server.broker.port)
+    told = pub.communicate("line\n", timeout=60)[1]
+    assert pub.returncode == 4, told
+    assert "the broker refuses us" in told
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP,

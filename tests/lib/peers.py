@@ -469,6 +469,7 @@ class Relay:
         self.pairs = []
         self.lock = threading.Lock()
         self.stalled = threading.Event()
+        self.held_bytes = 0  # that came while it is stalled
         self.port = free_port()
         self.open()
 
@@ -499,6 +500,8 @@ class Relay:
         try:
             while True:
                 data = source.recv(65536)
+                if self.stalled.is_set():
+                    self.held_bytes += len(data)
                 while self.stalled.is_set():
                     time.sleep(0.05)
                 if not data:
