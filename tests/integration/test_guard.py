@@ -624,6 +624,21 @@ def test_the_guard_comes_back_when_the_link_is_made_again(server, tmp_path,
             plant.stop()
 
 
+def test_a_device_that_permits_comes_back_at_once(plant, home):  # noqa: F811
+    """It is heard again before the broker's keepalive is over."""
+    server = plant.server
+    with peers.Relay(server.port) as relay:
+        devices.know(home, relay.port)
+        words = plant.words("permit", "pump-7")
+        words[-1] = f"{server.user}@127.0.0.1:{relay.port}"
+        with devices.Kaya(*words, "--actuator", plant.name, "-t", "#",
+                          "--while-command", "true") as device:
+            device.wait_for_log("event=ready")
+            relay.cut()
+            device.wait_for_log("the SSH connection was lost")
+            device.wait_for_log("(?s)event=ready.*event=ready")
+
+
 @pytest.mark.xdist_group("rabbit")
 def test_behind_rabbitmq(server, tmp_path, rabbit):
     """MQTT 3.1.1, QoS 0 and 1."""
