@@ -15,7 +15,7 @@ import pytest
 
 import peers
 from accounts import (  # noqa: F401
-    Account, account, rows, state, tools_folder, wrap)
+    Account, account, dan_logs_in, rows, state, tools_folder, wrap)
 from devices import (  # noqa: F401
     Kaya, home, need_dropbear, run, type_it)
 from machines import machine, needs_root  # noqa: F401
@@ -328,6 +328,56 @@ def test_nobody_is_asked_by_a_server_that_has_had_enough(
     # sshd 10 resets the connection, and its word may be lost by that.
     assert status in (3, 4), said
     assert b"assword:" not in said and b"-i KEY" in said
+
+
+def printed(page, user):
+    """What a page says that `kaya enroll USER@broker` prints."""
+    text = (peers.ROOT / page).read_text()
+    block = re.search(
+        rf"\$ kaya enroll {user}@broker\n(.*?kaya tunnel broker)\n", text,
+        re.DOTALL).group(1)
+    return [line[4:] for line in block.splitlines()]
+
+
+def told(said, state, user):
+    """The same of a terminal, with the names of the page."""
+    text = said.decode().replace("\r", "").expandtabs(8)
+    for real, shown in ((str(state), "/home/pi/.local/state/kaya"),
+                        ("dan@127.0.0.1", f"{user}@broker"),
+                        ("/127.0.0.1", "/broker"),
+                        ("tunnel 127.0.0.1", "tunnel broker"),
+                        ("/home/dan/", f"/home/{user}/"),
+                        ("User dan", f"User {user}")):
+        text = text.replace(real, shown)
+    return text.splitlines()
+
+
+def without_figures(lines):
+    return [re.sub(r"SHA256:[\w+/]+", "SHA256:...",
+                   re.sub(r"in [\d.]+ ms", "in ... ms", line))
+            for line in lines]
+
+
+@needs_root
+def test_the_pages_show_what_is_printed_today(machine, state, tmp_path):
+    login = tmp_path / "login"
+    dan_logs_in(machine, login)
+    words = machine.words("env", "NO_COLOR=1", peers.KAYA, "enroll",
+                          "--ssh-config", "none", "--state", state,
+                          "-i", login, "dan@127.0.0.1")
+    done = subprocess.run(words, capture_output=True, timeout=60,
+                          stdin=subprocess.DEVNULL)
+    cause, _ = without_figures(told(done.stderr, state, "dan"))
+    for page in ("doc/tutorial-letting-in.md", "doc/tutorial-letting-in.ja.md"):
+        lines = (peers.ROOT / page).read_text().splitlines()
+        assert f"    {cause}" in without_figures(lines), page
+    status, said = at_terminal(words, [(b"[yes/no]", b"yes")])
+    assert status == 0, said
+    for page, user in (("README.md", "user"), ("README.ja.md", "user"),
+                       ("doc/tutorial-letting-in.md", "dan"),
+                       ("doc/tutorial-letting-in.ja.md", "dan")):
+        assert without_figures(printed(page, user)) == \
+            without_figures(told(said, state, user)), page
 
 
 # A server whose question paints, and wants the answer to be seen.

@@ -10,7 +10,8 @@ import pytest
 
 import peers
 from accounts import (  # noqa: F401
-    SERVER_TOOLS, Account, account, rows, state, tools_folder, wrap)
+    SERVER_TOOLS, Account, account, dan_logs_in, rows, state, tools_folder,
+    wrap)
 from devices import home  # noqa: F401
 from machines import machine, needs_root  # noqa: F401
 
@@ -94,16 +95,10 @@ def remedy_of(done):
 @pytest.fixture
 def dans(machine, tmp_path, state):
     """Enrols at dan's account, by a login key that stands elsewhere."""
-    machine.add_user("dan", "unused")
     login, known = tmp_path / "login", tmp_path / "known_hosts"
-    (machine.ssh / "login_keys").write_text(peers.make_key(login))
+    dan_logs_in(machine, login)
     known.write_text("127.0.0.1 " +
                      (machine.ssh / "host_key.pub").read_text())
-    machine.sshd_config.write_text(
-        "AuthorizedKeysFile /etc/ssh/login_keys .ssh/authorized_keys\n" +
-        machine.sshd_config.read_text())
-    machine.start_sshd()
-    machine.start_mosquitto()
 
     def enroll(*words):
         return machine.run(

@@ -81,6 +81,18 @@ def state(tmp_path):
     return tmp_path / "kaya"
 
 
+def dan_logs_in(machine, login):
+    """On a machine with sshd and broker; his key `login`, made here, does not
+    stand in his own file, which a test may spoil."""
+    machine.add_user("dan", "unused")
+    (machine.ssh / "login_keys").write_text(make_key(login))
+    machine.sshd_config.write_text(
+        "AuthorizedKeysFile /etc/ssh/login_keys .ssh/authorized_keys\n" +
+        machine.sshd_config.read_text())
+    machine.start_sshd()
+    machine.start_mosquitto()
+
+
 def rows(done):
     return {row["layer"]: row for row in json.loads(done.stdout)["findings"]}
 
