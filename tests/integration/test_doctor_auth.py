@@ -38,6 +38,23 @@ def test_without_the_servers_file_the_remedy_leads_to_it(clinic):
     assert "no line of" in again.stdout
 
 
+@pytest.mark.parametrize("name,said", [
+    ("nowhere", "No such file"), ("empty", "is a folder: name the file in it"),
+    ("full", "is a folder: name the file in it")])
+def test_a_copy_that_cannot_be_read_is_told(clinic, tmp_path, name, said):
+    for folder in ("empty", "full"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(clinic.file, tmp_path / "full/keys")
+    wrong = clinic.visit("--server-file", tmp_path / name)
+    assert_refused(wrong, "refused")
+    assert any(said in row["seen"] for row in wrong.json["findings"])
+    # The other file is not named beside it.
+    again = clinic.doctor.take(wrong, r"kaya doctor --server-file FILE .*",
+                               {"FILE": clinic.file}, status=4)
+    assert "no line of" in again.stdout
+    assert wrong.remedy.count("--server-file") == 1
+
+
 def test_a_gateway_that_refuses_has_the_reason_in_its_log(
         tmp_path, home, doctor):
     with Server("kayad", tmp_path, home) as server:

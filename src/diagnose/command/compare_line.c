@@ -64,7 +64,7 @@ read_file(struct compare_side *side, const char *path)
 	struct err err;
 	struct span bytes, blob;
 
-	if (keys_files_open(&files, path, KEYS_FILES_READ, &err) != 0)
+	if (server_line_open(&files, path, &err) != 0)
 		return;
 	bytes = files.items[0].bytes;
 	blob = find_blob(bytes, login->key.fingerprint, &line);

@@ -30,7 +30,7 @@ enum auth_fact {
 
 #define ASK_THE_SERVER                                                         \
 	"at the server: kaya keys lint ~{user}/.ssh/authorized_keys; here, "   \
-	"with a copy of that file: kaya doctor --server-file FILE {again}"
+	"with a copy of that file: kaya doctor --server-file FILE {with_file}"
 
 static const struct check_row rows[] = {
     {AUTH_IN, FINDING_OK, ERR_NONE, NULL, "{user} is let in by {key}", NULL,
@@ -132,7 +132,7 @@ tell(struct auth *auth, enum auth_fact fact, const struct identity *identity)
 {
 	char offered[400] = "", mode[8], place[24], tries[24];
 	char key_file[PATH_MAX] = "", shown[PATH_MAX] = "";
-	char enroll[DOCTOR_COMMAND];
+	char enroll[DOCTOR_COMMAND], with_file[2 * DOCTOR_COMMAND];
 	const struct doctor *doctor = auth->doctor;
 	size_t used = 0;
 
@@ -153,13 +153,15 @@ tell(struct auth *auth, enum auth_fact fact, const struct identity *identity)
 	snprintf(
 	    mode, sizeof mode, "%04o", identity != NULL ? identity->mode : 0);
 	doctor_repeat(doctor, DOCTOR_REPEAT_ENROLL, "", enroll, sizeof enroll);
+	doctor_repeat(doctor, DOCTOR_REPEAT_ALL, "--server-file", with_file,
+	    sizeof with_file);
 	snprintf(place, sizeof place, "%zu", auth->offers.place);
 	snprintf(tries, sizeof tries, "%zu", auth->offers.tries);
 	const struct check_word words[] = {
 	    {"user", doctor->user},
 	    {"dest", doctor->words},
 	    {"tunnel", doctor->tunnel},
-	    {"again", doctor->again},
+	    {"with_file", with_file},
 	    {"enroll", enroll},
 	    {"key", identity != NULL ? identity->name : ""},
 	    {"key_file", key_file},

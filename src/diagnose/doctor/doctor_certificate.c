@@ -53,7 +53,7 @@ static const struct check_row rows[] = {
 	"at the server, see which authorities it takes: sshd -T | grep -i "
 	"trustedusercakeys; to have it take this one for {user} alone: echo "
 	"{authority_line} >> ~{user}/.ssh/authorized_keys; here, with a copy "
-	"of that file: kaya doctor --server-file FILE {again}"},
+	"of that file: kaya doctor --server-file FILE {with_file}"},
     {CERTIFICATE_REFUSED_BY_KAYAD, FINDING_FAULT, ERR_REFUSED,
 	"certificate-refused",
 	"{user}: refused {key}, which {authority} has signed for {names}",
@@ -329,7 +329,7 @@ tell(const struct doctor *doctor, struct findings *findings,
     const struct doctor_certificate *certificate)
 {
 	char after[40], before[40], now[40], source[200];
-	char by_name[2 * DOCTOR_COMMAND];
+	char by_name[2 * DOCTOR_COMMAND], with_file[2 * DOCTOR_COMMAND];
 	const struct check_word words[] = {
 	    {"key", identity->name},
 	    {"verdict", ssh_certificate_text(certificate->verdict)},
@@ -344,12 +344,14 @@ tell(const struct doctor *doctor, struct findings *findings,
 	    {"client", doctor->client},
 	    {"user", doctor->user},
 	    {"broker", doctor->broker},
-	    {"again", doctor->again},
+	    {"with_file", with_file},
 	    {"by_name", by_name},
 	    {0},
 	};
 
 	doctor_repeat(doctor, DOCTOR_REPEAT_ALL, "-l", by_name, sizeof by_name);
+	doctor_repeat(doctor, DOCTOR_REPEAT_ALL, "--server-file", with_file,
+	    sizeof with_file);
 	put_time(certificate->parsed.valid_after_s, after, sizeof after);
 	put_time(certificate->parsed.valid_before_s, before, sizeof before);
 	put_time((uint64_t)clock_wall_s(), now, sizeof now);

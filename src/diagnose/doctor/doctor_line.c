@@ -245,8 +245,7 @@ judge_file(
 	struct keys_files files;
 
 	verdict->fact = LINE_NOT_READ;
-	if (keys_files_open(
-		&files, verdict->path, KEYS_FILES_READ, &verdict->err) == 0) {
+	if (server_line_open(&files, verdict->path, &verdict->err) == 0) {
 		judge(doctor, files.items[0].bytes, verdict);
 		keys_files_close(&files);
 	}

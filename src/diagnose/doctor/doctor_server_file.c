@@ -348,7 +348,7 @@ doctor_judge_server_file(struct doctor *doctor,
 	if (!doctor_find_server_file(doctor, path, sizeof path))
 		return false;
 	c.path = path;
-	if (keys_files_open(&files, path, KEYS_FILES_READ, &err) != 0) {
+	if (server_line_open(&files, path, &err) != 0) {
 		static const struct identity nobody = {0};
 
 		c.identity = &nobody;

@@ -182,3 +182,15 @@ server_line_judge_here(struct span file, struct server_line *found)
 	if (found->fact == SERVER_LINE_ADMITS)
 		keyring_unref(keyring_new(&source, &err));
 }
+
+int
+server_line_open(struct keys_files *files, const char *path, struct err *err)
+{
+	if (keys_files_open(files, path, KEYS_FILES_READ, err) != 0)
+		return -1;
+	if (!files->is_folder)
+		return 0;
+	keys_files_close(files);
+	return err_set(err, ERR_USAGE,
+	    "%s is a folder: name the file in it that the key stands in", path);
+}

@@ -7,6 +7,7 @@
  */
 
 #include "keys_explain.h"
+#include "keys_file.h"
 #include "netaddr.h"
 #include "span.h"
 
@@ -51,6 +52,13 @@ struct server_line_asker {
 	int64_t now_s;
 	const struct server_line_certificate *certificate; /* NULL: the key */
 };
+
+/*
+ * Read the server's file, or a copy, into files->items[0].  0, to be given to
+ * keys_files_close; -1 and `err`, for a folder too, which has many.
+ */
+int server_line_open(
+    struct keys_files *files, const char *path, struct err *err);
 
 /*
  * What `file` says about who asks.  The first line that admits decides, as in
