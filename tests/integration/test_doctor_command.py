@@ -146,6 +146,19 @@ SLIPS = {
 }
 
 
+def test_a_machine_without_ssh_is_told_what_is_missing(desk, tmp_path):
+    nothing = ("env", f"PATH={tmp_path}")
+    wrong = desk.doctor(*desk.words("-N", desk.dest), become=nothing)
+    assert wrong.codes == ["no-ssh-program"], wrong
+    assert "apt-get install openssh-client" in \
+        wrong.find("no-ssh-program")["remedy"]
+    done = subprocess.run(
+        [*nothing, peers.KAYA, "doctor", "--compare", "ssh a", "ssh b"],
+        capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "apt-get install openssh-client" in done.stderr
+
+
 @pytest.mark.parametrize("code", SLIPS)
 def test_a_slip_is_named_and_the_corrected_command_works(code, desk):
     wrong = desk.doctor(*SLIPS[code](desk))

@@ -13,7 +13,8 @@ enum command_fact {
 	COMMAND_SPELLED,
 	COMMAND_AS_IT_IS,
 	COMMAND_REFUSED,
-	COMMAND_REFUSED_WORD
+	COMMAND_REFUSED_WORD,
+	COMMAND_NO_SSH
 };
 
 static const struct check_row rows[] = {
@@ -27,6 +28,11 @@ static const struct check_row rows[] = {
 	"write what ssh takes there: man ssh, man ssh_config"},
     {COMMAND_REFUSED_WORD, FINDING_FAULT, ERR_FAILED, "ssh-refuses",
 	"ssh says \"{said}\"", "ssh_config has no word {word}", "-o {near}"},
+    {COMMAND_NO_SSH, FINDING_FAULT, ERR_FAILED, "no-ssh-program", "{said}",
+	"there is no ssh program on this machine, or not in PATH: the command "
+	"runs nowhere",
+	"apt-get install openssh-client; kaya itself needs none: kaya tunnel "
+	"DEST"},
 };
 
 /* ---- for the checks ---- */
@@ -123,6 +129,14 @@ mend_word(struct command_case *c, const char *word, const char *near)
 	return false;
 }
 
+static void
+tell_no_ssh(struct command_case *c, const char *said)
+{
+	const struct check_word words[] = {{"said", said}, {0}};
+
+	command_tell(c, COMMAND_ROWS(rows), COMMAND_NO_SSH, words);
+}
+
 /*
  * Say why ssh does not take the command.  True where it was a word, and the
  * nearest of those that -G prints for any host stands in its place now.
@@ -166,6 +180,10 @@ ask_mended(struct command_case *c)
 		ssh_settings_fini(&c->settings);
 		c->has_settings = ssh_settings_ask(&c->settings, words.words,
 				      said, sizeof said) == 0;
+		if (c->settings.has_no_ssh) {
+			tell_no_ssh(c, said);
+			return false;
+		}
 	} while (!c->has_settings && tell_refused(c, said));
 	return c->has_settings;
 }

@@ -73,6 +73,10 @@ ask_side(struct compare_side *side, struct err *err)
 	    ssh_settings_ask(&side->settings, words.words, why, sizeof why) ==
 		0)
 		return 0;
+	if (side->settings.has_no_ssh) {
+		err_set(err, ERR_FAILED, "%s", why);
+		return err_hint(err, "apt-get install openssh-client");
+	}
 	err_set(
 	    err, ERR_USAGE, "ssh does not take \"%s\": %s", side->said, why);
 	return err_hint(

@@ -109,6 +109,7 @@ ssh_settings_ask(struct ssh_settings *settings, const char *const *words,
 		all[count++] = *words++;
 	all[count] = NULL;
 	if (!program_run(&program, all, ASK_MS)) {
+		settings->has_no_ssh = true;
 		snprintf(why, size, "there is no ssh program here (openssh)");
 	} else if (program.status != 0) {
 		find_reason(program_said(&program), why, size);

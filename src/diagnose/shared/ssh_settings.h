@@ -19,6 +19,7 @@ struct ssh_settings {
 	struct arena arena;
 	struct ssh_setting items[SSH_SETTINGS_MAX];
 	size_t count;
+	bool has_no_ssh; /* nobody was there to be asked */
 };
 
 /* Read the lines; pure.  -1 where memory fails; to be given to _fini. */
