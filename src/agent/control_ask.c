@@ -1,5 +1,7 @@
 #include "control_ask.h"
 
+#include "clock.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,13 +12,43 @@
 #include <unistd.h>
 
 /* As a gateway takes for an answer, and a slow link for a long one. */
-enum { ANSWER_S = 5, FAR_ANSWER_S = 40, REQUEST_MAX = 512 };
+enum {
+	ANSWER_S = 5,
+	FAR_ANSWER_S = 40,
+	REQUEST_MAX = 512,
+	ANSWER_MAX_BYTES = 64 << 20, /* as net/control has it */
+};
+
+/* The answer as it comes: who sends it may be anybody's program. */
+struct answer {
+	int fd;
+	size_t len;
+	uint64_t until_ms;
+};
+
+static size_t
+read_more(void *bytes, size_t size, void *arg)
+{
+	struct answer *answer = arg;
+	ssize_t got;
+
+	if (answer->len >= ANSWER_MAX_BYTES ||
+	    clock_monotonic_ms() >= answer->until_ms)
+		return (size_t)-1;
+	got = recv(answer->fd, bytes, size, 0);
+	if (got > 0)
+		answer->len += (size_t)got;
+	return got < 0 ? (size_t)-1 : (size_t)got;
+}
 
 /* One line there, one object back, on a socket that is closed then. */
 static json_t *
 ask(int fd, const char *request, int patience_s)
 {
 	const struct timeval patience = {.tv_sec = patience_s};
+	/* Bit by bit it may take a little longer. */
+	struct answer from = {.fd = fd,
+	    .until_ms = clock_monotonic_ms() + 2000 * (uint64_t)patience_s};
 	char line[REQUEST_MAX];
 	json_t *answer = NULL;
 	json_error_t error;
@@ -25,7 +57,7 @@ ask(int fd, const char *request, int patience_s)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	if (len < sizeof line &&
 	    send(fd, line, len, MSG_NOSIGNAL) == (ssize_t)len)
-		answer = json_loadfd(fd, 0, &error);
+		answer = json_load_callback(read_more, &from, 0, &error);
 	close(fd);
 	errno = 0;
 	return answer;

@@ -1,5 +1,7 @@
 #include "holder.h"
 
+#include "str.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -67,7 +69,7 @@ has_socket(const char *pid, unsigned long inode)
 static void
 name_of(const char *pid, char *text, size_t size)
 {
-	char path[300], name[64] = "";
+	char path[300], name[64] = "", escaped[64];
 	FILE *file;
 
 	snprintf(path, sizeof path, "/proc/%s/comm", pid);
@@ -78,7 +80,9 @@ name_of(const char *pid, char *text, size_t size)
 		fclose(file);
 	}
 	name[strcspn(name, "\n")] = '\0';
-	snprintf(text, size, "%s (pid %s)", name, pid);
+	/* Whoever runs it has given it that name. */
+	str_escape(span_of_str(name), escaped, sizeof escaped);
+	snprintf(text, size, "%s (pid %s)", escaped, pid);
 }
 
 const char *

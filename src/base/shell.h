@@ -8,7 +8,7 @@
 /* Append `word` as a shell takes it back: in '' where that is needed. */
 void shell_quote(struct buf *out, const char *word);
 
-/* The same into `text`; cut where `size` is too small.  Returns `text`. */
+/* The same into `text`; "" where `size` is too small.  Returns `text`. */
 const char *shell_quoted(const char *word, char *text, size_t size);
 
 /*

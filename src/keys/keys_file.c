@@ -1,5 +1,7 @@
 #include "keys_file.h"
 
+#include "regular.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +14,7 @@
 
 enum {
 	FILE_MAX_BYTES = 512 << 20, /* as kayad has it */
+	ONE_MAX_BYTES = 64 << 20,
 	CHUNK_BYTES = 64 << 10,
 	LOCK_PATIENCE_MS = 10000,
 	LOCK_AT_ONCE_MS = 200, /* another kaya holds it for some ms */
@@ -45,7 +48,8 @@ cannot(struct err *err, const char *act, const char *path)
 
 /* All that comes from `fd` into malloc'd memory. */
 static int
-read_all(int fd, const char *name, struct span *bytes, struct err *err)
+read_all(int fd, const char *name, size_t max_bytes, struct span *bytes,
+    struct err *err)
 {
 	uint8_t *data = NULL, *bigger;
 	size_t len = 0, cap = 0;
@@ -54,8 +58,7 @@ read_all(int fd, const char *name, struct span *bytes, struct err *err)
 	while (n > 0) {
 		if (len == cap) {
 			cap = cap == 0 ? CHUNK_BYTES : cap * 2;
-			bigger =
-			    cap > FILE_MAX_BYTES ? NULL : realloc(data, cap);
+			bigger = cap > max_bytes ? NULL : realloc(data, cap);
 			if (bigger == NULL) {
 				free(data);
 				return err_set(err, ERR_FAILED,
@@ -81,22 +84,21 @@ read_all(int fd, const char *name, struct span *bytes, struct err *err)
 
 /* Fill in what stands at file->target. */
 static int
-read_target(struct keys_file *file, struct err *err)
+read_target(struct keys_file *file, size_t max_bytes, struct err *err)
 {
-	int fd = open(file->target, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = regular_open(file->target);
 	int result;
 
+	if (fd < 0 && errno == EINVAL) {
+		err_set(err, ERR_FAILED, "%s is not a file", file->name);
+		return err_hint(err, "name a file of keys");
+	}
 	if (fd < 0 || fstat(fd, &file->st) != 0) {
 		if (fd >= 0)
 			close(fd);
 		return cannot(err, "read", file->name);
 	}
-	if (!S_ISREG(file->st.st_mode)) {
-		close(fd);
-		err_set(err, ERR_FAILED, "%s is not a file", file->name);
-		return err_hint(err, "name a file of keys");
-	}
-	result = read_all(fd, file->name, &file->bytes, err);
+	result = read_all(fd, file->name, max_bytes, &file->bytes, err);
 	close(fd);
 	file->exists = result == 0;
 	return result;
@@ -166,7 +168,7 @@ read_entry(struct keys_files *files, const char *name, struct err *err)
 		return -1;
 	}
 	file = add_item(files, path, target, err);
-	return file == NULL ? -1 : read_target(file, err);
+	return file == NULL ? -1 : read_target(file, FILE_MAX_BYTES, err);
 }
 
 static int
@@ -286,7 +288,7 @@ open_for_change(struct keys_files *files, char *target,
 	if (file == NULL)
 		result = -1;
 	else if (access(target, F_OK) == 0 || errno != ENOENT)
-		result = read_target(file, err);
+		result = read_target(file, FILE_MAX_BYTES, err);
 	else if (stat(folder, &file->st) != 0)
 		result = cannot(err, "read", folder);
 	free(folder);
@@ -294,16 +296,21 @@ open_for_change(struct keys_files *files, char *target,
 }
 
 static int
-open_for_reading(struct keys_files *files, char *target, struct err *err)
+open_for_reading(struct keys_files *files, char *target,
+    enum keys_files_purpose purpose, struct err *err)
 {
 	struct keys_file *file;
 
-	if (files->is_folder) {
+	if (files->is_folder && purpose == KEYS_FILES_READ) {
 		free(target);
 		return read_folder(files, err);
 	}
 	file = add_item(files, strdup(files->path), target, err);
-	return file == NULL ? -1 : read_target(file, err);
+	return file == NULL ? -1
+			    : read_target(file,
+				  purpose == KEYS_FILES_READ ? FILE_MAX_BYTES
+							     : ONE_MAX_BYTES,
+				  err);
 }
 
 static int
@@ -312,13 +319,17 @@ open_stdin(struct keys_files *files, struct err *err)
 	struct keys_file *file =
 	    add_item(files, strdup("(standard input)"), NULL, err);
 
-	return file == NULL ? -1 : read_all(0, file->name, &file->bytes, err);
+	return file == NULL
+		   ? -1
+		   : read_all(0, file->name, FILE_MAX_BYTES, &file->bytes, err);
 }
 
 int
 keys_files_open(struct keys_files *files, const char *path,
     enum keys_files_purpose purpose, struct err *err)
 {
+	const bool reads =
+	    purpose == KEYS_FILES_READ || purpose == KEYS_FILES_READ_ONE;
 	char *target;
 	struct stat st;
 	int result;
@@ -331,15 +342,13 @@ keys_files_open(struct keys_files *files, const char *path,
 		result = open_stdin(files, err);
 	} else {
 		target = realpath(path, NULL);
-		if (target == NULL && errno == ENOENT &&
-		    purpose != KEYS_FILES_READ)
+		if (target == NULL && errno == ENOENT && !reads)
 			target = resolve_missing(path, err);
 		else if (target == NULL)
 			cannot(err, "read", path);
 		result = target == NULL ? -1
-			 : purpose != KEYS_FILES_READ
-			     ? open_for_change(files, target, purpose, err)
-			     : open_for_reading(files, target, err);
+			 : reads ? open_for_reading(files, target, purpose, err)
+				 : open_for_change(files, target, purpose, err);
 	}
 	if (result != 0)
 		keys_files_close(files);

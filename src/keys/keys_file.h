@@ -32,6 +32,11 @@ struct keys_files {
 
 enum keys_files_purpose {
 	KEYS_FILES_READ,
+	/*
+	 * A file alone, and none that is too large to be written by hand: for
+	 * what others may have put there.
+	 */
+	KEYS_FILES_READ_ONE,
 	/* Holds a lock against another kaya until keys_files_close, and takes
 	 * a file that is missing for an empty one. */
 	KEYS_FILES_CHANGE,

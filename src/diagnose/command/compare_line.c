@@ -90,6 +90,8 @@ compare_find_line(struct compare *compare, struct compare_side *side)
 		return;
 	if (compare->options->server_file != NULL)
 		read_file(side, compare->options->server_file);
-	else if (side->login.line > 0 && local_end_is_here(side->login.address))
+	/* The server has said it: "-" would be our own standard input. */
+	else if (side->login.line > 0 && side->login.file[0] == '/' &&
+		 local_end_is_here(side->login.address))
 		read_file(side, side->login.file);
 }

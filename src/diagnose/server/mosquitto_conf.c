@@ -1,11 +1,13 @@
 #include "mosquitto_conf.h"
 
+#include "regular.h"
 #include "str.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TEXT_MAX = 1 << 20, WORD_SIZE = 64, VALUE_SIZE = 1024 };
 
@@ -277,13 +279,16 @@ mosquitto_conf_parse(
 static bool
 read_one(struct mosquitto_conf *conf, const char *path)
 {
-	FILE *file = fopen(path, "re");
+	int fd = regular_open(path);
+	FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
 	char *text = file != NULL ? malloc(TEXT_MAX) : NULL;
 	size_t len;
 
 	if (text == NULL) {
 		if (file != NULL)
 			fclose(file);
+		else if (fd >= 0)
+			close(fd);
 		snprintf(conf->unread, sizeof conf->unread, "%s", path);
 		return false;
 	}

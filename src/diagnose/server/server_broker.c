@@ -1,6 +1,8 @@
 #include "server_private.h"
 
+#include "clock.h"
 #include "mqtt_trip.h"
+#include "str.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -62,7 +64,7 @@ static const struct check_row rows[] = {
 	"no broker runs here: every forward to it fails with \"connect "
 	"failed\"",
 	"systemctl start mosquitto; if it ends at once: mosquitto -c "
-	"{file} -v"},
+	"{path} -v"},
     {BROKER_NONE, FINDING_NOT_KNOWN, ERR_NONE, "no-broker",
 	"no MQTT broker listens on this machine", NULL, NULL},
     {BROKER_UNREAD, FINDING_NOT_KNOWN, ERR_NONE, "broker-file",
@@ -110,6 +112,7 @@ server_try_anonymous(const struct system_listener *listener)
 	enum server_anonymous result = SERVER_ANONYMOUS_NOT_MQTT;
 	int fd = connect_to(listener);
 	struct mqtt_trip trip;
+	const uint64_t until_ms = clock_monotonic_ms() + 2 * ANSWER_MS;
 	uint8_t bytes[256];
 	struct span out;
 	ssize_t got;
@@ -119,7 +122,9 @@ server_try_anonymous(const struct system_listener *listener)
 	mqtt_trip_init(&trip, MQTT_311, &words);
 	out = buf_span(&trip.out);
 	if (send(fd, out.data, out.len, MSG_NOSIGNAL) == (ssize_t)out.len)
+		/* What listens there may be anybody's, and send bit by bit. */
 		while (trip.state == MQTT_TRIP_CONNECTING &&
+		       clock_monotonic_ms() < until_ms &&
 		       (got = recv(fd, bytes, sizeof bytes, 0)) > 0)
 			mqtt_trip_feed(&trip, span_of(bytes, (size_t)got));
 	if (trip.state == MQTT_TRIP_ACCEPTED)
@@ -177,6 +182,7 @@ put_mend(const struct server *server, const struct mosquitto_listener *line,
     const struct system_listener *listener, char *text, size_t size)
 {
 	const char *restart = "systemctl restart mosquitto";
+	char path[CHECK_TYPED_SIZE];
 
 	if (line == NULL || strcmp(listener->program, "mosquitto") != 0)
 		snprintf(text, size,
@@ -189,15 +195,12 @@ put_mend(const struct server *server, const struct mosquitto_listener *line,
 		    listener->program[0] != '\0' ? listener->program
 						 : "the broker",
 		    listener->port);
-	else if (line->is_default)
-		snprintf(text, size,
-		    "sed -i '%zus/.*/listener %u 127.0.0.1/; "
-		    "/^bind_address/d' %s && %s",
-		    line->line, listener->port, line->file, restart);
 	else
 		snprintf(text, size,
-		    "sed -i '%zus/.*/listener %u 127.0.0.1/' %s && %s",
-		    line->line, listener->port, line->file, restart);
+		    "sed -i '%zus/.*/listener %u 127.0.0.1/%s' %s && %s",
+		    line->line, listener->port,
+		    line->is_default ? "; /^bind_address/d" : "",
+		    check_typed(line->file, path, sizeof path), restart);
 }
 
 /* ---- telling ---- */
@@ -207,11 +210,13 @@ tell(struct server *server, enum broker_fact fact,
     const struct system_listener *listener,
     const struct mosquitto_listener *line)
 {
-	char address[80] = "", at[PATH_MAX + 40] = "",
-	     mend[PATH_MAX + 600] = "";
+	char address[80] = "", at[PATH_MAX + 40] = "", shown[PATH_MAX];
+	char mend[CHECK_TYPED_SIZE + 600] = "", path[CHECK_TYPED_SIZE];
 
 	if (line != NULL)
-		snprintf(at, sizeof at, " (%s:%zu)", line->file, line->line);
+		snprintf(at, sizeof at, " (%s:%zu)",
+		    str_escape(span_of_str(line->file), shown, sizeof shown),
+		    line->line);
 	if (listener != NULL) {
 		system_text(listener, address, sizeof address);
 		put_mend(server, line, listener, mend, sizeof mend);
@@ -223,7 +228,9 @@ tell(struct server *server, enum broker_fact fact,
 			    : "a program"},
 	    {"at", at},
 	    {"mend", mend},
-	    {"file", server->broker_file},
+	    {"file", str_escape(span_of_str(server->broker_file), shown,
+			 sizeof shown)},
+	    {"path", check_typed(server->broker_file, path, sizeof path)},
 	    {0},
 	};
 	server_tell(server, "broker", SERVER_ROWS(rows), (int)fact, words);

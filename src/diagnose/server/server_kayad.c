@@ -11,7 +11,8 @@
 
 /* server_kayad: how the gateway is, as its control socket tells it. */
 
-enum { BROKER_MS = 3000 };
+/* An answer may be of anybody's program: of so many brokers it is told. */
+enum { BROKER_MS = 3000, BROKERS_MAX = 16 };
 
 enum kayad_fact {
 	KAYAD_OK,
@@ -74,6 +75,7 @@ tell(struct server *server, enum kayad_fact fact, const struct telling *t)
 {
 	char pid[24], sessions[24], version[40], broker[160], why[200];
 	const json_t *gateway = json_object_get(t->answer, "gateway");
+	char path[CONTROL_PATH_MAX];
 
 	snprintf(pid, sizeof pid, "%lld",
 	    t->answer != NULL ? (long long)json_integer_value(
@@ -90,7 +92,8 @@ tell(struct server *server, enum kayad_fact fact, const struct telling *t)
 	    {"why", t->why != NULL
 			? t->why
 			: text_of(t->broker, "why", why, sizeof why)},
-	    {"path", t->path},
+	    {"path", str_escape(span_of_str(t->path != NULL ? t->path : ""),
+			 path, sizeof path)},
 	    {0},
 	};
 	server_tell(server, "kayad", SERVER_ROWS(rows), (int)fact, words);
@@ -117,7 +120,7 @@ is_there(const json_t *broker, char *why, size_t size)
 		return true;
 	fd = link_connect(host, port, BROKER_MS, &err);
 	if (fd < 0) {
-		snprintf(why, size, "%s", err.what);
+		str_escape(span_of_str(err.what), why, size);
 		return false;
 	}
 	close(fd);
@@ -135,6 +138,8 @@ tell_answer(struct server *server, const json_t *answer)
 
 	json_array_foreach(json_object_get(answer, "brokers"), i, broker)
 	{
+		if (i == BROKERS_MAX)
+			break;
 		t.why = NULL;
 		if (json_is_true(json_object_get(broker, "up"))) {
 			if (is_there(broker, why, sizeof why))

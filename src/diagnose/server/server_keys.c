@@ -20,8 +20,13 @@ enum keys_fact {
 	KEYS_LINE_WARNING,
 	KEYS_RISK,
 	KEYS_UNREADABLE,
+	KEYS_MORE,
+	KEYS_TOO_MANY,
+	KEYS_OTHERS,
 	KEYS_NONE
 };
+
+enum { LINES_MAX = 100000 }; /* that are judged: each may be at fault */
 
 static const struct check_row rows[] = {
     {KEYS_OK, FINDING_OK, ERR_NONE, NULL,
@@ -38,6 +43,16 @@ static const struct check_row rows[] = {
 	"{remedy}"},
     {KEYS_UNREADABLE, FINDING_NOT_KNOWN, ERR_NONE, "keys-not-read",
 	"{file} of {account} cannot be read by this user", NULL, NULL},
+    {KEYS_MORE, FINDING_WARNING, ERR_NONE, "keys-line", "{file}: {keys} more",
+	"{keys} more lines of {file} are at fault",
+	"see them all: kaya keys lint {typed}"},
+    {KEYS_TOO_MANY, FINDING_NOT_KNOWN, ERR_NONE, "keys-not-judged",
+	"{file} of {account} has {keys} lines, too many to be judged here: "
+	"kaya keys lint {typed}",
+	NULL, NULL},
+    {KEYS_OTHERS, FINDING_NOT_KNOWN, ERR_NONE, "keys-not-read",
+	"more than {keys} files of keys: the others were not looked at", NULL,
+	NULL},
     {KEYS_NONE, FINDING_NOT_KNOWN, ERR_NONE, "no-keys",
 	"no account has authorized_keys that this user may read", NULL, NULL},
 };
@@ -48,21 +63,25 @@ struct telling {
 	const char *path;
 	const char *cause;
 	const char *remedy;
+	size_t count; /* of MORE, TOO_MANY and OTHERS */
 };
 
 static void
 tell(struct server *server, enum keys_fact fact, const struct telling *t)
 {
+	const char *file = t->account != NULL ? t->account->file : "";
 	char line[24] = "", column[24] = "", keys[24] = "";
+	char shown[PATH_MAX], typed[CHECK_TYPED_SIZE];
 
 	if (t->finding != NULL) {
 		snprintf(line, sizeof line, "%zu", t->finding->line);
 		snprintf(column, sizeof column, "%zu", t->finding->column);
 	}
-	if (t->account != NULL)
-		snprintf(keys, sizeof keys, "%zu", t->account->keys);
+	snprintf(keys, sizeof keys, "%zu",
+	    t->count > 0 || t->account == NULL ? t->count : t->account->keys);
 	const struct check_word words[] = {
-	    {"file", t->account != NULL ? t->account->file : ""},
+	    {"file", str_escape(span_of_str(file), shown, sizeof shown)},
+	    {"typed", check_typed(file, typed, sizeof typed)},
 	    {"account", t->account != NULL ? t->account->name : ""},
 	    {"keys", keys},
 	    {"plural", t->account != NULL && t->account->keys == 1 ? "" : "s"},
@@ -128,7 +147,8 @@ count_keys(struct server_account *account)
 	struct span text;
 	struct err err;
 
-	if (keys_files_open(&files, account->file, KEYS_FILES_READ, &err) != 0)
+	if (keys_files_open(&files, account->file, KEYS_FILES_READ_ONE, &err) !=
+	    0)
 		return;
 	while (authorized_keys_next_line(
 	    files.items[0].bytes, &at, &number, &text))
@@ -207,23 +227,26 @@ static void
 on_risk(void *arg, const struct keys_file_risk_at *at)
 {
 	struct risks *risks = arg;
-	char cause[PATH_MAX + 200], remedy[PATH_MAX + 100];
+	char cause[PATH_MAX + 200], remedy[CHECK_TYPED_SIZE + 100];
+	char path[CHECK_TYPED_SIZE], shown[PATH_MAX];
 	struct telling t = {.account = risks->account,
-	    .path = at->path,
+	    .path = shown,
 	    .cause = cause,
 	    .remedy = remedy};
 
 	if (at->risk == KEYS_FILE_STICKY)
 		return;
+	str_escape(span_of_str(at->path), shown, sizeof shown);
+	check_typed(at->path, path, sizeof path);
 	if (at->risk == KEYS_FILE_OTHERS_WRITE) {
 		snprintf(cause, sizeof cause,
-		    "others than its owner may write %s", at->path);
-		snprintf(remedy, sizeof remedy, "chmod go-w %s", at->path);
+		    "others than its owner may write %s", shown);
+		snprintf(remedy, sizeof remedy, "chmod go-w %s", path);
 	} else {
-		snprintf(cause, sizeof cause, "%s belongs to %s", at->path,
-		    at->owner);
+		snprintf(
+		    cause, sizeof cause, "%s belongs to %s", shown, at->owner);
 		snprintf(remedy, sizeof remedy, "chown %s %s",
-		    risks->account->name, at->path);
+		    risks->account->name, path);
 	}
 	tell(risks->server, KEYS_RISK, &t);
 	risks->told++;
@@ -233,7 +256,7 @@ static size_t
 tell_finding(struct server *server, const struct server_account *account,
     const struct keys_finding *finding)
 {
-	char remedy[PATH_MAX * 3 + 64];
+	char remedy[3 * CHECK_TYPED_SIZE + 64], path[CHECK_TYPED_SIZE];
 	struct telling t = {.account = account,
 	    .finding = finding,
 	    .cause = finding->cause,
@@ -241,10 +264,11 @@ tell_finding(struct server *server, const struct server_account *account,
 
 	if (finding->severity == KEYS_NOTE)
 		return 0;
+	check_typed(account->file, path, sizeof path);
 	if (finding->meant != NULL)
 		snprintf(remedy, sizeof remedy,
-		    "kaya keys lint --fix %s; mv %s.fixed %s", account->file,
-		    account->file, account->file);
+		    "kaya keys lint --fix %s; mv %s.fixed %s", path, path,
+		    path);
 	else
 		snprintf(remedy, sizeof remedy, "%s", finding->remedy);
 	tell(server,
@@ -261,6 +285,34 @@ wants_strict_modes(const struct server *server)
 	       0;
 }
 
+/* Whoever writes the file says how much there is to say of it. */
+static size_t
+tell_findings(struct server *server, const struct server_account *account,
+    const struct keys_findings *found)
+{
+	struct telling t = {.account = account};
+	size_t told = 0;
+
+	for (size_t i = 0; i < found->count; i++)
+		if (told < SERVER_LINES_TOLD)
+			told += tell_finding(server, account, &found->items[i]);
+		else
+			t.count += found->items[i].severity != KEYS_NOTE;
+	if (t.count > 0)
+		tell(server, KEYS_MORE, &t);
+	return told;
+}
+
+static size_t
+count_lines(struct span bytes)
+{
+	size_t lines = 0;
+
+	for (size_t i = 0; i < bytes.len; i++)
+		lines += bytes.data[i] == '\n';
+	return lines;
+}
+
 static void
 judge(struct server *server, const struct server_account *account)
 {
@@ -270,20 +322,23 @@ judge(struct server *server, const struct server_account *account)
 	struct keys_files files;
 	struct err err;
 
-	if (keys_files_open(&files, account->file, KEYS_FILES_READ, &err) !=
+	if (keys_files_open(&files, account->file, KEYS_FILES_READ_ONE, &err) !=
 	    0) {
 		tell(server, KEYS_UNREADABLE, &t);
 		return;
 	}
 	if (files.items[0].target != NULL && wants_strict_modes(server))
 		keys_file_risks(&files.items[0], on_risk, &risks);
-	if (keys_judge(files.items[0].bytes, clock_wall_s(), &found, &err) ==
-	    0) {
-		for (size_t i = 0; i < found.count; i++)
-			risks.told +=
-			    tell_finding(server, account, &found.items[i]);
+	t.count = count_lines(files.items[0].bytes);
+	if (t.count > LINES_MAX) {
+		tell(server, KEYS_TOO_MANY, &t);
+		risks.told++;
+	} else if (keys_judge(files.items[0].bytes, clock_wall_s(), &found,
+		       &err) == 0) {
+		risks.told += tell_findings(server, account, &found);
 		keys_findings_fini(&found);
 	}
+	t.count = 0;
 	if (risks.told == 0)
 		tell(server, KEYS_OK, &t);
 	keys_files_close(&files);
@@ -299,5 +354,8 @@ server_keys(void *arg, struct findings *findings)
 		judge(server, &server->accounts[i]);
 	if (server->account_count == 0)
 		tell(server, KEYS_NONE, &t);
+	t.count = SERVER_ACCOUNTS_MAX;
+	if (server->account_count == SERVER_ACCOUNTS_MAX)
+		tell(server, KEYS_OTHERS, &t);
 	return CHECK_GO_ON;
 }

@@ -27,7 +27,7 @@ static const struct check_row rows[] = {
 	"mosquitto: max_connections {limit}, for {devices} devices",
 	"mosquitto lets {limit} clients in at once, and there are {devices} "
 	"devices",
-	"sed -i 's/^max_connections.*/max_connections -1/' {file} && systemctl "
+	"sed -i 's/^max_connections.*/max_connections -1/' {path} && systemctl "
 	"restart mosquitto"},
     {LIMIT_NOT_KNOWN, FINDING_NOT_KNOWN, ERR_NONE, "no-limits",
 	"no broker or gateway runs here whose limits could be read", NULL,
@@ -60,6 +60,7 @@ static void
 tell(struct server *server, enum limit_fact fact, const struct telling *t)
 {
 	char pid[24], limit[24], wanted[24], devices[24];
+	char path[CHECK_TYPED_SIZE];
 
 	snprintf(pid, sizeof pid, "%d", t->pid);
 	snprintf(limit, sizeof limit, "%llu", (unsigned long long)t->limit);
@@ -73,7 +74,7 @@ tell(struct server *server, enum limit_fact fact, const struct telling *t)
 	    {"limit", limit},
 	    {"wanted", wanted},
 	    {"devices", devices},
-	    {"file", server->broker_file},
+	    {"path", check_typed(server->broker_file, path, sizeof path)},
 	    {0},
 	};
 	server_tell(server, "limits", SERVER_ROWS(rows), (int)fact, words);

@@ -186,11 +186,12 @@ server_line_judge_here(struct span file, struct server_line *found)
 int
 server_line_open(struct keys_files *files, const char *path, struct err *err)
 {
-	if (keys_files_open(files, path, KEYS_FILES_READ, err) != 0)
-		return -1;
-	if (!files->is_folder)
-		return 0;
-	keys_files_close(files);
-	return err_set(err, ERR_USAGE,
-	    "%s is a folder: name the file in it that the key stands in", path);
+	struct stat st;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return err_set(err, ERR_USAGE,
+		    "%s is a folder: name the file in it that the key stands "
+		    "in",
+		    path);
+	return keys_files_open(files, path, KEYS_FILES_READ_ONE, err);
 }

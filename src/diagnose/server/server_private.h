@@ -12,6 +12,7 @@
 enum {
 	SERVER_ACCOUNTS_MAX = 256,
 	SERVER_ACCOUNT_NAME = 64,
+	SERVER_LINES_TOLD = 16, /* of one file, whoever has written it */
 	SERVER_ASK_MS = 20000
 };
 

@@ -2,6 +2,7 @@
 
 #include "authorized_keys.h"
 #include "keys_file.h"
+#include "str.h"
 
 #include <pwd.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@ enum reach_fact {
 	REACH_OK,
 	REACH_ANYTHING,
 	REACH_NOTHING_ELSE,
+	REACH_MORE_LINES,
 	REACH_LOCAL_USERS,
 	REACH_SOCKETS
 };
@@ -27,12 +29,17 @@ static const struct check_row rows[] = {
 	"{file}:{line}: may be forwarded to {what}",
 	"line {line} of {file} is there for a tunnel and has no permitopen: "
 	"its key reaches whatever this machine reaches, {what} among it",
-	"sed -i '{line}s/^[ \\t]*/permitopen=\"127.0.0.1:{port}\",/' {file}"},
+	"sed -i '{line}s/^[ \\t]*/permitopen=\"127.0.0.1:{port}\",/' {path}"},
     {REACH_NOTHING_ELSE, FINDING_WARNING, ERR_NONE, "forward-anywhere",
 	"{file}:{line}: may be forwarded anywhere",
 	"line {line} of {file} is there for a tunnel and has no permitopen: "
 	"its key reaches whatever this machine reaches",
-	"sed -i '{line}s/^[ \\t]*/permitopen=\"127.0.0.1:{port}\",/' {file}"},
+	"sed -i '{line}s/^[ \\t]*/permitopen=\"127.0.0.1:{port}\",/' {path}"},
+    {REACH_MORE_LINES, FINDING_WARNING, ERR_NONE, "forward-anywhere",
+	"{file}: {line} more lines may be forwarded anywhere",
+	"{line} more lines of {file} are there for a tunnel and have no "
+	"permitopen",
+	"see what each may do: kaya keys lint {path}"},
     {REACH_LOCAL_USERS, FINDING_WARNING, ERR_NONE, "local-users",
 	"{address} lets every user of this machine in: {what}",
 	"the broker asks for no password on loopback, and {what} may log in "
@@ -69,12 +76,14 @@ broker_port(const struct server *server)
 static void
 tell(struct server *server, enum reach_fact fact, const struct telling *t)
 {
-	char line[24], port[8];
+	const char *file = t->account != NULL ? t->account->file : "";
+	char line[24], port[8], path[CHECK_TYPED_SIZE], shown[PATH_MAX];
 
 	snprintf(line, sizeof line, "%zu", t->line);
 	snprintf(port, sizeof port, "%u", broker_port(server));
 	const struct check_word words[] = {
-	    {"file", t->account != NULL ? t->account->file : ""},
+	    {"file", str_escape(span_of_str(file), shown, sizeof shown)},
+	    {"path", check_typed(file, path, sizeof path)},
 	    {"line", line},
 	    {"what", t->what},
 	    {"port", port},
@@ -126,12 +135,13 @@ look_at_file(struct server *server, const struct server_account *account,
     const char *others)
 {
 	static struct authorized_keys_line line;
-	size_t at = 0, number = 0, told = 0;
+	size_t at = 0, number = 0, told = 0, more = 0;
 	struct keys_files files;
 	struct span text;
 	struct err err;
 
-	if (keys_files_open(&files, account->file, KEYS_FILES_READ, &err) != 0)
+	if (keys_files_open(&files, account->file, KEYS_FILES_READ_ONE, &err) !=
+	    0)
 		return 0;
 	while (authorized_keys_next_line(
 	    files.items[0].bytes, &at, &number, &text)) {
@@ -141,10 +151,17 @@ look_at_file(struct server *server, const struct server_account *account,
 		if (authorized_keys_parse(text, &line) != AUTHORIZED_KEYS_KEY ||
 		    !is_for_tunnel(&line) || line.permitopens > 0)
 			continue;
+		if (told == SERVER_LINES_TOLD) {
+			more++;
+			continue;
+		}
 		tell(server,
 		    *others != '\0' ? REACH_ANYTHING : REACH_NOTHING_ELSE, &t);
 		told++;
 	}
+	if (more > 0)
+		tell(server, REACH_MORE_LINES,
+		    &(struct telling){.account = account, .line = more});
 	keys_files_close(&files);
 	return told;
 }

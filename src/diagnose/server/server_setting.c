@@ -227,17 +227,13 @@ put_remedy(const struct server *server, const char *user,
     const struct prohibition *prohibition, const struct sshd_line *line,
     struct server_setting *found)
 {
-	char reload[40], file[PATH_MAX + 8];
-	struct buf quoted;
+	char reload[40], file[CHECK_TYPED_SIZE];
 
 	snprintf(reload, sizeof reload, "kill -HUP %d", server->sshd_pid);
 	if (server->sshd_file[0] == '\0')
 		strcpy(reload, "systemctl reload ssh");
-	buf_init(&quoted, sizeof file - 1);
-	shell_quote(
-	    &quoted, line->match.line == 0 ? line->at.file : line->match.file);
-	span_to_str(buf_span(&quoted), file, sizeof file);
-	buf_fini(&quoted);
+	check_typed(line->match.line == 0 ? line->at.file : line->match.file,
+	    file, sizeof file);
 	if (line->match.line == 0)
 		snprintf(found->remedy, sizeof found->remedy,
 		    "sed -i '%zuc %s' %s && %s", line->at.line,

@@ -29,7 +29,7 @@ enum sshd_fact {
 };
 
 /* The first value of a word wins, so it goes before all others. */
-#define SET "sed -i '1i {line}' {file} && {reload}"
+#define SET "sed -i '1i {line}' {path} && {reload}"
 
 static const struct check_row rows[] = {
     {SSHD_OK, FINDING_OK, ERR_NONE, NULL,
@@ -43,7 +43,7 @@ static const struct check_row rows[] = {
     {SSHD_BROKEN, FINDING_FAULT, ERR_CONFIG, "sshd-config", "sshd -T: {why}",
 	"sshd does not take its configuration, and will not start again: "
 	"{why}",
-	"mend it, then: sshd -t -f {file} && {reload}"},
+	"mend it, then: sshd -t -f {path} && {reload}"},
     {SSHD_NOT_ROOT, FINDING_NOT_KNOWN, ERR_NONE, "sshd-not-root",
 	"sshd's settings: only root may ask for them ({why}); run: sudo kaya "
 	"doctor",
@@ -114,13 +114,16 @@ static void
 tell(struct server *server, enum sshd_fact fact, const struct telling *t)
 {
 	char start[24], devices[24], reload[64];
+	char file[PATH_MAX], path[CHECK_TYPED_SIZE];
 
 	snprintf(start, sizeof start, "%llu", (unsigned long long)t->start);
 	snprintf(devices, sizeof devices, "%llu",
 	    (unsigned long long)server_devices(server));
 	put_reload(server, reload, sizeof reload);
 	const struct check_word words[] = {
-	    {"file", server_sshd_file(server)},
+	    {"file", str_escape(span_of_str(server_sshd_file(server)), file,
+			 sizeof file)},
+	    {"path", check_typed(server_sshd_file(server), path, sizeof path)},
 	    {"value", t->value},
 	    {"line", t->line},
 	    {"why", t->why},

@@ -1,5 +1,7 @@
 #include "server_system.h"
 
+#include "str.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -8,14 +10,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { STATE_LISTEN = 0x0a, TABLE_MAX = 1 << 20 };
+enum {
+	STATE_LISTEN = 0x0a,
+	TABLE_MAX = 1 << 20,
+	FIRST_PERSON = 1000, /* accounts below it run services */
+};
 
 /* Who is looked for, and which option names its configuration. */
 static const struct {
 	const char *name;
 	const char *option; /* NULL: none */
-} programs[] = {
-    {"sshd", "-f"}, {"mosquitto", "-c"}, {"kayad", "-c"}, {"dropbear", NULL}};
+	bool needs_trust; /* it is run by the words of its process */
+} programs[] = {{"sshd", "-f", true}, {"mosquitto", "-c", false},
+    {"kayad", "-c", false}, {"dropbear", NULL, false}};
 
 /* ---- files of /proc ---- */
 
@@ -70,11 +77,12 @@ system_path_of(struct span words, const char *option, const char *folder,
 		value = wanted ? word : glued(word, len, option);
 		wanted = !wanted && len == strlen(option) &&
 			 memcmp(word, option, len) == 0;
-		if (value != NULL && value < word + len)
-			snprintf(path, size, "%s%s%.*s",
-			    value[0] == '/' ? "" : folder,
-			    value[0] == '/' ? "" : "/",
-			    (int)(word + len - value), value);
+		if (value != NULL && value < word + len &&
+		    (size_t)snprintf(path, size, "%s%s%.*s",
+			value[0] == '/' ? "" : folder,
+			value[0] == '/' ? "" : "/", (int)(word + len - value),
+			value) >= size)
+			path[0] = '\0'; /* cut off it would be another one */
 		if (end == NULL)
 			break;
 		words = span_of(end + 1, words.len - len - 1);
@@ -111,6 +119,26 @@ is_elsewhere(const char *pid)
 		   span_of(own, (size_t)own_len), span_of(theirs, (size_t)len));
 }
 
+/*
+ * Who has started it.  Not by the owner of its folder in /proc: that is root
+ * where a process has made itself unreadable.
+ */
+static bool
+read_owner(const char *pid, uid_t *owner)
+{
+	char path[64], text[4096];
+	const char *at;
+
+	snprintf(path, sizeof path, "/proc/%.20s/status", pid);
+	if (read_file(path, text, sizeof text) == 0)
+		return false;
+	at = strstr(text, "\nUid:\t");
+	if (at == NULL)
+		return false;
+	*owner = (uid_t)strtoul(at + 6, NULL, 10);
+	return true;
+}
+
 /* "sshd: dan": it serves somebody, and listens no more. */
 static bool
 is_session(struct span words)
@@ -126,6 +154,7 @@ look_at(struct system *system, const char *pid)
 	struct system_process *process;
 	size_t len, i = 0;
 	ssize_t folder_len;
+	uid_t owner;
 
 	snprintf(path, sizeof path, "/proc/%.20s/comm", pid);
 	if (read_file(path, name, sizeof name) == 0)
@@ -135,11 +164,15 @@ look_at(struct system *system, const char *pid)
 	       strcmp(programs[i].name, name) != 0)
 		i++;
 	if (i == sizeof programs / sizeof programs[0] ||
-	    system->process_count == SYSTEM_PROCESSES_MAX || is_elsewhere(pid))
+	    system->process_count == SYSTEM_PROCESSES_MAX ||
+	    is_elsewhere(pid) || !read_owner(pid, &owner))
+		return;
+	if (programs[i].needs_trust && owner != 0 && owner != geteuid())
 		return;
 	process = &system->processes[system->process_count++];
 	memset(process, 0, sizeof *process);
 	process->pid = (int)strtol(pid, NULL, 10);
+	process->is_service = owner < FIRST_PERSON || owner == geteuid();
 	snprintf(process->name, sizeof process->name, "%.31s", name);
 	snprintf(path, sizeof path, "/proc/%.20s/cwd", pid);
 	folder_len = readlink(path, folder, sizeof folder - 1);
@@ -181,11 +214,19 @@ find_children(struct system *system)
 const struct system_process *
 system_find(const struct system *system, const char *name)
 {
-	for (size_t i = 0; i < system->process_count; i++)
-		if (strcmp(system->processes[i].name, name) == 0 &&
-		    !system->processes[i].is_child)
-			return &system->processes[i];
-	return NULL;
+	const struct system_process *other = NULL;
+
+	for (size_t i = 0; i < system->process_count; i++) {
+		const struct system_process *one = &system->processes[i];
+
+		if (strcmp(one->name, name) != 0 || one->is_child)
+			continue;
+		if (one->is_service)
+			return one;
+		if (other == NULL)
+			other = one;
+	}
+	return other;
 }
 
 /* ---- listening sockets ---- */
@@ -255,8 +296,12 @@ system_scope_of(const struct system_listener *listener)
 {
 	static const uint8_t none[16];
 	static const uint8_t loopback[16] = {[15] = 1};
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	const uint8_t *address = listener->address;
 
+	/* ::ffff:127.0.0.1, as Java's brokers listen. */
+	if (listener->v6 && memcmp(address, mapped, sizeof mapped) == 0)
+		return address[12] == 127 ? SYSTEM_LOOPBACK : SYSTEM_ONE;
 	if (listener->v6 && memcmp(address, loopback, 16) == 0)
 		return SYSTEM_LOOPBACK;
 	if (!listener->v6 && address[0] == 127)
@@ -292,7 +337,9 @@ take_socket(struct system *system, const char *pid, unsigned long inode)
 		read_file(path, name, sizeof name);
 		name[strcspn(name, "\n")] = '\0';
 		one->pid = (int)strtol(pid, NULL, 10);
-		snprintf(one->program, sizeof one->program, "%.31s", name);
+		/* Whoever runs it has given it that name. */
+		str_escape(
+		    span_of_str(name), one->program, sizeof one->program);
 	}
 }
 

@@ -15,6 +15,7 @@ struct system_process {
 	char config[PATH_MAX]; /* the file of -f or -c; "": none was named */
 	char state[PATH_MAX]; /* the folder of --state; "": none was named */
 	bool is_child; /* its parent has the same name */
+	bool is_service; /* of an account for services, or this user's own */
 };
 
 struct system_listener {
@@ -23,7 +24,7 @@ struct system_listener {
 	uint16_t port;
 	unsigned long inode;
 	int pid; /* 0: not known to this user */
-	char program[32]; /* "": not known */
+	char program[64]; /* escaped; "": not known */
 };
 
 struct system {
@@ -33,10 +34,17 @@ struct system {
 	size_t listener_count;
 };
 
-/* Look at everything: the processes of sshd, mosquitto, kayad, dropbear. */
+/*
+ * Look at everything: the processes of sshd, mosquitto, kayad, dropbear.  Any
+ * user may give a process such a name: an sshd that is neither root's nor this
+ * user's is passed over, for sshd is run by its words.
+ */
 void system_look(struct system *system);
 
-/* The first process of that name that is nobody's child of it; NULL: none. */
+/*
+ * The first process of that name that is nobody's child of it, of those of
+ * accounts that run services before those of people; NULL: none.
+ */
 const struct system_process *system_find(
     const struct system *system, const char *name);
 

@@ -1,6 +1,12 @@
 #include "check.h"
 
+#include "shell.h"
+#include "str.h"
+
 #include <string.h>
+
+static const char too_long[] =
+    "the command is too long to be told: shorter paths, or fewer options";
 
 static const char *
 value_of(const struct check_word *words, const char *name, size_t len)
@@ -12,7 +18,7 @@ value_of(const struct check_word *words, const char *name, size_t len)
 	return "";
 }
 
-void
+bool
 check_fill(const char *template, const struct check_word *words, char *text,
     size_t size)
 {
@@ -32,12 +38,27 @@ check_fill(const char *template, const struct check_word *words, char *text,
 			template = end;
 		}
 		template ++;
-		if (len > size - 1 - used)
-			len = size - 1 - used;
+		if (len > size - 1 - used) {
+			memcpy(text + used, piece, size - 1 - used);
+			text[size - 1] = '\0';
+			return false;
+		}
 		memcpy(text + used, piece, len);
 		used += len;
 		text[used] = '\0';
 	}
+	return template == NULL || *template == '\0';
+}
+
+const char *
+check_typed(const char *word, char *text, size_t size)
+{
+	text[0] = '\0';
+	if (str_is_shown(span_of_str(word)))
+		shell_quoted(word, text, size);
+	if (text[0] == '\0')
+		snprintf(text, size, "FILE");
+	return text;
 }
 
 bool
@@ -54,8 +75,10 @@ check_judge(const struct check_row *rows, size_t count, int fact,
 		    rows[i].seen, words, finding->seen, sizeof finding->seen);
 		check_fill(rows[i].cause, words, finding->cause,
 		    sizeof finding->cause);
-		check_fill(rows[i].remedy, words, finding->remedy,
-		    sizeof finding->remedy);
+		if (!check_fill(rows[i].remedy, words, finding->remedy,
+			sizeof finding->remedy))
+			snprintf(finding->remedy, sizeof finding->remedy, "%s",
+			    too_long);
 		return true;
 	}
 	return false;

@@ -30,15 +30,25 @@ struct check_row {
 
 /*
  * Fill `finding` from the row of `rows` (`count` of them) for `fact`.  A word
- * that is not in `words`, or whose value is NULL, is left out.  False where
- * there is no such row.
+ * that is not in `words`, or whose value is NULL, is left out.  A remedy that
+ * does not fit is told to be so: cut off it would be another command.  False
+ * where there is no such row.
  */
 bool check_judge(const struct check_row *rows, size_t count, int fact,
     const struct check_word *words, struct finding *finding);
 
-/* `template` with its {words} filled in; cut where it does not fit. */
-void check_fill(const char *template, const struct check_word *words,
+/* `template` with its {words} filled in; false where it is cut. */
+bool check_fill(const char *template, const struct check_word *words,
     char *text, size_t size);
+
+enum { CHECK_TYPED_SIZE = 600 }; /* of a path as check_typed writes it */
+
+/*
+ * A path, or another word, as it is typed in a command: quoted.  "FILE" where
+ * it holds what cannot be shown, or does not fit: cut off it would be another
+ * one.  Returns `text`.
+ */
+const char *check_typed(const char *word, char *text, size_t size);
 
 /* A command that several tables print: RESOLVER is the user's to know. */
 #define CHECK_OTHER_RESOLVER                                                   \

@@ -113,6 +113,44 @@ test_the_first_stop_ends_the_walk_but_for_what_is_always_looked_at(void **state)
 	assert_string_equal(trace, "gsg");
 }
 
+static void
+test_a_remedy_that_does_not_fit_is_no_other_one(void **state)
+{
+	static const struct check_row rows[] = {{1, FINDING_FAULT, ERR_FAILED,
+	    "code", "seen", "cause", "mv {path} {path}.old"}};
+	char path[FINDING_TEXT / 2];
+	const struct check_word long_words[] = {{"path", path}, {0}};
+	static struct finding finding;
+
+	memset(path, 'a', sizeof path - 1);
+	path[sizeof path - 1] = '\0';
+	assert_true(check_judge(rows, 1, 1, long_words, &finding));
+	assert_null(strstr(finding.remedy, "mv"));
+	assert_non_null(strstr(finding.remedy, "too long"));
+	path[sizeof path / 2] = '\0';
+	assert_true(check_judge(rows, 1, 1, long_words, &finding));
+	assert_non_null(strstr(finding.remedy, "aaa.old"));
+}
+
+static void
+assert_typed(const char *path, const char *wanted)
+{
+	char text[24];
+
+	assert_string_equal(check_typed(path, text, sizeof text), wanted);
+}
+
+static void
+test_a_path_is_typed_as_one_word_or_not_at_all(void **state)
+{
+	assert_typed("/etc/a", "/etc/a");
+	assert_typed("/a b;c", "'/a b;c'");
+	assert_typed("/a'b", "'/a'\\''b'");
+	assert_typed("/a\nb", "FILE");
+	assert_typed("/a\033[2J", "FILE");
+	assert_typed("/a/path/that/does/not/fit", "FILE");
+}
+
 int
 main(void)
 {
@@ -122,6 +160,8 @@ main(void)
 	    cmocka_unit_test(test_a_brace_that_is_never_closed_stays),
 	    cmocka_unit_test(test_a_text_is_cut_at_any_size_and_always_ends),
 	    cmocka_unit_test(test_a_fact_becomes_the_finding_of_its_row),
+	    cmocka_unit_test(test_a_remedy_that_does_not_fit_is_no_other_one),
+	    cmocka_unit_test(test_a_path_is_typed_as_one_word_or_not_at_all),
 	    cmocka_unit_test(
 		test_the_first_stop_ends_the_walk_but_for_what_is_always_looked_at),
 	};

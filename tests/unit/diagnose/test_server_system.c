@@ -56,6 +56,24 @@ test_listeners_of_ipv6_are_read(void **state)
 }
 
 static void
+test_an_ipv4_address_in_ipv6_s_dress_is_what_it_is(void **state)
+{
+	static const char loopback[] =
+	    "   0: 0000000000000000FFFF00000100007F:075B "
+	    "00000000000000000000000000000000:0000 0A 00000000:00000000 "
+	    "00:00000000 00000000     0        0 99 1 0 100 0 0 10 0\n"
+	    "   1: 0000000000000000FFFF0000010200C0:075B "
+	    "00000000000000000000000000000000:0000 0A 00000000:00000000 "
+	    "00:00000000 00000000     0        0 98 1 0 100 0 0 10 0\n";
+
+	memset(&machine, 0, sizeof machine);
+	system_read_table(&machine, span_of_str(loopback), true);
+	assert_int_equal(
+	    system_scope_of(&machine.listeners[0]), SYSTEM_LOOPBACK);
+	assert_int_equal(system_scope_of(&machine.listeners[1]), SYSTEM_ONE);
+}
+
+static void
 test_no_cut_of_a_table_is_read_behind_its_end(void **state)
 {
 	char copy[sizeof table];
@@ -107,6 +125,8 @@ main(void)
 	    cmocka_unit_test(
 		test_listeners_are_read_and_connections_passed_over),
 	    cmocka_unit_test(test_listeners_of_ipv6_are_read),
+	    cmocka_unit_test(
+		test_an_ipv4_address_in_ipv6_s_dress_is_what_it_is),
 	    cmocka_unit_test(test_no_cut_of_a_table_is_read_behind_its_end),
 	    cmocka_unit_test(test_an_option_s_file_is_found_among_the_words),
 	    cmocka_unit_test(test_sshd_s_title_is_read_as_its_words),
