@@ -683,6 +683,127 @@ def test_a_firewall_that_leaves_the_broker_open(served, tmp_path, nft):
         row["seen"].split(" to other")[0] for row in after.layer("firewall")]
 
 
+# As they stand in nft's wiki and in many a guide.
+RULES = {
+    "by interface": ("""
+table inet filter {
+    chain world { tcp dport 80 accept; }
+    chain home { tcp dport 22 accept; }
+    chain input {
+        type filter hook input priority 0; policy drop;
+        ct state vmap { established : accept, related : accept, invalid : drop }
+        iifname vmap { lo : accept, eth0 : jump world, eth1 : jump home }
+    }
+}""", "open to some machines"),
+    "a named map": ("""
+table inet filter {
+    map ports { type inet_service : verdict; elements = { 22 : accept } }
+    chain input {
+        type filter hook input priority 0; policy drop;
+        tcp dport vmap @ports
+    }
+}""", "open to some machines"),
+    "so many a minute": ("""
+table inet filter {
+    set many { type ipv4_addr; flags dynamic; timeout 1m; }
+    chain input {
+        type filter hook input priority 0; policy accept;
+        tcp dport 22 ct state new add @many { ip saddr limit rate over 10/minute } drop
+    }
+}""", "open to some machines"),
+    "so many at once": ("""
+table inet filter {
+    chain input {
+        type filter hook input priority 0; policy accept;
+        tcp dport 22 ct count over 20 reject
+    }
+}""", "open to some machines"),
+    "some who come back": ("""
+table inet filter {
+    chain input {
+        type filter hook input priority 0; policy accept;
+        ip saddr 10.0.0.0/8 return
+        tcp dport 22 drop
+    }
+}""", "open to some machines"),
+    "the other family's": ("""
+table inet filter {
+    chain input {
+        type filter hook input priority 0; policy accept;
+        ip6 saddr != fe80::/10 drop
+    }
+}""", "open to other machines"),
+    "a set that only grows": ("""
+table inet filter {
+    set seen { type ipv4_addr; flags dynamic; timeout 1m; }
+    chain input {
+        type filter hook input priority 0; policy drop;
+        tcp dport 22 add @seen { ip saddr } counter log accept
+    }
+}""", "open to other machines"),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_what_a_firewall_lets_in(name, served, tmp_path, nft):
+    rules, seen = RULES[name]
+    put_rules(served, tmp_path, rules)
+    assert served.doctor().layer("firewall")[0]["seen"] == (
+        f"port 22 (sshd): {seen}")
+
+
+# As ufw writes it.
+UFW = """*filter
+:INPUT DROP [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+:before - [0:0]
+:not-local - [0:0]
+:user - [0:0]
+-A INPUT -j before
+-A before -i lo -j ACCEPT
+-A before -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A before -m conntrack --ctstate INVALID -j DROP
+-A before -p icmp -m icmp --icmp-type 8 -j ACCEPT
+-A before -j not-local
+-A before -j user
+-A not-local -m addrtype --dst-type LOCAL -j RETURN
+-A not-local -m addrtype --dst-type MULTICAST -j RETURN
+-A not-local -m limit --limit 3/min -j LOG --log-prefix "[BLOCK] "
+-A not-local -j DROP
+-A user -p tcp -m tcp --dport 22 -m comment --comment "ssh - -p udp" -j ACCEPT
+COMMIT
+"""
+
+
+@pytest.mark.parametrize("also", ["iptables", "ip6tables"])
+def test_rules_of_iptables_for_one_family_or_both(also, served, nft):
+    """sshd listens in both; a broker is as open as by the one that is open."""
+    if shutil.which("iptables-restore", path="/usr/sbin:/sbin") is None:
+        pytest.skip("iptables is not installed")
+    served.broker.stop()
+    put_passwords(served)
+    served.mosquitto_conf.write_text(
+        "listener 1883\npassword_file /etc/mosquitto/passwords\n")
+    served.start_mosquitto()
+    served.run("iptables-restore", input=UFW)
+    if also == "ip6tables":
+        served.run("ip6tables-restore",
+                   input=UFW.replace("-p icmp -m icmp --icmp-type 8",
+                                     "-p ipv6-icmp"))
+    seen = {row["seen"] for row in served.doctor().layer("firewall")}
+    shut = "closed" if also == "ip6tables" else "open"
+    assert seen == {"port 22 (sshd): open to other machines",
+                    f"port 1883 (mosquitto): {shut} to other machines"}
+    if also == "ip6tables":
+        served.run("iptables-restore", input=UFW.replace("22", "2"))
+        served.run("ip6tables", "-D", "user", "1")
+        wrong = served.doctor()
+        assert wrong.find("ssh-closed"), wrong
+        served.take(wrong.find("ssh-closed")["remedy"])
+        assert served.doctor().codes("firewall") == []
+
+
 def test_no_rules_at_all(served, nft):
     assert "no rules" in served.doctor().layer("firewall")[0]["seen"]
 

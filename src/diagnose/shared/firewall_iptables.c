@@ -17,15 +17,29 @@ struct words {
 	size_t count;
 };
 
+/* What stands in quotes, as comments do, is one word. */
 static void
 cut(struct words *words)
 {
-	char *rest = words->line, *word;
+	char *at = words->line;
 
 	words->count = 0;
-	while (words->count < WORDS_MAX && (word = strsep(&rest, " ")) != NULL)
-		if (*word != '\0')
-			words->items[words->count++] = word;
+	while (words->count < WORDS_MAX) {
+		bool quoted = false;
+
+		at += strspn(at, " ");
+		if (*at == '\0')
+			break;
+		words->items[words->count++] = at;
+		for (; *at != '\0' && (quoted || *at != ' '); at++) {
+			if (*at == '"')
+				quoted = !quoted;
+			else if (*at == '\\' && at[1] != '\0')
+				at++;
+		}
+		if (*at != '\0')
+			*at++ = '\0';
+	}
 	words->items[words->count] = NULL;
 }
 
@@ -93,6 +107,9 @@ match_way(const char *option, const char *value,
 	const size_t len = strlen(value);
 	const char *interface = connection->interface;
 
+	if (connection->direction == FIREWALL_IN &&
+	    strcmp(option, "--dst-type") == 0)
+		return strcmp(value, "LOCAL") == 0 ? FIREWALL_YES : FIREWALL_NO;
 	if (connection->direction == FIREWALL_IN)
 		return strcmp(option, "-i") == 0 && strcmp(value, "lo") == 0
 			   ? FIREWALL_NO
@@ -149,7 +166,7 @@ take_rule(const struct words *words, unsigned long number,
 			inverted = true;
 			continue;
 		}
-		/* A value was taken with its option; quoted ones are longer. */
+		/* A value was taken with its option. */
 		if (word[0] != '-')
 			continue;
 		if (strcmp(word, "-j") == 0 || strcmp(word, "-g") == 0) {

@@ -135,10 +135,12 @@ ask_nft(const struct firewall_connection *connection, struct firewall_own *own)
 	char text[256] = "policy drop";
 	bool is_closed;
 
-	is_closed = rules != NULL && firewall_judge_nft(rules, connection,
-					 &place) == FIREWALL_CLOSED;
+	is_closed =
+	    rules != NULL && firewall_judge_nft(rules, FIREWALL_ALL_TABLES,
+				 connection, &place) == FIREWALL_CLOSED;
 	json_decref(rules);
-	if (!is_closed || !is_plain(place.table) || !is_plain(place.base))
+	if (!is_closed || !is_plain(place.table) || !is_plain(place.base) ||
+	    !is_plain(place.chain))
 		return false;
 	if (place.number != 0 && !firewall_read_rule(&place, text, sizeof text))
 		return false;

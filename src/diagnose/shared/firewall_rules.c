@@ -161,6 +161,33 @@ match_way(const char *field, const char *key, const json_t *right,
 	return FIREWALL_MAYBE;
 }
 
+/* Of another protocol than the connection's: no value of it matches. */
+static bool
+is_foreign(const json_t *left, const struct firewall_connection *connection)
+{
+	const char *protocol =
+	    text_of(json_object_get(left, "payload"), "protocol");
+
+	return strcmp(protocol, "udp") == 0 || strcmp(protocol, "icmp") == 0 ||
+	       strcmp(protocol, "icmpv6") == 0 ||
+	       strcmp(protocol,
+		   connection->family == FIREWALL_IPV4 ? "ip6" : "ip") == 0;
+}
+
+/* Whether it is for this machine: another's packets are not judged here. */
+static enum firewall_match
+match_fib(const json_t *fib, const json_t *right,
+    const struct firewall_connection *connection)
+{
+	const json_t *flags = json_object_get(fib, "flags");
+
+	if (connection->direction != FIREWALL_IN ||
+	    strcmp(text_of(fib, "result"), "type") != 0 ||
+	    match_word(flags, "daddr") != FIREWALL_YES)
+		return FIREWALL_MAYBE;
+	return match_word(right, "local");
+}
+
 /* What stands left of a comparison, with the value on its right. */
 static enum firewall_match
 match_left(const json_t *left, const json_t *right,
@@ -169,6 +196,7 @@ match_left(const json_t *left, const json_t *right,
 	const json_t *payload = json_object_get(left, "payload");
 	const json_t *meta = json_object_get(left, "meta");
 	const json_t *ct = json_object_get(left, "ct");
+	const json_t *fib = json_object_get(left, "fib");
 	const char *protocol = text_of(payload, "protocol");
 	const char *field = text_of(payload, "field");
 	const char *key = text_of(meta != NULL ? meta : ct, "key");
@@ -178,10 +206,10 @@ match_left(const json_t *left, const json_t *right,
 		return strcmp(field, "dport") == 0
 			   ? match_any(right, match_port, connection)
 			   : FIREWALL_MAYBE;
-	if (strcmp(protocol, "udp") == 0 || strcmp(protocol, "icmp") == 0 ||
-	    strcmp(protocol, "icmpv6") == 0 ||
-	    strcmp(protocol, is_v4 ? "ip6" : "ip") == 0)
+	if (is_foreign(left, connection))
 		return FIREWALL_NO;
+	if (fib != NULL)
+		return match_fib(fib, right, connection);
 	if (strcmp(field, "protocol") == 0 || strcmp(field, "nexthdr") == 0 ||
 	    strcmp(key, "l4proto") == 0)
 		return match_word(right, "tcp");
@@ -196,10 +224,12 @@ static enum firewall_match
 match_expression(
     const json_t *match, const struct firewall_connection *connection)
 {
-	enum firewall_match found = match_left(json_object_get(match, "left"),
-	    json_object_get(match, "right"), connection);
+	const json_t *left = json_object_get(match, "left");
+	enum firewall_match found =
+	    match_left(left, json_object_get(match, "right"), connection);
 
-	if (strcmp(text_of(match, "op"), "!=") != 0)
+	if (strcmp(text_of(match, "op"), "!=") != 0 ||
+	    is_foreign(left, connection))
 		return found;
 	if (found == FIREWALL_MAYBE)
 		return FIREWALL_MAYBE;
@@ -235,42 +265,28 @@ take_verdict(const json_t *expression, struct firewall_rule *rule)
 	return true;
 }
 
-/* A verdict map: the verdict beside the value that we have. */
-static void
-take_map(const json_t *map, const struct firewall_connection *connection,
-    struct firewall_rule *rule)
+/* What neither decides nor depends on anything. */
+static bool
+is_idle(const json_t *expression)
 {
-	const json_t *data =
-	    json_object_get(json_object_get(map, "data"), "set");
-	const json_t *pair;
-	size_t i;
+	static const char *const words[] = {"counter", "log", "mangle",
+	    "notrack", "ct helper", "ct timeout", "ct expectation", "secmark",
+	    "continue"};
+	const json_t *set = json_object_get(expression, "set");
 
-	if (!json_is_array(data)) {
-		rule->match = FIREWALL_MAYBE;
-		rule->action = FIREWALL_DROP;
-		return;
-	}
-	json_array_foreach(data, i, pair)
-	{
-		enum firewall_match match =
-		    match_left(json_object_get(map, "key"),
-			json_array_get(pair, 0), connection);
-
-		if (match == FIREWALL_NO)
-			continue;
-		take_verdict(json_array_get(pair, 1), rule);
-		if (match < rule->match)
-			rule->match = match;
-		return;
-	}
-	rule->match = FIREWALL_NO;
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (json_object_get(expression, words[i]) != NULL)
+			return true;
+	/* An entry more in a set; but with a limit it may be one too many. */
+	return set != NULL && json_object_get(set, "stmt") == NULL;
 }
 
-static void
+/* All but a verdict map, which comes out. */
+static const json_t *
 read_rule(const json_t *json, const struct firewall_connection *connection,
     struct firewall_rule *rule)
 {
-	const json_t *expression;
+	const json_t *expression, *found_map = NULL;
 	size_t i;
 
 	*rule = (struct firewall_rule){.match = FIREWALL_YES,
@@ -286,14 +302,61 @@ read_rule(const json_t *json, const struct firewall_connection *connection,
 		if (match != NULL)
 			found = match_expression(match, connection);
 		else if (map != NULL)
-			take_map(map, connection, rule);
-		else if (json_object_get(expression, "limit") != NULL ||
-			 json_object_get(expression, "xt") != NULL)
+			found_map = map;
+		else if (!take_verdict(expression, rule) &&
+			 !is_idle(expression))
 			found = FIREWALL_MAYBE;
-		else
-			take_verdict(expression, rule);
 		if (found < rule->match)
 			rule->match = found;
+	}
+	return found_map;
+}
+
+/* Nobody knows what it does: it may let through, and it may not. */
+static void
+add_doubt(struct firewall_chains *chains, const char *chain,
+    const struct firewall_rule *rule)
+{
+	struct firewall_rule one = *rule;
+
+	if (one.match > FIREWALL_MAYBE)
+		one.match = FIREWALL_MAYBE;
+	one.action = FIREWALL_ACCEPT;
+	firewall_chains_add(chains, chain, &one);
+	one.action = FIREWALL_DROP;
+	firewall_chains_add(chains, chain, &one);
+}
+
+/* A verdict map: a rule for each value that may be the connection's. */
+static void
+add_map(struct firewall_chains *chains, const char *chain,
+    const struct firewall_rule *rule, const json_t *map,
+    const struct firewall_connection *connection)
+{
+	const json_t *data =
+	    json_object_get(json_object_get(map, "data"), "set");
+	const json_t *pair;
+	size_t i;
+
+	if (!json_is_array(data)) {
+		add_doubt(chains, chain, rule);
+		return;
+	}
+	json_array_foreach(data, i, pair)
+	{
+		struct firewall_rule one = *rule;
+		enum firewall_match match =
+		    match_left(json_object_get(map, "key"),
+			json_array_get(pair, 0), connection);
+
+		if (match == FIREWALL_NO)
+			continue;
+		take_verdict(json_array_get(pair, 1), &one);
+		if (match < one.match)
+			one.match = match;
+		firewall_chains_add(chains, chain, &one);
+		if (match == FIREWALL_YES)
+			return;
 	}
 }
 
@@ -308,6 +371,13 @@ is_of_family(const json_t *chain, enum firewall_family family)
 	       strcmp(own, family == FIREWALL_IPV4 ? "ip" : "ip6") == 0;
 }
 
+static bool
+is_of_table(const json_t *rule, const json_t *base)
+{
+	return strcmp(text_of(rule, "table"), text_of(base, "table")) == 0 &&
+	       strcmp(text_of(rule, "family"), text_of(base, "family")) == 0;
+}
+
 /* The chains of one table with their rules, as far as there is room. */
 static void
 read_table(const json_t *all, const json_t *base,
@@ -319,17 +389,18 @@ read_table(const json_t *all, const json_t *base,
 
 	json_array_foreach(all, i, item)
 	{
-		const json_t *rule = json_object_get(item, "rule");
+		const json_t *rule = json_object_get(item, "rule"), *map;
 		struct firewall_rule read;
 
-		if (rule == NULL ||
-		    strcmp(text_of(rule, "table"), text_of(base, "table")) !=
-			0 ||
-		    strcmp(text_of(rule, "family"), text_of(base, "family")) !=
-			0)
+		if (rule == NULL || !is_of_table(rule, base))
 			continue;
-		read_rule(rule, connection, &read);
-		firewall_chains_add(chains, text_of(rule, "chain"), &read);
+		map = read_rule(rule, connection, &read);
+		if (map != NULL)
+			add_map(chains, text_of(rule, "chain"), &read, map,
+			    connection);
+		else
+			firewall_chains_add(
+			    chains, text_of(rule, "chain"), &read);
 	}
 }
 
@@ -368,8 +439,30 @@ is_passed(const json_t *chain, const struct firewall_connection *connection)
 	return strcmp(hook, "output") == 0 || strcmp(hook, "postrouting") == 0;
 }
 
+/* Whether iptables has made the table: it has a rule of its extensions. */
+static bool
+is_of_iptables(const json_t *all, const json_t *base)
+{
+	const json_t *item, *expression;
+	size_t i, k;
+
+	json_array_foreach(all, i, item)
+	{
+		const json_t *rule = json_object_get(item, "rule");
+
+		if (rule == NULL || !is_of_table(rule, base))
+			continue;
+		json_array_foreach(json_object_get(rule, "expr"), k, expression)
+		{
+			if (json_object_get(expression, "xt") != NULL)
+				return true;
+		}
+	}
+	return false;
+}
+
 enum firewall_verdict
-firewall_judge_nft(const json_t *ruleset,
+firewall_judge_nft(const json_t *ruleset, enum firewall_tables tables,
     const struct firewall_connection *connection, struct firewall_place *place)
 {
 	const json_t *all = json_object_get(ruleset, "nftables"), *item;
@@ -382,7 +475,9 @@ firewall_judge_nft(const json_t *ruleset,
 		const json_t *chain = json_object_get(item, "chain");
 		enum firewall_verdict one;
 
-		if (chain == NULL || !is_passed(chain, connection))
+		if (chain == NULL || !is_passed(chain, connection) ||
+		    (tables == FIREWALL_OWN_TABLES &&
+			is_of_iptables(all, chain)))
 			continue;
 		one = judge_base(all, chain, connection, place);
 		if (one == FIREWALL_CLOSED || worst == FIREWALL_CLOSED)

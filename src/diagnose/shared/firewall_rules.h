@@ -43,12 +43,19 @@ struct firewall_place {
 };
 
 /*
+ * Whose tables.  What iptables' extensions say stands in nft's rules under a
+ * name alone: where iptables-save can be asked, those tables are left to it.
+ */
+enum firewall_tables { FIREWALL_ALL_TABLES, FIREWALL_OWN_TABLES };
+
+/*
  * By `nft -j list ruleset`: all of its base chains of that family's tables,
  * at the hook input, or output and postrouting.  `place`, if not NULL, is
  * filled in where the verdict is CLOSED.  Pure.
  */
 enum firewall_verdict firewall_judge_nft(const json_t *ruleset,
-    const struct firewall_connection *connection, struct firewall_place *place);
+    enum firewall_tables tables, const struct firewall_connection *connection,
+    struct firewall_place *place);
 
 /*
  * By `iptables-save` or `ip6tables-save`, of the connection's family: its

@@ -53,6 +53,13 @@ enum outcome { WENT_ON, ACCEPTED, DROPPED };
 
 static enum outcome walk_chain(struct walk *walk, const char *chain, int depth);
 
+static void
+mark(struct walk *walk, enum outcome outcome)
+{
+	walk->may_pass = walk->may_pass || outcome == ACCEPTED;
+	walk->may_stop = walk->may_stop || outcome == DROPPED;
+}
+
 /* What a whole rule makes of the connection; MAYBE leaves its mark. */
 static enum outcome
 take_rule(struct walk *walk, const struct firewall_placed *placed, int depth)
@@ -70,14 +77,22 @@ take_rule(struct walk *walk, const struct firewall_placed *placed, int depth)
 		outcome = walk_chain(walk, rule->target, depth + 1);
 	if (rule->match == FIREWALL_YES)
 		return outcome;
-	walk->may_pass = walk->may_pass || outcome == ACCEPTED;
-	walk->may_stop = walk->may_stop || outcome == DROPPED;
+	mark(walk, outcome);
 	return WENT_ON;
+}
+
+/* Whether the chain is left by the rule, if it matches. */
+static bool
+leaves(const struct firewall_rule *rule)
+{
+	return rule->action == FIREWALL_RETURN || rule->action == FIREWALL_GOTO;
 }
 
 static enum outcome
 walk_chain(struct walk *walk, const char *chain, int depth)
 {
+	bool may_have_left = false;
+
 	if (depth > DEPTH_MAX) {
 		walk->may_pass = walk->may_stop = true;
 		return WENT_ON;
@@ -91,12 +106,16 @@ walk_chain(struct walk *walk, const char *chain, int depth)
 		    rule->match == FIREWALL_NO)
 			continue;
 		outcome = take_rule(walk, placed, depth);
+		/* Who has left before is not asked what this decides. */
+		if (outcome != WENT_ON && may_have_left) {
+			mark(walk, outcome);
+			return WENT_ON;
+		}
 		if (outcome != WENT_ON)
 			return outcome;
-		if (rule->match == FIREWALL_YES &&
-		    (rule->action == FIREWALL_RETURN ||
-			rule->action == FIREWALL_GOTO))
+		if (rule->match == FIREWALL_YES && leaves(rule))
 			return WENT_ON;
+		may_have_left = may_have_left || leaves(rule);
 	}
 	return WENT_ON;
 }

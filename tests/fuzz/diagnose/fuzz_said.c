@@ -32,8 +32,8 @@ read_rules(struct span text)
 	struct firewall_place place;
 
 	MUST(netaddr_parse(span_of_str("192.0.2.7"), &out.to));
-	firewall_judge_nft(rules, &in, NULL);
-	firewall_judge_nft(rules, &out, &place);
+	firewall_judge_nft(rules, FIREWALL_OWN_TABLES, &in, NULL);
+	firewall_judge_nft(rules, FIREWALL_ALL_TABLES, &out, &place);
 	json_decref(rules);
 	firewall_judge_iptables(text, &in, NULL);
 	firewall_judge_iptables(text, &out, &place);

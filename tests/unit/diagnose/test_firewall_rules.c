@@ -44,7 +44,7 @@ judge_family(const char *items, enum firewall_family family, uint16_t port)
 	snprintf(text, sizeof text, "{\"nftables\": [%s]}", items);
 	ruleset = json_loads(text, 0, &error);
 	assert_non_null(ruleset);
-	verdict = firewall_judge_nft(ruleset,
+	verdict = firewall_judge_nft(ruleset, FIREWALL_ALL_TABLES,
 	    &(struct firewall_connection){.family = family, .port = port},
 	    NULL);
 	json_decref(ruleset);
@@ -270,7 +270,7 @@ judge_out(const char *items, struct firewall_place *place)
 	snprintf(text, sizeof text, "{\"nftables\": [%s]}", items);
 	ruleset = json_loads(text, 0, &error);
 	assert_non_null(ruleset);
-	verdict = firewall_judge_nft(ruleset, &out, place);
+	verdict = firewall_judge_nft(ruleset, FIREWALL_ALL_TABLES, &out, place);
 	json_decref(ruleset);
 	return verdict;
 }
