@@ -178,6 +178,7 @@ join_pieces(struct judge *j, struct pieces *pieces)
 	buf_append(&j->meant, text.data, text.len);
 	for (pieces->count = 2; pieces->count <= MAX_PIECES; pieces->count++) {
 		enum authorized_keys_result alone, joined;
+		struct span lost;
 
 		if (!authorized_keys_next_line(j->file, &at, &number, &text))
 			break;
@@ -189,12 +190,17 @@ join_pieces(struct judge *j, struct pieces *pieces)
 			(j->line.base64.data != NULL ||
 			    j->other.options.len > 0)))
 			break;
+		lost = j->other.base64;
 		buf_append(&j->meant, between, strlen(between));
 		buf_append(&j->meant, text.data, text.len);
 		if (j->meant.failed)
 			break;
 		joined = authorized_keys_parse(buf_span(&j->meant), &j->other);
 		pieces->is_loose = alone == AUTHORIZED_KEYS_KEY;
+		/* Nor may a quote that is still open swallow it. */
+		if (pieces->is_loose && (joined != AUTHORIZED_KEYS_KEY ||
+					    !span_equal(j->other.base64, lost)))
+			break;
 		if (joined == AUTHORIZED_KEYS_KEY)
 			return true;
 		between = seam(&j->other);

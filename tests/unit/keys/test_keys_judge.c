@@ -389,6 +389,16 @@ test_a_cut_off_key_does_not_swallow_the_next_line(void **state)
 }
 
 static void
+test_an_open_quote_does_not_swallow_a_key(void **state)
+{
+	judge("command=\"echo\n" KEY_SK_ED " c\nhello\" " KEY_ED "\n");
+	assert_int_equal(found.count, 2);
+	assert_string_equal(found.items[0].code, "quote-open");
+	assert_null(found.items[0].meant);
+	assert_int_equal(found.items[1].line, 3);
+}
+
+static void
 test_a_pasted_private_key_is_one_finding(void **state)
 {
 	judge("-----BEGIN OPENSSH PRIVATE KEY-----\n"
@@ -561,6 +571,7 @@ main(void)
 		test_a_line_broken_behind_its_type_or_in_its_options_is_joined),
 	    cmocka_unit_test(test_options_that_stand_alone_are_told_as_loose),
 	    cmocka_unit_test(test_a_cut_off_key_does_not_swallow_the_next_line),
+	    cmocka_unit_test(test_an_open_quote_does_not_swallow_a_key),
 	    cmocka_unit_test(test_a_pasted_private_key_is_one_finding),
 	    cmocka_unit_test(test_a_block_without_end_does_not_swallow_keys),
 	    cmocka_unit_test(test_the_same_key_twice),
