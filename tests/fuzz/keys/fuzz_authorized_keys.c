@@ -69,11 +69,13 @@ ask(const struct keyring *ring)
 	static const uint8_t addresses[2][16] = {{127, 0, 0, 1}, {[15] = 1}};
 	struct keyring_stats stats = keyring_stats(ring);
 
-	for (uint32_t i = 0; i < stats.lines; i++) {
+	for (uint32_t i = 0; i < stats.lines + stats.authorities; i++) {
 		struct netaddr client =
 		    netaddr_of_bytes(addresses[i % 2], i % 2 ? 16 : 4);
 		struct keyring_verdict v;
 
+		if (keyring_is_authority(ring, i))
+			continue;
 		MUST(keyring_admit_digest(ring, keyring_digest(ring, i),
 			 &client, 1893456000, &v) != KEYRING_UNKNOWN);
 		MUST(str_is_name(span_of_str(v.identity)));
