@@ -4,21 +4,29 @@
 
 #include <stdio.h>
 
-enum { SHOWN_MAX = 64 }; /* of a name in a sentence */
+enum {
+	SHOWN_MAX = 64, /* of a name in a sentence */
+	LISTED_MAX = 40 /* of a list's names, in sshd */
+};
 
-/* Letter by letter, as sshd compares them. */
+/*
+ * Letter by letter, as sshd compares them, and no further than sshd reads: an
+ * empty name ends the list.
+ */
 static bool
 is_listed(struct span list, struct span principal)
 {
-	size_t start = 0;
+	size_t start = 0, count = 0;
 
 	if (list.data == NULL)
 		return true;
 	for (size_t i = 0; i <= list.len; i++) {
 		if (i < list.len && list.data[i] != ',')
 			continue;
-		if (i > start && span_equal(principal,
-				     span_of(list.data + start, i - start)))
+		if (i == start || ++count > LISTED_MAX)
+			return false;
+		if (span_equal(
+			principal, span_of(list.data + start, i - start)))
 			return true;
 		start = i + 1;
 	}
