@@ -197,6 +197,24 @@ json_span_or_null(struct span text)
 	return text.data == NULL ? json_null() : cmd_keys_json(text);
 }
 
+/* A value as sshd has it, without what only guards its quotes. */
+static json_t *
+json_value_or_null(struct span value)
+{
+	char *text;
+	json_t *string;
+
+	if (value.data == NULL)
+		return json_null();
+	text = malloc(value.len + 1);
+	if (text == NULL)
+		return NULL;
+	authorized_keys_unquote(value, text, value.len + 1);
+	string = cmd_keys_json(span_of_str(text));
+	free(text);
+	return string;
+}
+
 static json_t *
 json_key(const struct authorized_keys_line *line)
 {
@@ -210,10 +228,10 @@ json_key(const struct authorized_keys_line *line)
 	    (int)line->key.bits, "fingerprint", keys_fingerprint(line, print),
 	    "comment", cmd_keys_json(line->comment), "role",
 	    json_span_or_null(line->role), "from",
-	    json_span_or_null(line->from), "command",
-	    json_span_or_null(line->command), "restrict", line->is_restricted,
+	    json_value_or_null(line->from), "command",
+	    json_value_or_null(line->command), "restrict", line->is_restricted,
 	    "cert_authority", line->is_authority, "principals",
-	    json_span_or_null(line->principals), "port_forwarding",
+	    json_value_or_null(line->principals), "port_forwarding",
 	    r->port_forwarding, "remote_forwarding",
 	    keys_rights_has_remote(line), "pty", r->pty, "agent_forwarding",
 	    r->agent_forwarding, "x11_forwarding", r->x11_forwarding,
@@ -248,13 +266,26 @@ worst_of(const struct keys_findings *findings, size_t number)
 	return NULL;
 }
 
+/*
+ * What sshd reads on a line.  Where it looks up the names of ports, as this
+ * machine would, the line is read as its `meant`, which lives as long as the
+ * findings.
+ */
+static bool
+read_key(struct list *list, struct span text, const struct keys_finding *worst)
+{
+	if (worst != NULL && strcmp(worst->code, "permit-service") == 0)
+		text = span_of_str(worst->meant);
+	return authorized_keys_parse(text, &list->line) == AUTHORIZED_KEYS_KEY;
+}
+
 static bool
 list_line(struct list *list, const struct keys_file *file, struct span text,
     size_t number, const struct keys_findings *findings)
 {
 	const struct keys_finding *worst = worst_of(findings, number);
 
-	if (authorized_keys_parse(text, &list->line) == AUTHORIZED_KEYS_KEY)
+	if (read_key(list, text, worst))
 		return list->array == NULL
 			   ? put_row(list, file, number, worst)
 			   : put_json(list, file, number, findings,

@@ -105,6 +105,27 @@ fault_of_blob(enum pubkey_result result)
 	}
 }
 
+/* What lies in the blob; one that is not written as it should be is mended. */
+static enum pubkey_result
+read_blob(struct authorized_keys_line *line, enum pubkey_type type)
+{
+	struct span blob = span_of(line->blob, line->blob_len), tidy;
+	enum pubkey_result result = pubkey_read(blob, type, &line->key);
+	struct buf out;
+
+	if (result != PUBKEY_MALFORMED)
+		return result;
+	buf_init(&out, sizeof line->blob);
+	if (pubkey_tidy(blob, &out)) {
+		tidy = buf_span(&out);
+		memcpy(line->blob, tidy.data, tidy.len);
+		line->blob_len = tidy.len;
+		result = pubkey_read(tidy, type, &line->key);
+	}
+	buf_fini(&out);
+	return result;
+}
+
 /* `type base64 comment` at the front of `s`. */
 static enum authorized_keys_fault
 read_key(struct authorized_keys_line *line, struct span s)
@@ -130,8 +151,7 @@ read_key(struct authorized_keys_line *line, struct span s)
 	result = pubkey_decode(
 	    base64, line->blob, sizeof line->blob, &line->blob_len);
 	if (result == PUBKEY_GOOD)
-		result = pubkey_read(
-		    span_of(line->blob, line->blob_len), type, &line->key);
+		result = read_blob(line, type);
 	fault = fault_of_blob(result);
 	return fault == FAULT_NONE ? FAULT_NONE : fault_at(line, fault, base64);
 }

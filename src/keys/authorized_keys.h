@@ -135,6 +135,7 @@ struct authorized_keys_line {
 	struct span role;
 	size_t permitopens; /* how many; authorized_keys_next gives them */
 	size_t permitlistens;
+	size_t variables; /* environment */
 
 	/* ---- AUTHORIZED_KEYS_VOID: why ---- */
 	enum authorized_keys_fault fault;
@@ -172,7 +173,7 @@ bool authorized_keys_next(const struct authorized_keys_line *line, size_t *at,
  * Cut the value of permitopen or permitlisten into host (without brackets) and
  * port (0: any, written `*`).  A permitlisten without a host has host `*`.  A
  * service's name in the place of the port is a fault here: sshd looks it up in
- * /etc/services, which differ from machine to machine.
+ * /etc/services, which differ from machine to machine (keys_service).
  * FAULT_NONE, FAULT_HOST or FAULT_PORT.
  */
 enum authorized_keys_fault authorized_keys_split_permit(

@@ -7,7 +7,7 @@
 #include <time.h>
 
 /* sshd's own limits (auth-options.c). */
-enum { MAX_PERMITS = 4097, MAX_HOST_LEN = 1024 };
+enum { MAX_PERMITS = 4097, MAX_VARIABLES = 1025, MAX_HOST_LEN = 1024 };
 
 static const struct option_row {
 	const char *name;
@@ -97,15 +97,18 @@ authorized_keys_take_option(
 	return FAULT_UNKNOWN;
 }
 
-/* As strtonum(3) does, let white space and a plus sign pass before it. */
+/* As strtonum(3) does, let white space and a sign pass before it. */
 static bool
 take_number(struct span s, uint64_t min, uint64_t max, uint64_t *n)
 {
+	bool is_negative;
+
 	while (s.len > 0 && isspace(s.data[0]))
 		keys_text_advance(&s, 1);
-	if (s.len > 0 && s.data[0] == '+')
+	is_negative = s.len > 0 && s.data[0] == '-';
+	if (is_negative || (s.len > 0 && s.data[0] == '+'))
 		keys_text_advance(&s, 1);
-	return str_to_u64(s, min, max, n);
+	return str_to_u64(s, min, max, n) && (!is_negative || *n == 0);
 }
 
 /* sshd takes localhost/1883 for localhost:1883. */
@@ -119,6 +122,7 @@ enum authorized_keys_fault
 authorized_keys_split_permit(enum authorized_keys_option_id id,
     struct span value, struct span *host, uint16_t *port)
 {
+	size_t max_len = MAX_HOST_LEN;
 	const uint8_t *end;
 	struct span number;
 	uint64_t n;
@@ -133,6 +137,7 @@ authorized_keys_split_permit(enum authorized_keys_option_id id,
 		if (end == NULL)
 			return FAULT_HOST;
 		*host = span_of(value.data + 1, (size_t)(end - value.data) - 1);
+		max_len -= 2; /* sshd counts the brackets */
 		number = span_of(end + 1, value.len - host->len - 2);
 		if (number.len > 0 && !ends_host(number.data[0]))
 			return FAULT_HOST;
@@ -149,7 +154,7 @@ authorized_keys_split_permit(enum authorized_keys_option_id id,
 		number = span_of(
 		    value.data + host->len + 1, value.len - host->len - 1);
 	}
-	if (host->len > MAX_HOST_LEN)
+	if (host->len > max_len)
 		return FAULT_HOST;
 	if (span_is(number, "*"))
 		return FAULT_NONE;
@@ -159,13 +164,18 @@ authorized_keys_split_permit(enum authorized_keys_option_id id,
 	return FAULT_NONE;
 }
 
+/* strptime(3) passes over blanks before a number. */
 static bool
 take_digits(struct span *s, size_t count, int min, int max, int *value)
 {
+	struct span digits = span_of(s->data, count);
 	uint64_t n;
 
-	if (s->len < count || !str_to_u64(span_of(s->data, count),
-				  (uint64_t)min, (uint64_t)max, &n))
+	if (s->len < count)
+		return false;
+	while (digits.len > 0 && digits.data[0] == ' ')
+		keys_text_advance(&digits, 1);
+	if (!str_to_u64(digits, (uint64_t)min, (uint64_t)max, &n))
 		return false;
 	keys_text_advance(s, count);
 	*value = (int)n;
@@ -211,6 +221,9 @@ apply_environment(struct authorized_keys_line *line, struct span value)
 	    value.len == 0 ? NULL : memchr(value.data, '=', value.len);
 	struct span name = value, *slot = NULL;
 
+	/* sshd counts those of one name once: that is not worth the looking. */
+	if (line->variables++ >= MAX_VARIABLES)
+		return FAULT_TOO_MANY;
 	if (equals == NULL || equals == value.data)
 		return FAULT_ENVIRONMENT;
 	name.len = (size_t)(equals - value.data);

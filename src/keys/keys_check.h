@@ -28,11 +28,16 @@ struct keys_check {
 
 /* What a line with a key is checked for; the last one's fn is NULL. */
 extern const struct keys_check keys_checks[];
+extern const struct keys_check keys_checks_forward[];
 extern const struct keys_check keys_checks_from[];
 
 /* Always true. */
 bool keys_case_say(struct keys_case *c, struct span at, const char *remedy,
     const char *cause, ...) __attribute__((format(printf, 4, 5)));
+
+/* The first option of this name; false where there is none. */
+bool keys_case_option(const struct keys_case *c,
+    enum authorized_keys_option_id id, struct authorized_keys_option *option);
 
 /* Append to `meant` the line with `part` of it made `by`. */
 void keys_case_replace(struct keys_case *c, struct span part, struct span by);

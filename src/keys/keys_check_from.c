@@ -8,6 +8,9 @@
 #include <ctype.h>
 #include <stdio.h>
 
+/* Where none of the families has a longer one, releases of sshd differ. */
+enum { LONGEST_PREFIX = 128 };
+
 /* Walk over the elements of a list: false at the end. */
 static bool
 next_element(struct span list, size_t *at, struct span *element)
@@ -115,6 +118,13 @@ check_block(struct keys_case *c)
 			    "voids the whole list",
 			    word);
 		case NETADDR_CIDR_TOO_LONG:
+			if (bits > LONGEST_PREFIX) {
+				c->finding->severity = KEYS_ERROR;
+				c->finding->sshd =
+				    "passes over the element, up to 9.8; logs "
+				    "\"invalid from criteria\" and asks for a "
+				    "password, from 10.0 on";
+			}
 			return keys_case_say(c, bare(element),
 			    "write at most /32 for IPv4, /128 for IPv6",
 			    "\"%s\" has a prefix longer than an address, "

@@ -62,7 +62,9 @@ static const struct row {
 	"write host:port with the port as a number, or * for any"},
     {FAULT_TUNNEL, "tunnel", "\"@\" is no tunnel device",
 	"write a number or any, or take the option out"},
-    {FAULT_TOO_MANY, "too-many", "there are more than 4097 of one option",
+    {FAULT_TOO_MANY, "too-many",
+	"there are more of one option than sshd takes (4097, or 1025 "
+	"environment)",
 	"write fewer, or use a wildcard"},
     {FAULT_PRINCIPALS, "principals", "principals goes only with cert-authority",
 	"put cert-authority before it, or take it out"},

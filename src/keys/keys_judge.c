@@ -1,6 +1,7 @@
 #include "keys_judge.h"
 
 #include "keys_check.h"
+#include "keys_service.h"
 #include "keys_text.h"
 #include "keys_twice.h"
 
@@ -111,6 +112,28 @@ add(struct judge *j, const char *code, enum keys_severity severity)
 	return finding;
 }
 
+/*
+ * What stood behind a key may be no options, as it turns out once it stands
+ * before it: nobody means a line that is void.
+ */
+static void
+drop_void_meant(struct judge *j, struct keys_finding *finding)
+{
+	size_t at = 0, number = 0;
+	struct span text;
+
+	if (finding->meant == NULL ||
+	    !authorized_keys_next_line(
+		span_of_str(finding->meant), &at, &number, &text) ||
+	    (authorized_keys_parse(text, &j->other) == AUTHORIZED_KEYS_KEY &&
+		span_equal(span_of(j->other.blob, j->other.blob_len),
+		    span_of(j->line.blob, j->line.blob_len))))
+		return;
+	free(finding->meant);
+	finding->meant = NULL;
+	finding->replaces = 0;
+}
+
 static int
 run_checks(struct judge *j, const struct keys_check *check)
 {
@@ -137,6 +160,7 @@ run_checks(struct judge *j, const struct keys_check *check)
 		*finding = trial;
 		if (take_meant(j, finding) < 0)
 			return -1;
+		drop_void_meant(j, finding);
 	}
 	return 0;
 }
@@ -145,6 +169,7 @@ static int
 judge_key(struct judge *j)
 {
 	if (run_checks(j, keys_checks) < 0 ||
+	    run_checks(j, keys_checks_forward) < 0 ||
 	    run_checks(j, keys_checks_from) < 0)
 		return -1;
 	return keys_twice_add(&j->twice, &j->line, j->number);
@@ -238,6 +263,24 @@ judge_joined(struct judge *j, const struct pieces *pieces)
 }
 
 static int
+judge_service(struct judge *j)
+{
+	struct span value = j->line.fault_text;
+	struct keys_finding *finding = add(j, "permit-service", KEYS_ERROR);
+
+	if (finding == NULL)
+		return -1;
+	finding->column = authorized_keys_column(&j->line, value);
+	finding->sshd = "looks the name up in /etc/services, and passes over "
+			"the line where it is not there; kayad always does";
+	snprintf(finding->cause, sizeof finding->cause,
+	    "a port is written as a name");
+	snprintf(finding->remedy, sizeof finding->remedy,
+	    "write its number, which is the same on every machine");
+	return take_meant(j, finding);
+}
+
+static int
 judge_void(struct judge *j)
 {
 	enum keys_block block = keys_block_begins(j->line.text);
@@ -245,6 +288,8 @@ judge_void(struct judge *j)
 	struct keys_reason reason;
 	struct pieces pieces;
 
+	if (keys_service_number(&j->line, &j->meant, &j->other))
+		return judge_service(j);
 	if (join_pieces(j, &pieces))
 		return judge_joined(j, &pieces);
 	keys_explain(&j->line, &reason, NULL);

@@ -108,7 +108,7 @@ netaddr_parse_cidr(struct span text, struct netaddr *net, unsigned *prefix_bits)
 	if (slash != NULL) {
 		host.len = (size_t)(slash - text.data);
 		if (!str_to_u64(span_of(slash + 1, text.len - host.len - 1), 0,
-			128, &bits))
+			INT32_MAX, &bits))
 			return NETADDR_CIDR_NONE;
 	}
 	if (!parse_digits(host, net))
@@ -116,9 +116,9 @@ netaddr_parse_cidr(struct span text, struct netaddr *net, unsigned *prefix_bits)
 	width = net->family == 4 ? 32 : 128;
 	if (slash == NULL)
 		bits = width;
+	*prefix_bits = (unsigned)bits;
 	if (bits > width)
 		return NETADDR_CIDR_TOO_LONG;
-	*prefix_bits = (unsigned)bits;
 	for (unsigned i = (unsigned)bits; i < width; i++)
 		if ((net->bytes[i / 8] & (0x80U >> (i % 8))) != 0)
 			return NETADDR_CIDR_HOST_BITS;

@@ -42,7 +42,7 @@ enum netaddr_cidr {
 /*
  * One element of a list without its `!`.  Short forms of IPv4 (`10.1` is
  * 10.0.0.1) are read as sshd reads them.  `prefix_bits` is the address's whole
- * width where none is given.
+ * width where none is given, and what is written there where that is too long.
  */
 enum netaddr_cidr netaddr_parse_cidr(
     struct span text, struct netaddr *net, unsigned *prefix_bits);

@@ -4,6 +4,9 @@
 #include "str.h"
 #include "wire.h"
 
+#include <openssl/ec.h>
+#include <openssl/obj_mac.h>
+
 /* What follows the type's name in the blob, field by field. */
 enum shape { SHAPE_ED25519, SHAPE_ECDSA, SHAPE_RSA, SHAPE_DSA, SHAPE_CERT };
 
@@ -54,6 +57,18 @@ row_of_word(struct span word)
 	return NULL;
 }
 
+/* Names of signature algorithms, which sshd takes for those of their keys. */
+static const struct {
+	const char *word;
+	enum pubkey_type type;
+} others[] = {
+    {"rsa-sha2-256", PUBKEY_RSA},
+    {"rsa-sha2-512", PUBKEY_RSA},
+    {"rsa-sha2-256-cert-v01@openssh.com", PUBKEY_RSA_CERT},
+    {"rsa-sha2-512-cert-v01@openssh.com", PUBKEY_RSA_CERT},
+    {"webauthn-sk-ecdsa-sha2-nistp256@openssh.com", PUBKEY_SK_ECDSA},
+};
+
 enum pubkey_type
 pubkey_type_of_word(struct span word)
 {
@@ -61,8 +76,9 @@ pubkey_type_of_word(struct span word)
 
 	if (row != NULL)
 		return row->type;
-	if (span_is(word, "rsa-sha2-256") || span_is(word, "rsa-sha2-512"))
-		return PUBKEY_RSA;
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		if (span_is(word, others[i].word))
+			return others[i].type;
 	return PUBKEY_UNKNOWN;
 }
 
@@ -205,10 +221,13 @@ take_fields(struct span *in, const struct row *row, struct pubkey *key)
 		key->bits = row->bits;
 		break;
 	}
-	if (r == PUBKEY_GOOD && row->is_token &&
-	    !wire_take_string32(in, &application))
-		r = PUBKEY_CUT_OFF;
-	return r;
+	if (r != PUBKEY_GOOD || !row->is_token)
+		return r;
+	if (!wire_take_string32(in, &application))
+		return PUBKEY_CUT_OFF;
+	return memchr(application.data, 0, application.len) == NULL
+		   ? PUBKEY_GOOD
+		   : PUBKEY_MALFORMED;
 }
 
 enum pubkey_result
@@ -233,6 +252,142 @@ pubkey_read(struct span blob, enum pubkey_type type, struct pubkey *key)
 	if (r == PUBKEY_GOOD && blob.len > 0)
 		r = PUBKEY_TRAILING;
 	return r;
+}
+
+/* ---- the same key in other bytes ---- */
+
+/* A name as sshd takes it: a zero byte at its end is not of it. */
+static bool
+take_name(struct span *in, struct span *name)
+{
+	if (!wire_take_string32(in, name))
+		return false;
+	if (name->len > 0 && name->data[name->len - 1] == 0)
+		name->len--;
+	return true;
+}
+
+static bool
+copy_name(struct span *in, struct buf *out)
+{
+	struct span name;
+
+	if (!take_name(in, &name))
+		return false;
+	wire_put_string32(out, name);
+	return true;
+}
+
+static bool
+copy_number(struct span *in, struct buf *out)
+{
+	struct span n;
+
+	if (!wire_take_string32(in, &n) ||
+	    (n.len > 0 && (n.data[0] & 0x80) != 0))
+		return false;
+	while (n.len > 0 && n.data[0] == 0)
+		n = span_of(n.data + 1, n.len - 1);
+	wire_put_mpint(out, n);
+	return true;
+}
+
+static bool
+copy_point(struct span *in, struct buf *out)
+{
+	struct span s;
+
+	if (!wire_take_string32(in, &s))
+		return false;
+	wire_put_string32(out, s);
+	return true;
+}
+
+static bool
+copy_fields(struct span *in, const struct row *row, struct buf *out)
+{
+	bool is_whole = false;
+
+	switch (row->shape) {
+	case SHAPE_CERT:
+		break;
+	case SHAPE_RSA:
+		is_whole = copy_number(in, out) && copy_number(in, out);
+		break;
+	case SHAPE_DSA:
+		is_whole = copy_number(in, out) && copy_number(in, out) &&
+			   copy_number(in, out) && copy_number(in, out);
+		break;
+	case SHAPE_ECDSA:
+		is_whole = copy_name(in, out) && copy_point(in, out);
+		break;
+	case SHAPE_ED25519:
+		is_whole = copy_point(in, out);
+		break;
+	}
+	return is_whole && (!row->is_token || copy_name(in, out));
+}
+
+bool
+pubkey_tidy(struct span blob, struct buf *out)
+{
+	enum pubkey_type type;
+	struct span word;
+
+	if (!take_name(&blob, &word))
+		return false;
+	type = pubkey_type_of_word(word);
+	if (type == PUBKEY_UNKNOWN)
+		return false;
+	wire_put_cstring32(out, pubkey_type_word(type));
+	if (!copy_fields(
+		&blob, row_of_word(span_of_str(pubkey_type_word(type))), out))
+		return false;
+	wire_put_bytes(out, blob);
+	return !out->failed;
+}
+
+/* ---- what only arithmetic finds ---- */
+
+static int
+nid_of(const struct row *row)
+{
+	switch (row->bits) {
+	case 256:
+		return NID_X9_62_prime256v1;
+	case 384:
+		return NID_secp384r1;
+	default:
+		return NID_secp521r1;
+	}
+}
+
+bool
+pubkey_is_on_curve(struct span blob)
+{
+	struct span word, point;
+	const struct row *row;
+	bool is_there = true;
+	EC_GROUP *group;
+	EC_POINT *place;
+
+	if (!wire_take_string32(&blob, &word))
+		return false;
+	row = row_of_word(word);
+	if (row == NULL || row->shape != SHAPE_ECDSA)
+		return row != NULL;
+	if (!wire_take_string32(&blob, &word) ||
+	    !wire_take_string32(&blob, &point))
+		return false;
+	group = EC_GROUP_new_by_curve_name(nid_of(row));
+	place = group == NULL ? NULL : EC_POINT_new(group);
+	/* Where memory fails nobody is told that his key is none. */
+	if (place != NULL)
+		is_there = EC_POINT_oct2point(
+			       group, place, point.data, point.len, NULL) == 1;
+	EC_POINT_free(place);
+	EC_GROUP_free(group);
+	return is_there;
 }
 
 bool

@@ -97,6 +97,21 @@ enum pubkey_result pubkey_read(
     struct span blob, enum pubkey_type type, struct pubkey *key);
 
 /*
+ * sshd compares keys and not their bytes: it takes numbers with zeros before
+ * them, a zero byte behind a name, and a signature algorithm's name for its
+ * key's.  Append the same key to `out` as its own program would write it.
+ * False where it is no plain key, or `out` has no room; what stands behind the
+ * key is kept.
+ */
+bool pubkey_tidy(struct span blob, struct buf *out);
+
+/*
+ * Whether the point of a key that pubkey_read found good lies on its curve;
+ * true of the types that have none.  sshd passes over one that does not.
+ */
+bool pubkey_is_on_curve(struct span blob);
+
+/*
  * The blob of the key that a certificate is about (PROTOCOL.certkeys), appended
  * to `key`.  False where it is no certificate, its key is not whole, or `key`
  * has no room; nothing behind the key is looked at.

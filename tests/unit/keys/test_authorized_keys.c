@@ -234,6 +234,8 @@ test_expiry_times_have_three_lengths_and_two_zones(void **state)
 	assert_int_equal(line.expires_s, 1893456000 + 1);
 	assert_key("expiry-time=\"20300101\"");
 	assert_int_equal(line.expires_s, 1893456000 - 7200);
+	assert_key("expiry-time=\"2030 1 1 1 1 1Z\"");
+	assert_int_equal(line.expires_s, 1893456000 + 3661);
 	unsetenv("TZ");
 	tzset();
 }
@@ -243,7 +245,7 @@ test_bad_expiry_times_void_the_line(void **state)
 {
 	static const char *const bad[] = {"", "Z", "2030", "20301301",
 	    "20300132", "203001012400", "2030-01-01", "19690101Z", "2030010a",
-	    "20300101 "};
+	    "20300101 ", "20301 1 ", "2030  01"};
 	char text[64];
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -425,6 +427,37 @@ test_too_many_permits_void_the_line(void **state)
 }
 
 static void
+test_too_many_variables_void_the_line(void **state)
+{
+	char text[32 * 1026 + sizeof KEY_ED + 1], *end = text;
+
+	for (size_t i = 0; i < 1026; i++)
+		end += sprintf(end, "environment=\"A%zu=b\",", i);
+	strcpy(end, " " KEY_ED);
+	assert_int_equal(parse(text), AUTHORIZED_KEYS_VOID);
+	assert_int_equal(line.fault, FAULT_TOO_MANY);
+	assert_int_equal(parse(strchr(text, ',') + 1), AUTHORIZED_KEYS_KEY);
+}
+
+static void
+test_a_key_in_other_bytes_is_the_same_key(void **state)
+{
+	static const uint8_t plain[] = "\0\0\0\013ssh-ed25519\0\0\0\040"
+				       "0123456789abcdef0123456789abcdef";
+
+	/* A zero byte behind the type. */
+	assert_int_equal(parse("ssh-ed25519 AAAADHNzaC1lZDI1NTE5AAAAACAwMTIzND"
+			       "U2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZg== c"),
+	    AUTHORIZED_KEYS_KEY);
+	assert_int_equal(line.blob_len, sizeof plain - 1);
+	assert_memory_equal(line.blob, plain, sizeof plain - 1);
+	/* One within it. */
+	assert_int_equal(parse("ssh-ed25519 AAAADHNzaC0AZWQyNTUxOQAAACAwMTIzND"
+			       "U2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZg== c"),
+	    AUTHORIZED_KEYS_VOID);
+}
+
+static void
 test_lines_of_a_file_are_numbered(void **state)
 {
 	struct span file = span_of_str("a\n\nb"), text;
@@ -474,6 +507,8 @@ main(void)
 	    cmocka_unit_test(test_a_line_cut_anywhere_is_never_another_key),
 	    cmocka_unit_test(test_options_can_be_walked_in_order),
 	    cmocka_unit_test(test_too_many_permits_void_the_line),
+	    cmocka_unit_test(test_too_many_variables_void_the_line),
+	    cmocka_unit_test(test_a_key_in_other_bytes_is_the_same_key),
 	    cmocka_unit_test(test_lines_of_a_file_are_numbered),
 	};
 

@@ -194,6 +194,8 @@ test_options_behind_the_key_hold_nothing(void **state)
 	    {"no-X11-forwarding " KEY_ED " restrict", "options-behind-key",
 		KEYS_ERROR, "no-X11-forwarding,restrict " KEY_ED},
 	    {KEY_ED " command=\"a", "options-behind-key", KEYS_ERROR, NULL},
+	    {KEY_ED " from=\"10.0.0.1\",no-pry c", "options-behind-key",
+		KEYS_ERROR, NULL},
 	    {KEY_ED " from home", NULL},
 	    {KEY_ED " pty", NULL},
 	    {KEY_ED " command me", NULL},
@@ -334,6 +336,45 @@ test_from_elements_that_match_nothing(void **state)
 	    {"from=\"host.example\" " KEY_ED, "from-name", KEYS_ERROR, NULL},
 	    {"from=\"10.0.0.1,192.168.1.*/24\" " KEY_ED, "from-name",
 		KEYS_WARNING, NULL},
+	    {"from=\"10.0.0.0/33\" " KEY_ED, "from-block", KEYS_VOID, NULL},
+	    {"from=\"10.0.0.0/129\" " KEY_ED, "from-block", KEYS_ERROR, NULL},
+	};
+
+	CHECK(samples);
+}
+
+static void
+test_a_port_that_has_a_name_is_told_its_number(void **state)
+{
+	static const struct sample samples[] = {
+	    {"permitopen=\"a:ssh\",permitopen=\"[b]/ssh\",permitlisten=\"ssh\""
+	     " " KEY_ED,
+		"permit-service", KEYS_ERROR,
+		"permitopen=\"a:22\",permitopen=\"[b]/"
+		"22\",permitlisten=\"22\" " KEY_ED},
+	    {"permitopen=\"a:no-such-service\" " KEY_ED, "permit-port",
+		KEYS_VOID, NULL},
+	    {"permitopen=\"ssh\" " KEY_ED, "permit-port", KEYS_VOID, NULL},
+	    {"permitopen=\"::1:ssh\" " KEY_ED, "ipv6-brackets", KEYS_VOID,
+		NULL},
+	};
+
+	CHECK(samples);
+}
+
+static void
+test_a_point_beside_its_curve_lets_nobody_in(void **state)
+{
+	static const struct sample samples[] = {
+	    {"ecdsa-sha2-nistp256 "
+	     "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBPaO1OYD"
+	     "Yfgm0U2S8ZQv0ws5pba5LnwkAcuv4bgVxZzndeOsemHhZkb9Ib2ENXYspvrb"
+	     "35TrthNlo9DlAmI1ow8=",
+		"key-malformed", KEYS_VOID, NULL},
+	    {KEY_EC256, NULL},
+	    {KEY_EC384, NULL},
+	    {KEY_EC521, NULL},
+	    {KEY_SK_EC, NULL},
 	};
 
 	CHECK(samples);
@@ -566,6 +607,8 @@ main(void)
 	    cmocka_unit_test(test_one_spelling_of_loopback_is_not_the_others),
 	    cmocka_unit_test(test_from_lists_that_let_nobody_in),
 	    cmocka_unit_test(test_from_elements_that_match_nothing),
+	    cmocka_unit_test(test_a_port_that_has_a_name_is_told_its_number),
+	    cmocka_unit_test(test_a_point_beside_its_curve_lets_nobody_in),
 	    cmocka_unit_test(test_a_wrapped_line_is_joined),
 	    cmocka_unit_test(
 		test_a_line_broken_behind_its_type_or_in_its_options_is_joined),

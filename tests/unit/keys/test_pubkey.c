@@ -175,6 +175,46 @@ test_a_negative_or_padded_modulus_is_malformed(void **state)
 }
 
 static void
+test_a_padded_number_is_the_same_number(void **state)
+{
+	uint8_t blob[PUBKEY_MAX_BYTES], padded[PUBKEY_MAX_BYTES];
+	struct span b = blob_of(KEY_RSA2048_BASE64, blob);
+	size_t exponent = 4 + 7;
+	struct pubkey key;
+	struct buf out;
+
+	/* 65537 with two zeros before it */
+	memcpy(padded, b.data, exponent + 4);
+	padded[exponent + 3] += 2;
+	memset(padded + exponent + 4, 0, 2);
+	memcpy(
+	    padded + exponent + 6, b.data + exponent + 4, b.len - exponent - 4);
+	assert_int_equal(
+	    pubkey_read(span_of(padded, b.len + 2), PUBKEY_RSA, &key),
+	    PUBKEY_MALFORMED);
+	buf_init(&out, PUBKEY_MAX_BYTES);
+	assert_true(pubkey_tidy(span_of(padded, b.len + 2), &out));
+	assert_true(span_equal(buf_span(&out), b));
+	buf_fini(&out);
+}
+
+static void
+test_every_sample_is_tidy(void **state)
+{
+	uint8_t blob[PUBKEY_MAX_BYTES];
+	struct buf out;
+
+	for (size_t i = 0; i < SAMPLES; i++) {
+		struct span b = blob_of(samples[i].base64, blob);
+
+		buf_init(&out, PUBKEY_MAX_BYTES);
+		assert_true(pubkey_tidy(b, &out));
+		assert_true(span_equal(buf_span(&out), b));
+		buf_fini(&out);
+	}
+}
+
+static void
 test_base64_passes_over_a_carriage_return_only_as_sshd_does(void **state)
 {
 	uint8_t blob[16];
@@ -231,6 +271,8 @@ main(void)
 	    cmocka_unit_test(test_a_curve_that_belies_its_type_is_malformed),
 	    cmocka_unit_test(test_a_compressed_point_is_malformed),
 	    cmocka_unit_test(test_a_negative_or_padded_modulus_is_malformed),
+	    cmocka_unit_test(test_a_padded_number_is_the_same_number),
+	    cmocka_unit_test(test_every_sample_is_tidy),
 	    cmocka_unit_test(
 		test_base64_passes_over_a_carriage_return_only_as_sshd_does),
 	    cmocka_unit_test(test_base64_stops_at_the_room_it_is_given),
