@@ -1,14 +1,15 @@
 """kaya keys and a running sshd read the same lines: they must agree.
 
-Lines are made at random, valid ones, broken ones and those in between. sshd is
-asked over a raw connection whether it would take the key, with the line alone
-in its file, and of lines that let in, which channels it opens.
+Lines are made at random (tests/lib/keylines.py), valid ones, broken ones and
+those in between. sshd is asked over a raw connection whether it would take the
+key, with the line alone in its file; of lists of addresses, from where; of
+lines that let in, what a session gets and which channels open.
 
     KAYA_DIFFERENTIAL=2000 KAYA_SEED=1 ... how many lines, which ones
 """
 
-import base64
-import hashlib
+import contextlib
+import itertools
 import json
 import os
 import random
@@ -17,197 +18,256 @@ import subprocess
 
 import pytest
 
+import certificates
+import keylines
 import peers
 import rawssh
-from peers import KAYA
+from peers import BUILD, KAYA
 
 LINES = int(os.environ.get("KAYA_DIFFERENTIAL", "300"))
 SEED = int(os.environ.get("KAYA_SEED", "1"))
-
-# The address that every sample is asked from is among those of a good `from`.
-FROMS = ["127.0.0.1", "127.0.0.*", "127.0.0.0/8", "*", "!10.0.0.1,*",
-         "10.0.0.1,127.0.0.1", "127.0.0.?", "::1,127.0.0.1", "127.0.0.1/32",
-         "0.0.0.0/0"]
-BAD_FROMS = ["127.0.0.1/8", "!10.0.0.1", "", "127.0.0.1,", ",127.0.0.1",
-             "127.0.0.1/33", " 127.0.0.1", "!127.0.0.1,*", "127.0.0.0/8,!*"]
-VALUES = {
-    "command": ["true", "echo a b", 'echo \\"a\\"', "", "a,b=c", "x\\y"],
-    "environment": ["A=b", "KAYA_ID=pump-7", "KAYA_ID=a b", "A=", "_=1",
-                    "A", "=b", "A-B=c", "", "1A=b", "A==b"],
-    "permitopen": ["127.0.0.1:1883", "localhost:1883", "[::1]:1883", "*:*",
-                   "*:1883", "localhost:*", "::1:1883", "localhost",
-                   "localhost:", ":1883", "localhost:0", "localhost:65536",
-                   "localhost:-1", "localhost:1883x", "localhost:01883", "",
-                   "[::1]", "a/1883", "[::1]/1", "/1883", "a/b:1", "none", "any", "[localhost]:1883",
-                   " localhost:1883", "localhost:1883 "],
-    "permitlisten": ["localhost:1", "1883", "*:1883", "localhost:*", "*",
-                     "none", "0", "any", "localhost:0", "[::1]:8080",
-                     "localhost:99999", "localhost/1", "[::1]/1", ""],
-    "from": FROMS + BAD_FROMS,
-    "expiry-time": ["20991231", "209912312359", "20991231235959", "20200101",
-                    "2099", "20991301", "20990231", "20991231Z",
-                    "209912312359Z", "", "2099-12-31", "99999999",
-                    "20991231 ", "209912312360", "209912312460"],
-    "tunnel": ["0", "any", "1", "x", "", "-1", "2147483647"],
-    "principals": ["a", "a,b", ""],
-}
-FLAGS = ["restrict", "cert-authority", "port-forwarding", "agent-forwarding",
-         "X11-forwarding", "pty", "user-rc", "touch-required",
-         "verify-required"]
-STRANGE = ["no-restrict", "no-cert-authority", "no-command", "ptyy", "",
-           "zos-key-permit", "no-", "permitopen", "restrict=yes",
-           "no-pty=\"\"", "command=true", "command =\"true\"",
-           "command=\"true\"x", "RESTRICT", "No-Pty", "from='127.0.0.1'",
-           "\u201crestrict\u201d"]
-BETWEEN = [",", ",", ",", ",", ",", ",", ",", ",", ", ", " ,", ",,", " "]
-BEFORE_KEY = [" "] * 12 + ["\t", "  ", ",", "", ", ", " \t ", "\u00a0"]
-LETTERS = list('", \t\\=#\r!*-aA0\x00\x7f') + ["\u00a0", "restrict,", "no-"]
+# Far from UTC, and with a summer time.
+ZONE = "America/St_Johns"
+ADDRESSES = ["127.0.0.1", "127.1.2.3", "::1"]
+BATCH = 100  # texts that kaya is asked of at once
 
 
-def option(rng):
-    kind = rng.random()
-    if kind < 0.35:
-        return rng.choice(["", "no-"]) * (rng.random() < 0.7) + \
-            rng.choice(FLAGS)
-    if kind < 0.93:
-        name = rng.choice(list(VALUES))
-        if rng.random() < 0.1:
-            name = name.upper()
-        return f'{name}="{rng.choice(VALUES[name.lower()])}"'
-    return rng.choice(STRANGE)
+@pytest.fixture
+def patient_sshd(tmp_path, monkeypatch):
+    monkeypatch.setenv("TZ", ZONE)
+    # The log of thousands of refusals is in nobody's interest. A certificate
+    # of RSA is one more algorithm; X11 wants a program to be there.
+    with peers.Sshd(tmp_path / "sshd", "MaxAuthTries 1000000\n"
+                    "LoginGraceTime 0\nMaxSessions 100\nListenAddress ::1\n"
+                    "X11Forwarding yes\nXAuthLocation /bin/true\n"
+                    "PermitUserEnvironment yes\n"
+                    # Whatever this user's shell begins with.
+                    f"SetEnv HOME={tmp_path}\n") as server:
+        yield server
 
 
-def key_text(rng, key):
-    word, base64 = key.line().split()
-    kind = rng.random()
-    if kind < 0.80:
-        pass
-    elif kind < 0.84:
-        word = rng.choice(["ssh-rsa", "ssh-ed25519 ", "SSH-ED25519",
-                           "ecdsa-sha2-nistp256", "ed25519", "ssh-ed25519,",
-                           "ssh-ed25519-cert-v01@openssh.com"])
-    elif kind < 0.90:
-        base64 = base64[:rng.randrange(len(base64))]
-    elif kind < 0.94:
-        at = rng.randrange(len(base64))
-        base64 = base64[:at] + rng.choice("\r\v\f=-_ \t.") + base64[at:]
-    elif kind < 0.97:
-        base64 += rng.choice(["AAAA", "=", "==", "\r", "A", '"', "#"])
-    else:
-        return base64
-    return word + rng.choice([" "] * 6 + ["\t", "  "]) + base64
+# ---- what kaya says ----
+
+class Matcher:
+    """What kaya's and kayad's matcher of addresses says."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [BUILD / "tests/lib/from_says"], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
+
+    def admits(self, address, patterns):
+        self.process.stdin.write(f"{address}\t{patterns}\n".encode())
+        self.process.stdin.flush()
+        return self.process.stdout.readline() == b"yes\n"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        assert self.process.wait() == 0
 
 
-def sample(rng, key):
-    """One line, without its end."""
-    options = ""
-    for i in range(rng.choice([0, 1, 1, 2, 2, 3, 4])):
-        options += rng.choice(BETWEEN) * (i > 0) + option(rng)
-    line = rng.choice([""] * 12 + [" ", "\t", "#", "\ufeff"]) + options
-    line += rng.choice(BEFORE_KEY) * (options != "") + key_text(rng, key)
-    line += rng.choice(["", " comment", " a b \"c", "\r", " restrict", "\t"])
-    if rng.random() < 0.25:
-        at = rng.randrange(len(line))
-        cut = rng.choice([0, 1, 1])
-        line = line[:at] + rng.choice(LETTERS + [""] * 6) + line[at + cut:]
-    return line.encode()
-
-
-def ask_kaya(command, text):
-    result = subprocess.run([KAYA, "keys", command, "--json", "-"],
-                            input=text + b"\n", capture_output=True)
+def ask_kaya(command, folder):
+    result = subprocess.run([KAYA, "keys", command, "--json", folder],
+                            capture_output=True)
     assert result.returncode in (0, 1), result.stderr
     return json.loads(result.stdout)
 
 
-def kaya_says(text, key):
-    """The lines by which the key is let in, as the list has them."""
-    fingerprint = base64.b64encode(hashlib.sha256(key.blob).digest())
-    void = {fault["line"] for fault in ask_kaya("lint", text)
+def kaya_says(folder, texts):
+    """For each text the rows of the list that let somebody in."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for number, text in enumerate(texts):
+        (folder / f"{number:04}").write_bytes(text)
+    void = {(fault["file"], fault["line"])
+            for fault in ask_kaya("lint", folder)
             if fault["severity"] == "void"}
-    return [row for row in ask_kaya("list", text)
-            if row.get("fingerprint", "")[7:] ==
-            fingerprint.decode().rstrip("=")
-            and not row["cert_authority"] and row["line"] not in void]
+    rows = [[] for _ in texts]
+    for row in ask_kaya("list", folder):
+        if "fingerprint" in row and (row["file"], row["line"]) not in void:
+            rows[int(row["file"][-4:])].append(row)
+    for number in range(len(texts)):
+        (folder / f"{number:04}").unlink()
+    return rows
 
 
-def is_left_to_the_address(rows):
-    """Whether the lines let somebody in, but maybe not from here."""
-    return rows and all(row["from"] is not None and row["from"] not in FROMS
-                        for row in rows)
+def is_let_in(rows, public, address, matcher):
+    """Whether one of them lets that key in from there."""
+    return any(row["fingerprint"] == public.fingerprint
+               and not row["cert_authority"]
+               and (row["from"] is None
+                    or matcher.admits(address, row["from"]))
+               for row in rows)
 
 
-@pytest.fixture
-def patient_sshd(tmp_path):
-    # The log of thousands of refusals is in nobody's interest.
-    with peers.Sshd(tmp_path / "sshd", "MaxAuthTries 1000000\n"
-                    "LoginGraceTime 0\nMaxSessions 100\n") as server:
-        yield server
+# ---- what sshd says ----
 
+class Door:
+    """Asks sshd whether it would take a key now, from an address."""
 
-def put(server, line):
-    server.authorized_keys.write_bytes(line + b"\n")
+    def __init__(self, server, address="127.0.0.1"):
+        self.server, self.address = server, address
+        self.client, self.left = None, 0
 
-
-def ask_sshd(server):
-    """A function that says whether the server would take a key now."""
-    client, left = None, 0
-
-    def ask(key):
-        nonlocal client, left
-        if left == 0:  # sshd ends a connection after 1,024 questions
-            client, left = rawssh.Client(server.port), 1000
-            client.handshake()
-            client.service()
-        left -= 1
-        client.send(client.auth_request(key, user=server.user, proof=False))
-        answer = client.expect(rawssh.USERAUTH_PK_OK, rawssh.USERAUTH_FAILURE)
+    def takes(self, public):
+        if self.left == 0:  # sshd ends a connection after 1,024 questions
+            self.close()
+            host = "::1" if ":" in self.address else "127.0.0.1"
+            self.client, self.left = rawssh.Client(
+                self.server.port, host, source=self.address), 1000
+            self.client.handshake()
+            self.client.service()
+        self.left -= 1
+        self.client.send(self.client.auth_request(
+            None, user=self.server.user, proof=False, blob=public.blob,
+            algorithm=public.algorithm))
+        answer = self.client.expect(
+            rawssh.USERAUTH_PK_OK, rawssh.USERAUTH_FAILURE)
         return answer[0] == rawssh.USERAUTH_PK_OK
 
-    return ask
+    def close(self):
+        if self.client is not None:
+            self.client.__exit__()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()
 
 
-def compare(server, texts, keys):
-    """Ask both for each key by each text; the number of times sshd took one."""
-    ask, wrong, let_in = ask_sshd(server), [], 0
-    for text in texts:
-        put(server, text)
-        for key in keys:
-            is_in, rows = ask(key), kaya_says(text, key)
-            let_in += is_in
-            if bool(rows) != is_in and not (
-                    is_left_to_the_address(rows) and not is_in):
-                wrong.append(f"{'in ' if is_in else 'out'} {text!r}")
+def batches(items):
+    items = list(items)
+    for start in range(0, len(items), BATCH):
+        yield items[start:start + BATCH]
+
+
+def compare(server, folder, cases, addresses=("127.0.0.1",)):
+    """Ask both of each case, a text and the keys to ask for, from each address;
+    the number of times sshd took one."""
+    wrong, let_in = [], 0
+    with contextlib.ExitStack() as stack:
+        matcher = stack.enter_context(Matcher())
+        doors = [stack.enter_context(Door(server, address))
+                 for address in addresses]
+        for batch in batches(cases):
+            said = kaya_says(folder, [text for text, _ in batch])
+            for (text, publics), rows in zip(batch, said):
+                server.authorized_keys.write_bytes(text)
+                for door in doors:
+                    for public in publics:
+                        is_in = door.takes(public)
+                        let_in += is_in
+                        if is_in != is_let_in(rows, public, door.address,
+                                              matcher):
+                            wrong.append(
+                                f"{'in ' if is_in else 'out'} "
+                                f"{door.address} {public.line()[:60]} "
+                                f"{text[:3000]!r}")
     assert not wrong, f"{len(wrong)} wrong; sshd lets: " + "\n".join(wrong[:30])
     return let_in
 
 
-def test_sshd_lets_in_by_the_lines_that_kaya_says_it_does(patient_sshd):
-    rng, key = random.Random(SEED), rawssh.Key()
-    let_in = compare(patient_sshd,
-                     (sample(rng, key) for _ in range(LINES)), [key])
+def case_of_line(rng, keys):
+    """A line; the key that it is of, and what else stands there as a key."""
+    key, asked = rng.choice(keys), []
+    written = key
+    if rng.random() < 0.08:
+        written, is_another = keylines.twisted(rng, key)
+        asked = [written] * is_another
+    text = keylines.sample(rng, written) + rng.choice(keylines.END)
+    return text, [key, *asked]
+
+
+def test_sshd_lets_in_by_the_lines_that_kaya_says_it_does(
+        patient_sshd, tmp_path):
+    rng = random.Random(SEED)
+    keys = keylines.keys(rng)
+    let_in = compare(patient_sshd, tmp_path / "keys",
+                     [case_of_line(rng, keys) for _ in range(LINES)])
     # Neither answer is rare.
     assert LINES / 6 < let_in < LINES * 5 / 6
 
 
-def broken_file(rng, keys):
-    """A line of each key, some of them broken into two."""
-    text = b"\n".join(sample(rng, key) for key in keys)
-    for _ in range(rng.choice([0, 1, 1, 2])):
-        at = rng.randrange(len(text))
-        text = text[:at] + rng.choice([b"\n", b"\r\n", b" \n"]) + text[at:]
-    return text
-
-
-def test_sshd_lets_in_by_the_files_that_kaya_says_it_does(patient_sshd):
-    rng, keys = random.Random(SEED), [rawssh.Key() for _ in range(3)]
+def test_sshd_lets_in_by_the_files_that_kaya_says_it_does(
+        patient_sshd, tmp_path):
+    rng = random.Random(SEED)
     count = max(LINES // 10, 5)
-    let_in = compare(patient_sshd,
-                     (broken_file(rng, keys) for _ in range(count)), keys)
+    cases = []
+    for _ in range(count):
+        keys = rng.sample(keylines.keys(rng), 2)
+        cases.append((keylines.broken_file(rng, keys) + rng.choice(
+            keylines.END), keys))
+    let_in = compare(patient_sshd, tmp_path / "keys", cases)
+    assert count / 6 < let_in < count * 2
+
+
+def test_sshd_lets_in_from_where_kaya_says_it_does(patient_sshd, tmp_path):
+    rng = random.Random(SEED)
+    key, count = keylines.ed25519(rng), max(LINES // 4, 5)
+    cases = [(f'from="{keylines.from_list(rng)}" {key.line()}\n'.encode(),
+              [key]) for _ in range(count)]
+    let_in = compare(patient_sshd, tmp_path / "keys", cases, ADDRESSES)
     assert count / 6 < let_in < count * 3
 
 
-# ---- what opens ----
+# ---- certificates ----
+
+class Certificate:
+    """As a key that is asked for."""
+
+    def __init__(self, path, names):
+        text = path.read_text().split()
+        self.algorithm, self.names = text[0], names
+        self.blob = keylines.base64.b64decode(text[1])
+
+    def fits(self, row, user, matcher):
+        if not row["cert_authority"] or (
+                row["from"] is not None
+                and not matcher.admits("127.0.0.1", row["from"])):
+            return False
+        if row["principals"] is not None:
+            # sshd reads no further than an empty name.
+            wanted = list(itertools.takewhile(
+                bool, row["principals"].split(",")))
+        elif self.names:
+            wanted = [user]
+        else:  # one that is for nobody is for everybody here
+            return True
+        return any(name in wanted for name in self.names)
+
+
+def test_sshd_takes_the_certificates_that_kaya_says_it_does(
+        patient_sshd, tmp_path):
+    rng, user = random.Random(SEED), patient_sshd.user
+    authority = certificates.Authority(tmp_path / "ca")
+    peers.make_key(tmp_path / "key")
+    all_certificates = [
+        Certificate(authority.sign(tmp_path / "key", names=",".join(names)),
+                    names)
+        for names in ([user], ["a"], ["b", user], [])]
+    texts, asked, taken = [], max(LINES // 10, 5), 0
+    for _ in range(asked):
+        options = rng.sample(["cert-authority", keylines.option(rng),
+                              keylines.option(rng)], rng.choice([1, 2, 3]))
+        texts.append(f"{','.join(options)} {authority.public}\n".encode())
+    with Door(patient_sshd) as door, Matcher() as matcher:
+        for batch in batches(texts):
+            for text, rows in zip(batch, kaya_says(tmp_path / "keys", batch)):
+                patient_sshd.authorized_keys.write_bytes(text)
+                for certificate in all_certificates:
+                    is_in = door.takes(certificate)
+                    taken += is_in
+                    assert is_in == any(
+                        certificate.fits(row, user, matcher) for row in rows
+                    ), (is_in, certificate.names, text)
+    assert asked / 6 < taken < asked * 3
+
+
+# ---- what a session gets, and what opens ----
 
 def is_permitted(row, host, port):
     """By the list's words: as text, `*` for anything."""
@@ -223,75 +283,126 @@ def is_permitted(row, host, port):
     return not row["permitopen"]
 
 
-def forwarding_options(rng):
-    words = [rng.choice(["restrict", "port-forwarding", "no-port-forwarding",
-                         "no-pty", "RESTRICT"])
-             for _ in range(rng.choice([0, 1, 2]))]
-    for _ in range(rng.choice([0, 1, 1, 2, 3])):
-        host = rng.choice(["localhost", "127.0.0.1", "[::1]", "*",
-                           "LOCALHOST", "::1"])
-        port = rng.choice(["1883", "*", "9", "01883"])
-        words.append(f'permitopen="{host}{rng.choice(":::/")}{port}"')
-    for _ in range(rng.choice([0, 0, 1, 2])):
-        words.append('permitlisten="' + rng.choice(
-            ["localhost:1", "1", "*:1", "localhost:*", "*"]) + '"')
-    rng.shuffle(words)
-    return ",".join(words)
+class Inside:
+    """A connection that was let in."""
 
+    OTHERS = (rawssh.GLOBAL_REQUEST, rawssh.DATA, rawssh.EXTENDED_DATA,
+              rawssh.EOF, rawssh.CLOSE, rawssh.CHANNEL_REQUEST,
+              rawssh.WINDOW_ADJUST)
 
-def test_sshd_opens_the_channels_that_kaya_says_it_does(patient_sshd):
-    rng, key, wrong, opened, told = (
-        random.Random(SEED), rawssh.Key(), [], 0, 0)
-    for _ in range(max(LINES // 10, 5)):
-        line = f"{forwarding_options(rng)} {key.line()}".strip().encode()
-        put(patient_sshd, line)
-        rows = kaya_says(line, key)
-        if not rows:
-            continue
-        row = rows[0]
-        with rawssh.Client(patient_sshd.port) as client:
-            client.handshake()
-            client.service()
-            client.send(client.auth_request(key, user=patient_sshd.user))
-            client.expect(rawssh.USERAUTH_SUCCESS)
-            for host in ("localhost", "127.0.0.1", "::1", "LOCALHOST"):
-                for port in (1883, 9):
-                    is_open = opens(client, host, port)
-                    opened += is_open
-                    told += 1
-                    if is_open != is_permitted(row, host, port):
-                        wrong.append((line, host, port, is_open))
-            is_listening = listens(client)
-            if is_listening != row["remote_forwarding"]:
-                wrong.append((line, "-R", is_listening))
-    assert not wrong, "\n".join(map(repr, wrong[:20]))
-    assert told / 10 < opened < told
+    def __init__(self, client, user, key):
+        self.client, self.channels = client, 0
+        client.handshake()
+        client.service()
+        client.send(client.auth_request(key, user=user))
+        client.expect(rawssh.USERAUTH_SUCCESS)
 
+    def answer(self, *numbers):
+        while True:
+            payload = self.client.expect(*numbers, *self.OTHERS)
+            if payload[0] in numbers:
+                return payload
 
-def opens(client, host, port):
-    """Whether the server lets the channel; that nobody listens is another."""
-    client.send(client.open_request(host=host, port=port))
-    while True:
-        payload = client.expect(
-            rawssh.OPEN_CONFIRMATION, rawssh.OPEN_FAILURE,
-            rawssh.GLOBAL_REQUEST, rawssh.DATA, rawssh.EOF, rawssh.CLOSE,
-            rawssh.CHANNEL_REQUEST, rawssh.WINDOW_ADJUST)
-        reader = rawssh.Reader(payload[1:])
-        if payload[0] == rawssh.OPEN_FAILURE:
-            reader.u32()
-            return reader.u32() != 1  # administratively prohibited
+    def opens(self, host, port):
+        """Whether the server lets the channel; that nobody listens is
+        another."""
+        self.client.send(self.client.open_request(host=host, port=port))
+        payload = self.answer(rawssh.OPEN_CONFIRMATION, rawssh.OPEN_FAILURE)
         if payload[0] == rawssh.OPEN_CONFIRMATION:
             return True
+        return rawssh.Reader(payload[5:]).u32() != 1  # prohibited
+
+    def listens(self):
+        self.client.send(rawssh.u8(rawssh.GLOBAL_REQUEST)
+                         + rawssh.string("tcpip-forward") + rawssh.u8(1)
+                         + rawssh.string("localhost")
+                         + rawssh.u32(peers.free_port()))
+        return self.answer(rawssh.REQUEST_SUCCESS,
+                           rawssh.REQUEST_FAILURE)[0] == rawssh.REQUEST_SUCCESS
+
+    def session(self):
+        self.channels += 1
+        self.client.send(
+            rawssh.u8(rawssh.CHANNEL_OPEN) + rawssh.string("session")
+            + rawssh.u32(self.channels) + rawssh.u32(2**20)
+            + rawssh.u32(32768))
+        return rawssh.Reader(
+            self.answer(rawssh.OPEN_CONFIRMATION)[5:]).u32()
+
+    def is_given(self, channel, request, data=b""):
+        self.client.send(rawssh.u8(rawssh.CHANNEL_REQUEST)
+                         + rawssh.u32(channel) + rawssh.string(request)
+                         + rawssh.u8(1) + data)
+        return self.answer(rawssh.CHANNEL_SUCCESS,
+                           rawssh.CHANNEL_FAILURE)[0] == rawssh.CHANNEL_SUCCESS
+
+    def output(self, command):
+        """What a command prints, up to its channel's end."""
+        assert self.is_given(self.session(), "exec", rawssh.string(command))
+        said = b""
+        while True:
+            payload = self.client.expect(rawssh.DATA, *self.OTHERS)
+            number = rawssh.Reader(payload[1:5]).u32()
+            if payload[0] == rawssh.DATA and number == self.channels:
+                said += rawssh.Reader(payload[5:]).string()
+            elif payload[0] == rawssh.CLOSE and number == self.channels:
+                return said
 
 
-def listens(client):
-    client.send(rawssh.u8(rawssh.GLOBAL_REQUEST)
-                + rawssh.string("tcpip-forward") + rawssh.u8(1)
-                + rawssh.string("localhost")
-                + rawssh.u32(peers.free_port()))
-    while True:
-        payload = client.expect(
-            rawssh.REQUEST_SUCCESS, rawssh.REQUEST_FAILURE,
-            rawssh.GLOBAL_REQUEST, rawssh.DATA, rawssh.EOF, rawssh.CLOSE)
-        if payload[0] in (rawssh.REQUEST_SUCCESS, rawssh.REQUEST_FAILURE):
-            return payload[0] == rawssh.REQUEST_SUCCESS
+TERMINAL = (rawssh.string("dumb") + rawssh.u32(80) + rawssh.u32(24)
+            + rawssh.u32(0) * 2 + rawssh.string(b"\0"))
+X11 = (rawssh.u8(0) + rawssh.string("MIT-MAGIC-COOKIE-1")
+       + rawssh.string("00" * 16) + rawssh.u32(0))
+
+
+def what_is_given(row):
+    """By the list's words."""
+    command = row["command"]
+    if command is None:
+        named = row["identity"].startswith("pump-")
+        printed = row["identity"] if named else ""
+    else:
+        printed = subprocess.run(["/bin/sh", "-c", command],
+                                 capture_output=True, text=True).stdout.strip()
+    return {"-R": row["remote_forwarding"], "pty-req": row["pty"],
+            "auth-agent-req@openssh.com": row["agent_forwarding"],
+            "x11-req": row["x11_forwarding"], "printed": printed,
+            **{(host, port): is_permitted(row, host, port)
+               for host in ("localhost", "127.0.0.1", "::1", "LOCALHOST")
+               for port in (1883, 9)}}
+
+
+def what_sshd_gives(server, key):
+    with rawssh.Client(server.port) as client:
+        inside = Inside(client, server.user, key)
+        given = {(host, port): inside.opens(host, port)
+                 for host in ("localhost", "127.0.0.1", "::1", "LOCALHOST")
+                 for port in (1883, 9)}
+        given["-R"] = inside.listens()
+        channel = inside.session()
+        given["auth-agent-req@openssh.com"] = inside.is_given(
+            channel, "auth-agent-req@openssh.com")
+        given["x11-req"] = inside.is_given(channel, "x11-req", X11)
+        given["pty-req"] = inside.is_given(channel, "pty-req", TERMINAL)
+        given["printed"] = inside.output("printenv KAYA_ID").decode().strip()
+        return given
+
+
+def test_sshd_gives_what_kaya_says_it_does(patient_sshd, tmp_path):
+    rng, key = random.Random(SEED), rawssh.Key()
+    count, wrong, opened, told = max(LINES // 10, 5), [], 0, 0
+    lines = [f"{keylines.forwarding_options(rng)} {key.line()}\n".encode()
+             for _ in range(count)]
+    for batch in batches(lines):
+        for line, rows in zip(batch, kaya_says(tmp_path / "keys", batch)):
+            if not rows:
+                continue
+            patient_sshd.authorized_keys.write_bytes(line)
+            given, meant = what_sshd_gives(patient_sshd, key), what_is_given(
+                rows[0])
+            told += len(given)
+            opened += sum(map(bool, given.values()))
+            wrong += [(line, what, given[what], meant[what])
+                      for what in given if given[what] != meant[what]]
+    assert not wrong, "\n".join(map(repr, wrong[:20]))
+    assert count < told / 10 < opened < told

@@ -143,8 +143,9 @@ class Direction:
 class Client:
     """One connection. Every step is a method; nothing happens by itself."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=20):
-        self.socket = socket.create_connection((host, port), timeout)
+    def __init__(self, port, host="127.0.0.1", timeout=20, source=None):
+        self.socket = socket.create_connection(
+            (host, port), timeout, (source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.out, self.inward = Direction(), Direction()
