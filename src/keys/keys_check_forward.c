@@ -2,6 +2,7 @@
 
 #include "keys_guess.h"
 #include "keys_line.h"
+#include "keys_rights.h"
 #include "keys_text.h"
 
 #include <stdio.h>
@@ -162,28 +163,6 @@ static const struct {
 
 enum { LOOPBACKS = 3 };
 
-/* Whether some permitopen lets `host` and `port` through at sshd. */
-static bool
-is_permitted(
-    const struct authorized_keys_line *line, const char *host, uint16_t port)
-{
-	struct authorized_keys_option option;
-	struct span named;
-	uint16_t named_port;
-	size_t at = 0;
-
-	while (authorized_keys_next(line, &at, &option)) {
-		if (option.id != OPTION_PERMITOPEN ||
-		    authorized_keys_split_permit(option.id, option.value,
-			&named, &named_port) != FAULT_NONE)
-			continue;
-		if ((named_port == 0 || named_port == port) &&
-		    (span_is(named, "*") || span_is(named, host)))
-			return true;
-	}
-	return false;
-}
-
 static bool
 check_loopback(struct keys_case *c)
 {
@@ -209,7 +188,7 @@ check_loopback(struct keys_case *c)
 	if (port != 0)
 		snprintf(port_text, sizeof port_text, "%u", port);
 	for (size_t i = 0; i < LOOPBACKS; i++) {
-		if (is_permitted(c->line, loopbacks[i].host, port))
+		if (keys_rights_permit(c->line, loopbacks[i].host, port))
 			continue;
 		used += (size_t)snprintf(more + used, sizeof more - used,
 		    ",permitopen=\"%s:%s\"", loopbacks[i].written, port_text);
