@@ -267,6 +267,7 @@ judge_service(struct judge *j)
 {
 	struct span value = j->line.fault_text;
 	struct keys_finding *finding = add(j, "permit-service", KEYS_ERROR);
+	size_t first = j->findings->count;
 
 	if (finding == NULL)
 		return -1;
@@ -277,7 +278,15 @@ judge_service(struct judge *j)
 	    "a port is written as a name");
 	snprintf(finding->remedy, sizeof finding->remedy,
 	    "write its number, which is the same on every machine");
-	return take_meant(j, finding);
+	if (take_meant(j, finding) < 0)
+		return -1;
+	/* sshd goes on to read this line; columns are of another one. */
+	authorized_keys_parse(span_of_str(finding->meant), &j->line);
+	if (judge_key(j) < 0)
+		return -1;
+	for (size_t i = first; i < j->findings->count; i++)
+		j->findings->items[i].column = 1;
+	return 0;
 }
 
 static int

@@ -256,6 +256,9 @@ pubkey_read(struct span blob, enum pubkey_type type, struct pubkey *key)
 
 /* ---- the same key in other bytes ---- */
 
+/* sshd's own limit, the zeros that it takes away included, but for one. */
+enum { NUMBER_MAX_BYTES = PUBKEY_RSA_MAX_BITS / 8 };
+
 /* A name as sshd takes it: a zero byte at its end is not of it. */
 static bool
 take_name(struct span *in, struct span *name)
@@ -284,7 +287,9 @@ copy_number(struct span *in, struct buf *out)
 	struct span n;
 
 	if (!wire_take_string32(in, &n) ||
-	    (n.len > 0 && (n.data[0] & 0x80) != 0))
+	    (n.len > 0 && (n.data[0] & 0x80) != 0) ||
+	    n.len > NUMBER_MAX_BYTES + 1 ||
+	    (n.len > NUMBER_MAX_BYTES && n.data[0] != 0))
 		return false;
 	while (n.len > 0 && n.data[0] == 0)
 		n = span_of(n.data + 1, n.len - 1);
