@@ -39,6 +39,15 @@ bare(struct span element)
 				   : element;
 }
 
+static struct span
+trimmed(struct span s)
+{
+	s = keys_text_skip_blanks(s);
+	while (s.len > 0 && keys_text_is_blank(s.data[s.len - 1]))
+		s.len--;
+	return s;
+}
+
 static bool
 has_blank(struct span element)
 {
@@ -201,9 +210,11 @@ check_blank(struct keys_case *c)
 		}
 		if (buf_len(&better) > 0)
 			buf_append(&better, ",", 1);
-		for (size_t i = 0; i < element.len; i++)
-			if (!keys_text_is_blank(element.data[i]))
-				buf_append(&better, element.data + i, 1);
+		if (is_negated(element))
+			buf_append(&better, "!", 1);
+		/* One within an address may stand for anything. */
+		element = trimmed(bare(element));
+		buf_append(&better, element.data, element.len);
 	}
 	if (found) {
 		keys_case_replace(c, list, buf_span(&better));

@@ -99,11 +99,70 @@ find_unquoted(struct span s)
 	return NULL;
 }
 
+/* Words that give a right; all the others take one, or narrow it. */
+static bool
+is_grant(struct span word)
+{
+	static const char *const grants[] = {"port-forwarding",
+	    "agent-forwarding", "X11-forwarding", "pty", "user-rc",
+	    "cert-authority", "no-touch-required", "no-verify-required"};
+
+	for (size_t i = 0; i < sizeof grants / sizeof grants[0]; i++)
+		if (word.len == strlen(grants[i]) &&
+		    keys_text_starts_with(word, grants[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Cut a value whose end nobody marked before the first comma with an option
+ * behind it: options that the value swallowed would not hold.  False where
+ * those give rights: whether they were meant to nobody can know.
+ */
+static bool
+end_value(struct span *value)
+{
+	size_t end = value->len;
+
+	for (size_t i = 0; i < value->len; i++) {
+		struct span rest = keys_text_skip_blanks(
+		    keys_guess_piece(value->data + i + 1, end_of(*value)));
+
+		if (value->data[i] != ',' || !keys_guess_is_option(rest))
+			continue;
+		if (is_grant(keys_text_front(rest)))
+			return false;
+		if (i < end)
+			end = i;
+	}
+	value->len = end;
+	return true;
+}
+
+/* What stands behind the quote that is never closed. */
+static struct span
+open_value(struct span s)
+{
+	const uint8_t *start = s.data;
+	bool quoted = false;
+
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.data[i] == '\\' && i + 1 < s.len &&
+		    s.data[i + 1] == '"') {
+			i++;
+		} else if (s.data[i] == '"') {
+			quoted = !quoted;
+			start = s.data + i + 1;
+		}
+	}
+	return keys_guess_piece(start, end_of(s));
+}
+
 static bool
 guess_quote_open(struct keys_guess *g)
 {
 	const uint8_t *p = g->key.type.data, *equals;
-	struct span before;
+	struct span before, value;
 
 	if (g->line->fault != FAULT_QUOTE_OPEN || p == NULL)
 		return false;
@@ -120,8 +179,10 @@ guess_quote_open(struct keys_guess *g)
 	       (keys_text_is_blank(before.data[before.len - 1]) ||
 		   before.data[before.len - 1] == ','))
 		before.len--;
-	keys_guess_replace(g, keys_guess_behind(before), "\"");
-	return keys_guess_say(g, "quote-open", keys_guess_behind(before),
+	value = open_value(before);
+	if (end_value(&value))
+		keys_guess_replace(g, keys_guess_behind(value), "\"");
+	return keys_guess_say(g, "quote-open", keys_guess_behind(value),
 	    "a quote is opened and never closed", "put a \" there");
 }
 
@@ -132,6 +193,7 @@ guess_unquoted_blank(struct keys_guess *g)
 	const uint8_t *equals;
 	struct span value;
 	struct buf quoted;
+	bool knows_end;
 
 	if (g->line->fault != FAULT_TYPE || g->key.type.data == NULL)
 		return false;
@@ -146,11 +208,12 @@ guess_unquoted_blank(struct keys_guess *g)
 		value.len--;
 	if (value.len == 0 || memchr(value.data, '"', value.len) != NULL)
 		return false;
+	knows_end = end_value(&value);
 	buf_init(&quoted, g->text.len + 3);
 	buf_append(&quoted, "\"", 1);
 	buf_append(&quoted, value.data, value.len);
 	buf_append(&quoted, "\"", 2);
-	if (!quoted.failed)
+	if (knows_end && !quoted.failed)
 		keys_guess_replace(
 		    g, value, (const char *)buf_span(&quoted).data);
 	buf_fini(&quoted);
@@ -252,6 +315,22 @@ say_type(struct keys_guess *g, struct span at, const char *before,
 	    word);
 }
 
+/* restrict ed25519 AAAA...: some word stands where the type must. */
+static bool
+guess_other_word(struct keys_guess *g)
+{
+	struct span word = g->line->fault_text, rest;
+	enum pubkey_type type;
+
+	if (g->line->fault != FAULT_TYPE || word.len == 0 ||
+	    keys_guess_is_option(word))
+		return false;
+	rest = keys_text_skip_blanks(
+	    keys_guess_piece(end_of(word), g->text.data + g->text.len));
+	type = type_of_base64(keys_text_take_word(&rest));
+	return type != PUBKEY_UNKNOWN && say_type(g, word, "", type);
+}
+
 static bool
 guess_type(struct keys_guess *g)
 {
@@ -270,7 +349,7 @@ guess_type(struct keys_guess *g)
 		return say_type(g, keys_guess_before(first), "", type);
 	type = type_of_base64(line->fault_text);
 	if (type == PUBKEY_UNKNOWN)
-		return false;
+		return guess_other_word(g);
 	word = last_option(line->options);
 	if (word.len == 0 || keys_guess_is_option(word))
 		return say_type(

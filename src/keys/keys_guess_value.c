@@ -214,29 +214,62 @@ guess_none(struct keys_guess *g)
 	    "write permitlisten=\"localhost:1\", a port that nobody gets");
 }
 
+/*
+ * The digits of a date as people write it, each part of it in two at least:
+ * 2030-1-5 is another day than 20301 5.  False where it is none.
+ */
+static bool
+take_date(struct span value, char *digits, size_t size)
+{
+	size_t len = 0, part = 0;
+	bool has_time = false;
+
+	for (size_t i = 0; i < value.len; i++) {
+		uint8_t c = value.data[i];
+
+		if (len + 3 > size)
+			return false;
+		if (isdigit(c)) {
+			digits[len++] = (char)c;
+			part++;
+			continue;
+		}
+		if (part == 1) {
+			digits[len] = digits[len - 1];
+			digits[len - 1] = '0';
+			len++;
+		}
+		part = 0;
+		/* Behind a time it would be a time zone. */
+		if (c == '-' && has_time)
+			return false;
+		has_time = has_time || c == ':';
+		if (toupper(c) == 'Z' && i + 1 == value.len)
+			digits[len++] = 'Z';
+		else if (memchr("-:/. T", c, 6) == NULL)
+			return false;
+	}
+	if (part == 1) {
+		digits[len] = digits[len - 1];
+		digits[len - 1] = '0';
+		len++;
+	}
+	digits[len] = '\0';
+	return true;
+}
+
 /* 2030-01-31 12:00 for 203001311200 */
 static bool
 guess_time(struct keys_guess *g)
 {
 	struct span value = g->line->fault_text;
-	char digits[16];
-	size_t len = 0;
+	char digits[20];
 
-	if (g->line->fault != FAULT_EXPIRY)
+	if (g->line->fault != FAULT_EXPIRY ||
+	    !take_date(value, digits, sizeof digits))
 		return false;
-	for (size_t i = 0; i < value.len; i++) {
-		uint8_t c = value.data[i];
-
-		if (isdigit(c) && len + 2 < sizeof digits)
-			digits[len++] = (char)c;
-		else if (toupper(c) == 'Z' && i + 1 == value.len)
-			digits[len++] = 'Z';
-		else if (memchr("-:/. T", c, 6) == NULL)
-			return false;
-	}
-	digits[len] = '\0';
 	/* What stands there must change, or mending would never end. */
-	if (len == value.len)
+	if (span_is(value, digits))
 		return false;
 	keys_guess_replace(g, value, digits);
 	return keys_guess_say(g, "expiry-time", value,
