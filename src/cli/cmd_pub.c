@@ -87,11 +87,13 @@ publish(struct pub *pub, const void *payload, size_t len, int *id)
 	if (result == MOSQ_ERR_SUCCESS)
 		return 0;
 	pub->outstanding--;
-	err_set(&pub->client.err,
-	    result == MOSQ_ERR_NO_CONN || result == MOSQ_ERR_CONN_LOST
-		? ERR_UNREACHABLE
-		: ERR_USAGE,
-	    "the message cannot be published: %s", mosquitto_strerror(result));
+	if (result == MOSQ_ERR_NO_CONN || result == MOSQ_ERR_CONN_LOST ||
+	    result == MOSQ_ERR_ERRNO)
+		client_explain(&pub->client, result);
+	else
+		err_set(&pub->client.err, ERR_USAGE,
+		    "the message cannot be published: %s",
+		    mosquitto_strerror(result));
 	return -1;
 }
 

@@ -186,8 +186,9 @@ guard_talk_ask(struct guard_talk *talk, struct guard_ask *ask, struct err *err)
 	buf_fini(&message);
 	if (result == MOSQ_ERR_SUCCESS)
 		return 0;
-	return err_set(err, ERR_UNREACHABLE, "the guard cannot be asked: %s",
-	    mosquitto_strerror(result));
+	client_explain(&talk->client, result);
+	*err = talk->client.err;
+	return err_wrap(err, "the guard cannot be asked");
 }
 
 json_t *
