@@ -212,15 +212,22 @@ put_line(struct enroll *enroll, struct err *err)
 	return 0;
 }
 
-/* The command that puts the line in, for whoever may at the server. */
+/*
+ * The command that puts the line in, for whoever may at the server.  A long
+ * --from leaves it no room: half a command is none.
+ */
 static int
 hint_by_hand(const struct enroll *enroll, struct err *err)
 {
-	char line[KEYS_LINE_MAX_BYTES], quoted[KEYS_LINE_MAX_BYTES];
+	char line[sizeof err->hint / 2], quoted[sizeof err->hint];
 	const char *user = enroll->way.user;
 
-	snprintf(line, sizeof line, "%.*s", (int)buf_len(&enroll->line),
-	    (const char *)buf_span(&enroll->line).data);
+	if (!span_to_str(buf_span(&enroll->line), line, sizeof line) ||
+	    strlen(user) > sizeof err->hint / 16)
+		return err_hint(err,
+		    "copy %s.pub to the server and put it in there, as root: "
+		    "kaya keys add --help has the same options",
+		    enroll->place.key);
 	return err_hint(err,
 	    "put the line in at the server, as root: install -d -m 700 -o %s "
 	    "~%s/.ssh && echo %s >>~%s/.ssh/authorized_keys && chown %s: "

@@ -167,6 +167,17 @@ def test_an_account_for_tunnels_alone_has_its_line_put_in_by_root(
 
 
 @needs_root
+def test_half_a_command_is_not_told(machine, dans):
+    give_shell(machine, "/usr/sbin/nologin")
+    addresses = ",".join(f"192.0.2.{i}" for i in range(99))
+    done = dans("--from", addresses)
+    assert done.returncode == 1
+    assert "echo" not in done.stderr
+    assert done.stderr.rstrip().endswith(
+        "kaya keys add --help has the same options")
+
+
+@needs_root
 def test_a_restricted_shell_is_shell_enough(machine, dans):
     give_shell(machine, "/bin/rbash")
     done = dans()
