@@ -3,9 +3,11 @@
 #include "cmd_keys_show.h"
 #include "keys_edit.h"
 #include "keys_rights.h"
+#include "shell.h"
 
 #include <getopt.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -27,6 +29,7 @@ struct lint {
 	size_t faults;
 	size_t mendable;
 	size_t keys;
+	size_t written; /* files beside them */
 	struct keys_files files;
 	const struct keys_file *file; /* this one of them */
 };
@@ -164,7 +167,7 @@ show_fixed(const struct keys_file *file, const char *name, struct span fixed,
 }
 
 static int
-fix(const struct lint *lint, struct err *err)
+fix(struct lint *lint, struct err *err)
 {
 	struct buf fixed;
 	char *name = fixed_name(lint->file, lint->files.is_folder ? "~" : "");
@@ -177,6 +180,7 @@ fix(const struct lint *lint, struct err *err)
 	if (result == 0 && !span_equal(buf_span(&fixed), lint->file->bytes)) {
 		result = keys_file_write_beside(
 		    lint->file, name, buf_span(&fixed), err);
+		lint->written += result == 0;
 		if (result == 0)
 			result =
 			    show_fixed(lint->file, name, buf_span(&fixed), err);
@@ -224,6 +228,7 @@ static void
 summarise(const struct lint *lint)
 {
 	const struct keys_files *files = &lint->files;
+	char name[PATH_MAX];
 
 	if (lint->array != NULL) {
 		json_dumpf(lint->array, stdout, JSON_INDENT(2));
@@ -237,7 +242,11 @@ summarise(const struct lint *lint)
 		fprintf(stderr,
 		    "what was meant, as a file beside it: kaya keys lint "
 		    "--fix %s\n",
-		    files->path);
+		    shell_quoted(files->path, name, sizeof name));
+	} else if (lint->fixes && lint->written == 0) {
+		fputs("no file was written: none of this mends itself, take "
+		      "the remedies above\n",
+		    stderr);
 	}
 }
 

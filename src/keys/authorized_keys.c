@@ -3,6 +3,8 @@
 #include "authorized_keys_option.h"
 #include "keys_text.h"
 
+#include <ctype.h>
+
 const char *
 authorized_keys_fault_name(enum authorized_keys_fault fault)
 {
@@ -126,6 +128,31 @@ read_blob(struct authorized_keys_line *line, enum pubkey_type type)
 	return result;
 }
 
+static enum pubkey_result
+take_blob(struct authorized_keys_line *line, struct span base64,
+    enum pubkey_type type)
+{
+	enum pubkey_result result = pubkey_decode(
+	    base64, line->blob, sizeof line->blob, &line->blob_len);
+
+	return result == PUBKEY_GOOD ? read_blob(line, type) : result;
+}
+
+/* Whoever cuts a key off seldom cuts at a whole group of four letters. */
+static bool
+is_cut_within_four(struct authorized_keys_line *line, struct span base64,
+    enum pubkey_type type)
+{
+	struct span whole = span_of(base64.data, base64.len & ~(size_t)3);
+
+	for (size_t i = whole.len; i < base64.len; i++)
+		if (!isalnum(base64.data[i]) && base64.data[i] != '+' &&
+		    base64.data[i] != '/')
+			return false;
+	return whole.len < base64.len &&
+	       take_blob(line, whole, type) == PUBKEY_CUT_OFF;
+}
+
 /* `type base64 comment` at the front of `s`. */
 static enum authorized_keys_fault
 read_key(struct authorized_keys_line *line, struct span s)
@@ -148,10 +175,10 @@ read_key(struct authorized_keys_line *line, struct span s)
 	/* A certificate can be of any length, and is void at any. */
 	if (pubkey_type_is_certificate(type))
 		return fault_at(line, FAULT_CERTIFICATE, word);
-	result = pubkey_decode(
-	    base64, line->blob, sizeof line->blob, &line->blob_len);
-	if (result == PUBKEY_GOOD)
-		result = read_blob(line, type);
+	result = take_blob(line, base64, type);
+	if (result == PUBKEY_BAD_BASE64 &&
+	    is_cut_within_four(line, base64, type))
+		result = PUBKEY_CUT_OFF;
 	fault = fault_of_blob(result);
 	return fault == FAULT_NONE ? FAULT_NONE : fault_at(line, fault, base64);
 }

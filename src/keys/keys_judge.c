@@ -309,6 +309,8 @@ judge_void(struct judge *j)
 	memcpy(finding->cause, reason.cause, sizeof finding->cause);
 	memcpy(finding->remedy, reason.remedy, sizeof finding->remedy);
 	finding->sshd = authorized_keys_fault_sshd(j->line.fault);
+	if (finding->sshd[0] == '\0')
+		finding->sshd = "passes over the line without a word";
 	keys_repair(&j->line, &j->meant);
 	if (block != KEYS_BLOCK_NONE)
 		keys_block_skip(j->file, &j->at, &j->number, block, &j->other);

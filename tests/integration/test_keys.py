@@ -523,12 +523,32 @@ def test_a_fault_is_told_with_place_cause_remedy_and_the_line_meant(
     result = keys("lint", file)
     assert result.returncode == 1
     place, *rest = [line for line in result.stdout.splitlines()
-                    if not line.startswith(f"{file}: note:")][-3:]
+                    if not line.startswith(f"{file}: note:")][-4:]
     assert place.startswith(f"{file}:2:{len(options) + 1}: void: ")
     assert place.endswith("[comma-before-key]")
-    assert rest[0].startswith("  remedy: ")
-    assert rest[1] == f"  meant:  {options} {public_key}"
+    assert rest[0] == "  sshd:   passes over the line without a word"
+    assert rest[1].startswith("  remedy: ")
+    assert rest[2] == f"  meant:  {options} {public_key}"
     assert "--fix" in result.stderr and "\x1b" not in result.stdout
+
+
+def test_the_command_for_the_file_beside_it_can_be_typed(folder, public_key):
+    file = folder / "the device's keys"
+    file.write_text(f"restrict,{public_key}\n")
+    told = keys("lint", file).stderr
+    command = re.search(r"beside it: kaya (keys lint --fix .*)", told).group(1)
+    subprocess.run(f"{KAYA} {command}", shell=True, capture_output=True)
+    assert (folder / "the device's keys.fixed").read_text().endswith(
+        f" {public_key}\n")
+
+
+def test_where_nothing_mends_itself_that_is_told(folder, public_key):
+    file = folder / "authorized_keys"
+    file.write_text(f"restrict,nonsense {public_key}\n")
+    result = keys("lint", "--fix", file)
+    assert result.returncode == 1
+    assert "no file was written" in result.stderr
+    assert os.listdir(folder) == ["authorized_keys"]
 
 
 def test_what_stands_in_two_files_of_a_folder_is_told(
