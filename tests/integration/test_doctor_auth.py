@@ -141,8 +141,11 @@ def test_a_from_list_that_does_not_hold_this_address(clinic):
     assert_well(clinic.with_file())
 
 
-def test_a_line_that_has_expired(clinic):
-    clinic.sshd.admit(clinic.public, 'expiry-time="20200101"')
+@pytest.mark.parametrize("options", [
+    'expiry-time="20200101"',
+    'expiry-time="20200101",restrict,port-forwarding,expiry-time="20210101"'])
+def test_a_line_that_has_expired(clinic, options):
+    clinic.sshd.admit(clinic.public, options)
     wrong = clinic.with_file()
     assert_refused(wrong, "line-expired")
     # sshd 9.2 knows no Z behind a day: what is printed must suit it.
@@ -150,9 +153,14 @@ def test_a_line_that_has_expired(clinic):
     assert_well(clinic.with_file())
 
 
-def test_a_key_as_certificate_authority(clinic):
-    clinic.sshd.admit(clinic.public, "cert-authority,restrict,"
-                      "port-forwarding")
+@pytest.mark.parametrize("options", [
+    "cert-authority,restrict,port-forwarding",
+    "restrict,port-forwarding,cert-authority",
+    'Cert-Authority,principals="a,b",restrict,port-forwarding',
+    'restrict,principals="a",cert-authority,port-forwarding',
+    "cert-authority"])
+def test_a_key_as_certificate_authority(clinic, options):
+    clinic.sshd.admit(clinic.public, options)
     wrong = clinic.with_file()
     assert_refused(wrong, "line-authority")
     clinic.doctor.take(wrong, r"sed -i .*")

@@ -15,7 +15,7 @@ import pytest
 import networks
 import peers
 from devices import home  # noqa: F401
-from networks import DEVICE, ROUTER, SERVER, SERVER_6, network  # noqa: F401
+from networks import DEVICE, DEVICE_6, ROUTER, SERVER, SERVER_6, network  # noqa: F401
 from patients import Doctor, Place
 from test_doctor import assert_well
 
@@ -153,16 +153,18 @@ def test_a_firewall_that_counts_connections(place):
 @pytest.mark.skipif("libwrap" not in subprocess.run(
     ["ldd", peers.find("sshd")], capture_output=True, text=True).stdout,
     reason="this sshd knows no hosts.deny")
-def test_a_server_that_denies_the_address(place):
+@pytest.mark.parametrize("host,device", [
+    ("four.test", DEVICE), ("six.test", f"[{DEVICE_6}]")])
+def test_a_server_that_denies_the_address(place, host, device):
     for name, text in (("hosts.deny", "sshd: ALL\n"), ("hosts.allow", "")):
         (place.network.server.etc / name).write_text(text)
     place.restart_sshd()
-    wrong = place.visit("broker.test")
+    wrong = place.visit(host)
     assert (wrong.status, wrong.layer, wrong.code) == (
         3, "banner", "closed-at-once"), wrong
     assert "hosts.deny" in wrong.cause
-    place.take_at_server(wrong, rf"echo 'sshd: {DEVICE}'.*")
-    assert_well(place.visit("broker.test"))
+    place.take_at_server(wrong, rf"echo 'sshd: {re.escape(device)}'.*")
+    assert_well(place.visit(host))
 
 
 @pytest.mark.parametrize("where,by", [("server", SERVER), ("router", ROUTER)])

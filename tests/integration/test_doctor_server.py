@@ -107,6 +107,38 @@ def test_an_open_listener_of_an_included_file(served):
     assert served.doctor().codes("broker") == []
 
 
+def test_of_two_listeners_the_one_that_is_open_is_mended(served):
+    """One line for loopback, another for the network: both on one port, so
+    that neither may become the other."""
+    served.broker.stop()
+    served.mosquitto_conf.write_text(
+        f"listener 1883 127.0.0.1\nlistener 1883 {OUTSIDE}\n"
+        "allow_anonymous true\n")
+    served.start_mosquitto()
+    wrong = served.doctor()
+    assert "mosquitto.conf:2)" in wrong.json["cause"], wrong
+    assert "sed" not in wrong.json["remedy"]
+    served.take("nft " + wrong.json["remedy"].split(": nft ", 1)[1])
+    assert served.reaches_broker("127.0.0.1")
+    assert "port 1883 (mosquitto): closed to other machines" in [
+        row["seen"] for row in served.doctor().layer("firewall")]
+
+
+def test_lines_that_are_indented(served):
+    """Settings below a listener, as many write them."""
+    served.broker.stop()
+    put_passwords(served)
+    served.mosquitto_conf.write_text(
+        "".join(f"  {line}\n" for line in [
+            "listener 8883", *put_certificate(served).splitlines(),
+            "allow_anonymous false", "password_file /etc/mosquitto/passwords"]))
+    served.start_mosquitto()
+    well = served.doctor()
+    assert well.codes("broker") == [], well
+    assert "with TLS (/etc/mosquitto/mosquitto.conf:1)" in \
+        well.layer("broker")[0]["seen"]
+
+
 def put_passwords(machine):
     passwords = machine.mosquitto / "passwords"
     passwords.write_text("dan:secret\n")
@@ -225,6 +257,28 @@ def test_root_with_a_password(served):
     assert "root-password" in wrong.codes("sshd")
     served.take(wrong.find("root-password")["remedy"])
     assert "root-password" not in served.doctor().codes("sshd")
+
+
+def test_passwords_as_answers_to_questions(served):
+    """PasswordAuthentication no alone keeps no password out, with PAM."""
+    served.sshd_config.write_text(
+        "UsePAM yes\nKbdInteractiveAuthentication yes\n"
+        "PermitRootLogin yes\n" + served.sshd_config.read_text())
+    wrong = served.doctor()
+    assert set(wrong.codes("sshd")) == {"passwords", "root-password"}, wrong
+    for code in ("root-password", "passwords"):
+        served.take(wrong.find(code)["remedy"].split("then ")[-1])
+    assert served.doctor().codes("sshd") == []
+
+
+def test_an_sshd_that_is_started_for_each_connection(machine):
+    """As systemd's ssh.socket does: somebody else listens."""
+    machine.admit()
+    machine.start("python3", "-c", "import socket, time; "
+                  "s = socket.create_server(('0.0.0.0', 22)); "
+                  "print('listens', flush=True); time.sleep(600)",
+                  log="listens")
+    assert machine.doctor().codes("sshd") == []
 
 
 def test_more_devices_than_sshd_starts_at_once(served):
@@ -600,6 +654,9 @@ def test_fewer_files_than_devices(served):
     assert wrong.codes("limits") == ["few-files"], wrong
     assert "64 open files, 1000 devices" in wrong.find("few-files")["seen"]
     served.take(wrong.find("few-files")["remedy"].split(" (now)")[0])
+    limits = served.run("sh", "-c", "prlimit --noheadings -o SOFT,HARD -n "
+                        "--pid $(pgrep -x mosquitto)").stdout.split()
+    assert limits == ["1032", "4096"], "the hard limit is no lower than before"
     assert served.doctor("--devices", "1000").codes("limits") == []
 
 
@@ -622,7 +679,12 @@ def test_what_has_ended_needs_no_files(served):
 
 
 def test_fewer_connections_than_devices(served):
-    served.mosquitto_conf.write_text(MOSQUITTO_CONF + "max_connections 10\n")
+    (served.mosquitto / "conf.d").mkdir()
+    (served.mosquitto / "conf.d/few.conf").write_text(
+        "# few\n  max_connections 10\n")
+    served.mosquitto_conf.write_text(
+        MOSQUITTO_CONF + "max_connections -1\n"
+        "include_dir /etc/mosquitto/conf.d\n")
     wrong = served.doctor("--devices", "100")
     assert "few-connections" in wrong.codes("limits"), wrong
     served.take(wrong.find("few-connections")["remedy"])

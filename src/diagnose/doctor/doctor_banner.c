@@ -83,7 +83,7 @@ static const struct check_row rows[] = {
 	"the server closes the connection before it says a word: it lets this "
 	"address in by no rule (hosts.deny, a firewall), or cannot serve now",
 	"its log tells which, at the server: journalctl -u ssh -n 20; where it "
-	"says \"refused connect\" (hosts.deny): echo 'sshd: {client}' >> "
+	"says \"refused connect\" (hosts.deny): echo 'sshd: {listed}' >> "
 	"/etc/hosts.allow"},
     {BANNER_RESET, FINDING_FAULT, ERR_UNREACHABLE, "reset",
 	"the connection was reset",
@@ -258,9 +258,11 @@ static void
 tell(const struct doctor *doctor, struct findings *findings, const char *layer,
     enum banner_fact fact, const char *line)
 {
-	char at_port[2 * DOCTOR_COMMAND];
+	char at_port[2 * DOCTOR_COMMAND], listed[sizeof doctor->client + 2];
+	const bool v6 = strchr(doctor->client, ':') != NULL;
 	const struct check_word words[] = {
 	    {"line", line},
+	    {"listed", listed},
 	    {"host", doctor->host},
 	    {"port", doctor->port},
 	    {"at_port", at_port},
@@ -269,6 +271,8 @@ tell(const struct doctor *doctor, struct findings *findings, const char *layer,
 	    {0},
 	};
 
+	/* hosts_access(5) */
+	snprintf(listed, sizeof listed, v6 ? "[%s]" : "%s", doctor->client);
 	doctor_repeat(doctor, DOCTOR_REPEAT_ALL, "-p", at_port, sizeof at_port);
 	doctor_tell(findings, layer, DOCTOR_ROWS(rows), (int)fact, words);
 }

@@ -74,12 +74,14 @@ static const struct check_row rows[] = {
 	"{file}:{line}: {key} stands there as a certificate authority",
 	"line {line} of {file} has the key {key} as cert-authority: it lets in "
 	"what the key has signed, not the key",
-	"at the server: sed -i '{line}s/cert-authority,*//' {path}"},
+	"at the server: sed -i -E -e "
+	"'{line}s/,(cert-authority|principals=\"[^\"]*\")//Ig' -e "
+	"'{line}s/(cert-authority|principals=\"[^\"]*\"),*//Ig' {path}"},
     {FILE_EXPIRED, FINDING_FAULT, ERR_REFUSED, "line-expired",
 	"{file}:{line}: its expiry-time is over",
 	"line {line} of {file}, on which {what} stands, has expired",
 	"at the server, for one year more: sed -i "
-	"'{line}s/expiry-time=\"[^\"]*\"/expiry-time=\"{year}\"/I' {path}"},
+	"'{line}s/expiry-time=\"[^\"]*\"/expiry-time=\"{year}\"/Ig' {path}"},
     {FILE_FROM, FINDING_FAULT, ERR_REFUSED, "line-from",
 	"{file}:{line}: its from list does not let {client} in",
 	"line {line} of {file}, on which {what} stands, does not let in "

@@ -203,10 +203,15 @@ on_include_dir(struct line *line)
 static void
 on_max_connections(struct line *line)
 {
+	struct mosquitto_conf *conf = line->conf;
 	uint64_t number;
 
-	if (str_to_u64(span_of_str(line->value), 1, UINT32_MAX, &number))
-		line->conf->max_connections = number;
+	if (!str_to_u64(span_of_str(line->value), 1, UINT32_MAX, &number) ||
+	    (conf->max_connections != 0 && conf->max_connections <= number))
+		return;
+	conf->max_connections = number;
+	snprintf(conf->max_file, sizeof conf->max_file, "%s", line->file);
+	conf->max_line = line->number;
 }
 
 static const struct {
@@ -235,8 +240,12 @@ static void
 take_line(struct line *line, struct span text)
 {
 	char word[WORD_SIZE], value[VALUE_SIZE];
-	size_t len = 0, end = text.len;
+	size_t len = 0, end;
 
+	/* Blanks may stand before a word, tabs may not. */
+	while (text.len > 0 && text.data[0] == ' ')
+		text = span_of(text.data + 1, text.len - 1);
+	end = text.len;
 	while (end > 0 && strchr(" \t\r", text.data[end - 1]) != NULL)
 		end--;
 	while (len < end && text.data[len] != ' ' && text.data[len] != '\t')

@@ -39,7 +39,9 @@ struct mosquitto_conf {
 	bool per_listener;
 	struct mosquitto_access access; /* of all, without per_listener */
 	char include_dir[PATH_MAX]; /* the last one; "": none */
-	uint64_t max_connections; /* 0: no limit */
+	uint64_t max_connections; /* the least of all; 0: no limit */
+	char max_file[PATH_MAX]; /* where that stands */
+	size_t max_line;
 	char unread[PATH_MAX]; /* a file that could not be read; "" */
 	bool mentions_port; /* `port` or `bind_address` stands somewhere */
 };

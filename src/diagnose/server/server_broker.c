@@ -167,13 +167,67 @@ server_is_broker(
 	       is_known_port(server, listener->port);
 }
 
+/* Whether an address in the file is the socket's; a name may be any. */
+enum likeness { LIKE_NOT, LIKE_PERHAPS, LIKE_SURELY };
+
+static enum likeness
+is_like(
+    const struct mosquitto_listener *line, const struct system_listener *socket)
+{
+	static const uint8_t all[16];
+	uint8_t bytes[16] = {0};
+	const int family = socket->v6 ? AF_INET6 : AF_INET;
+
+	if (line->address[0] == '\0')
+		return memcmp(socket->address, all, sizeof all) == 0
+			   ? LIKE_SURELY
+			   : LIKE_NOT;
+	if (inet_pton(family, line->address, bytes) == 1)
+		return memcmp(socket->address, bytes, sizeof bytes) == 0
+			   ? LIKE_SURELY
+			   : LIKE_NOT;
+	return inet_pton(
+		   socket->v6 ? AF_INET : AF_INET6, line->address, bytes) == 1
+		   ? LIKE_NOT
+		   : LIKE_PERHAPS;
+}
+
 static const struct mosquitto_listener *
 find_line(const struct server *server, const struct system_listener *listener)
 {
-	for (size_t i = 0; i < server->broker.listener_count; i++)
-		if (server->broker.listeners[i].port == listener->port)
-			return &server->broker.listeners[i];
-	return NULL;
+	const struct mosquitto_listener *found = NULL;
+	enum likeness best = LIKE_NOT;
+
+	for (size_t i = 0; i < server->broker.listener_count; i++) {
+		const struct mosquitto_listener *line =
+		    &server->broker.listeners[i];
+		enum likeness like = line->port == listener->port
+					 ? is_like(line, listener)
+					 : LIKE_NOT;
+
+		if (like > best) {
+			best = like;
+			found = line;
+		}
+	}
+	return found;
+}
+
+/* Another line has it listen on loopback already: twice it would not start. */
+static bool
+is_at_loopback_too(
+    const struct server *server, const struct mosquitto_listener *line)
+{
+	for (size_t i = 0; i < server->broker.listener_count; i++) {
+		const struct mosquitto_listener *other =
+		    &server->broker.listeners[i];
+
+		if (other != line && other->port == line->port &&
+		    (strncmp(other->address, "127.", 4) == 0 ||
+			strcmp(other->address, "localhost") == 0))
+			return true;
+	}
+	return false;
 }
 
 /* The command that leaves the listener to this machine. */
@@ -184,7 +238,8 @@ put_mend(const struct server *server, const struct mosquitto_listener *line,
 	const char *restart = "systemctl restart mosquitto";
 	char path[CHECK_TYPED_SIZE];
 
-	if (line == NULL || strcmp(listener->program, "mosquitto") != 0)
+	if (line == NULL || strcmp(listener->program, "mosquitto") != 0 ||
+	    is_at_loopback_too(server, line))
 		snprintf(text, size,
 		    "have it listen on 127.0.0.1:%u alone, in the "
 		    "configuration of %s; until then: nft add table inet "

@@ -18,7 +18,7 @@ static const struct check_row rows[] = {
 	"{program} may open {limit} files, and needs {wanted} for {devices} "
 	"devices: the last ones are refused, with \"Too many open files\" in "
 	"its log alone",
-	"prlimit --pid {pid} --nofile={wanted}:{wanted} (now); to stay: mkdir "
+	"prlimit --pid {pid} --nofile={wanted}:{most} (now); to stay: mkdir "
 	"-p /etc/systemd/system/{unit}.service.d && printf "
 	"'[Service]\\nLimitNOFILE={wanted}\\n' > "
 	"/etc/systemd/system/{unit}.service.d/files.conf && systemctl "
@@ -27,7 +27,7 @@ static const struct check_row rows[] = {
 	"mosquitto: max_connections {limit}, for {devices} devices",
 	"mosquitto lets {limit} clients in at once, and there are {devices} "
 	"devices",
-	"sed -i 's/^max_connections.*/max_connections -1/' {path} && systemctl "
+	"sed -i '{line}s/.*/max_connections -1/' {path} && systemctl "
 	"restart mosquitto"},
     {LIMIT_NOT_KNOWN, FINDING_NOT_KNOWN, ERR_NONE, "no-limits",
 	"no broker or gateway runs here whose limits could be read", NULL,
@@ -53,18 +53,27 @@ struct telling {
 	size_t which;
 	int pid;
 	uint64_t limit;
+	uint64_t most; /* up to which it may be raised; UINT64_MAX: any */
 	uint64_t wanted;
 };
 
 static void
 tell(struct server *server, enum limit_fact fact, const struct telling *t)
 {
-	char pid[24], limit[24], wanted[24], devices[24];
+	char pid[24], limit[24], wanted[24], devices[24], most[24], line[24];
 	char path[CHECK_TYPED_SIZE];
 
 	snprintf(pid, sizeof pid, "%d", t->pid);
 	snprintf(limit, sizeof limit, "%llu", (unsigned long long)t->limit);
 	snprintf(wanted, sizeof wanted, "%llu", (unsigned long long)t->wanted);
+	/* Nobody but root raises again what is lowered once. */
+	if (t->most == UINT64_MAX)
+		snprintf(most, sizeof most, "unlimited");
+	else
+		snprintf(most, sizeof most, "%llu",
+		    (unsigned long long)(t->most > t->wanted ? t->most
+							     : t->wanted));
+	snprintf(line, sizeof line, "%zu", server->broker.max_line);
 	snprintf(devices, sizeof devices, "%llu",
 	    (unsigned long long)server_devices(server));
 	const struct check_word words[] = {
@@ -74,15 +83,24 @@ tell(struct server *server, enum limit_fact fact, const struct telling *t)
 	    {"limit", limit},
 	    {"wanted", wanted},
 	    {"devices", devices},
-	    {"path", check_typed(server->broker_file, path, sizeof path)},
+	    {"most", most},
+	    {"line", line},
+	    {"path", check_typed(server->broker.max_file, path, sizeof path)},
 	    {0},
 	};
 	server_tell(server, "limits", SERVER_ROWS(rows), (int)fact, words);
 }
 
-/* "Max open files  1024  524288  files": the soft one. */
+static uint64_t
+limit_of(const char *text)
+{
+	return strcmp(text, "unlimited") == 0 ? UINT64_MAX
+					      : strtoull(text, NULL, 10);
+}
+
+/* "Max open files  1024  524288  files": the soft one, and the hard one. */
 static bool
-read_limit(int pid, uint64_t *limit)
+read_limit(int pid, struct telling *t)
 {
 	char path[64], line[256];
 	bool found = false;
@@ -92,13 +110,12 @@ read_limit(int pid, uint64_t *limit)
 	file = fopen(path, "re");
 	while (
 	    file != NULL && !found && fgets(line, sizeof line, file) != NULL) {
-		char soft[32];
+		char soft[32], hard[32];
 
-		if (sscanf(line, "Max open files %31s", soft) != 1)
+		if (sscanf(line, "Max open files %31s %31s", soft, hard) != 2)
 			continue;
-		*limit = strcmp(soft, "unlimited") == 0
-			     ? UINT64_MAX
-			     : strtoull(soft, NULL, 10);
+		t->limit = limit_of(soft);
+		t->most = limit_of(hard);
 		found = true;
 	}
 	if (file != NULL)
@@ -115,7 +132,7 @@ look_at(struct server *server, const struct system_process *process)
 	       strcmp(needs[t.which].program, process->name) != 0)
 		t.which++;
 	if (t.which == sizeof needs / sizeof needs[0] ||
-	    !read_limit(process->pid, &t.limit))
+	    !read_limit(process->pid, &t))
 		return 0;
 	t.wanted = needs[t.which].each * server_devices(server) +
 		   needs[t.which].beside;

@@ -21,6 +21,7 @@ enum sshd_fact {
 	SSHD_EMPTY_PASSWORDS,
 	SSHD_ROOT_PASSWORD,
 	SSHD_PASSWORDS,
+	SSHD_QUESTIONS,
 	SSHD_NOT_STRICT,
 	SSHD_GATEWAY_PORTS,
 	SSHD_NO_ALIVE,
@@ -68,6 +69,12 @@ static const struct check_row rows[] = {
 	"PasswordAuthentication yes",
 	"passwords may be tried: machines on the internet are tried thousands "
 	"of times a day, and devices need keys alone",
+	"have a key let in first; then " SET},
+    {SSHD_QUESTIONS, FINDING_WARNING, ERR_NONE, "passwords",
+	"KbdInteractiveAuthentication yes, with UsePAM",
+	"passwords may be tried, as answers to PAM's questions: machines on "
+	"the internet are tried thousands of times a day, and devices need "
+	"keys alone",
 	"have a key let in first; then " SET},
     {SSHD_NOT_STRICT, FINDING_WARNING, ERR_NONE, "not-strict", "StrictModes no",
 	"sshd reads authorized_keys that others may write: they let "
@@ -279,13 +286,32 @@ check_values(struct server *server)
 	return told;
 }
 
+static bool
+asks_questions(const struct server *server)
+{
+	return is(server, "kbdinteractiveauthentication", "yes") &&
+	       is(server, "usepam", "yes");
+}
+
+static size_t
+check_questions(struct server *server)
+{
+	struct telling t = {.line = "KbdInteractiveAuthentication no"};
+
+	if (!asks_questions(server))
+		return 0;
+	tell(server, SSHD_QUESTIONS, &t);
+	return 1;
+}
+
 static size_t
 check_root(struct server *server)
 {
 	struct telling t = {.line = "PermitRootLogin prohibit-password"};
 
 	if (!is(server, "permitrootlogin", "yes") ||
-	    !is(server, "passwordauthentication", "yes"))
+	    (!is(server, "passwordauthentication", "yes") &&
+		!asks_questions(server)))
 		return 0;
 	tell(server, SSHD_ROOT_PASSWORD, &t);
 	return 1;
@@ -311,6 +337,21 @@ check_startups(struct server *server)
 	return 1;
 }
 
+/* A service manager may listen in its place, and start it for each. */
+static bool
+is_listened_for(const struct server *server)
+{
+	uint64_t port;
+
+	for (size_t i = 0; i < server->system.listener_count; i++)
+		if (str_to_u64(
+			span_of_str(ssh_settings_get(&server->sshd, "port")), 1,
+			UINT16_MAX, &port) &&
+		    server->system.listeners[i].port == port)
+			return true;
+	return false;
+}
+
 enum check_next
 server_sshd(void *arg, struct findings *findings)
 {
@@ -331,11 +372,13 @@ server_sshd(void *arg, struct findings *findings)
 		tell(server, server->is_root ? SSHD_BROKEN : SSHD_NOT_ROOT, &t);
 		return CHECK_GO_ON;
 	}
-	if (system_find(&server->system, "sshd") == NULL &&
+	if (!is_listened_for(server) &&
+	    system_find(&server->system, "sshd") == NULL &&
 	    system_find(&server->system, "kayad") == NULL &&
 	    system_find(&server->system, "dropbear") == NULL)
 		tell(server, SSHD_STOPPED, &t);
 	told = check_values(server);
+	told += check_questions(server);
 	told += check_root(server);
 	told += check_startups(server);
 	if (!is(server, "permitopen", "any")) {
