@@ -272,10 +272,13 @@ worst_of(const struct keys_findings *findings, size_t number)
  * findings.
  */
 static bool
-read_key(struct list *list, struct span text, const struct keys_finding *worst)
+read_key(struct list *list, struct span text, size_t number,
+    const struct keys_findings *findings)
 {
-	if (worst != NULL && strcmp(worst->code, "permit-service") == 0)
-		text = span_of_str(worst->meant);
+	for (size_t i = 0; i < findings->count; i++)
+		if (findings->items[i].line == number &&
+		    strcmp(findings->items[i].code, "permit-service") == 0)
+			text = span_of_str(findings->items[i].meant);
 	return authorized_keys_parse(text, &list->line) == AUTHORIZED_KEYS_KEY;
 }
 
@@ -285,7 +288,7 @@ list_line(struct list *list, const struct keys_file *file, struct span text,
 {
 	const struct keys_finding *worst = worst_of(findings, number);
 
-	if (read_key(list, text, worst))
+	if (read_key(list, text, number, findings))
 		return list->array == NULL
 			   ? put_row(list, file, number, worst)
 			   : put_json(list, file, number, findings,

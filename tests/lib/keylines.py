@@ -73,7 +73,7 @@ def token(public):
 
 def keys(rng):
     """Some of each type and size."""
-    return [ed25519(rng), ed25519(rng), ecdsa(rng, "nistp256"),
+    return [*(ed25519(rng) for _ in range(6)), ecdsa(rng, "nistp256"),
             ecdsa(rng, "nistp384"), ecdsa(rng, "nistp521"),
             token(ed25519(rng)), token(ecdsa(rng, "nistp256")),
             *(rsa(rng, bits) for bits in (1016, 1023, 1024, 1025, 2047, 2048,
@@ -182,8 +182,8 @@ STRANGE = ["no-restrict", "no-cert-authority", "no-command", "ptyy", "",
            "No-Touch-Required", "idle-timeout=\"1\"", "ssh-ed25519",
            "no-environment=\"A=b\"", "permitopen=\"a:1\"\"b:1\"", "\"restrict\"",
            "restrict\"\"", "pty\\", "\\\"", "command=\"\\", "from=\"*\\\""]
-BETWEEN = [",", ",", ",", ",", ",", ",", ",", ",", ", ", " ,", ",,", " "]
-BEFORE_KEY = [" "] * 12 + ["\t", "  ", ",", "", ", ", " \t ", "\u00a0", "\v"]
+BETWEEN = [","] * 16 + [", ", " ,", ",,", " "]
+BEFORE_KEY = [" "] * 30 + ["\t", "  ", ",", "", ", ", " \t ", "\u00a0", "\v"]
 LETTERS = list('", \t\\=#\r!*-aA0\x00\x7f\v\f\x1b') + ["\u00a0", "restrict,",
                                                          "no-"]
 TYPES = ["ssh-rsa", "ssh-ed25519 ", "SSH-ED25519", "ecdsa-sha2-nistp256",
@@ -243,12 +243,12 @@ def any_case(rng, word):
 
 def option(rng):
     kind = rng.random()
-    if kind < 0.30:
+    if kind < 0.25:
         return any_case(rng, rng.choice(["", "no-"]) * (rng.random() < 0.7)
                         + rng.choice(FLAGS))
-    if kind < 0.5:
+    if kind < 0.65:
         return rng.choice(GOOD)
-    if kind < 0.93:
+    if kind < 0.95:
         name = rng.choice(VALUED)
         return f'{any_case(rng, name)}="{value_of(rng, name)}"'
     return rng.choice(STRANGE)
@@ -306,7 +306,7 @@ def sample(rng, key):
         options += rng.choice(BETWEEN) * (i > 0) + option(rng)
     if rng.random() < 0.004:
         options = many(rng)
-    line = rng.choice([""] * 12 + [" ", "\t", "#", "\ufeff", "\v"]) + options
+    line = rng.choice([""] * 30 + [" ", "\t", "#", "\ufeff", "\v"]) + options
     line += rng.choice(BEFORE_KEY) * (options != "") + key_text(rng, key)
     line += rng.choice(COMMENTS)
     if rng.random() < 0.2:
