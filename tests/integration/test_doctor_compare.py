@@ -99,6 +99,20 @@ def test_the_key_that_only_the_config_names(desk):
     assert desk.carries(shlex.split(wrong.remedy))
 
 
+def test_the_key_and_the_spelling_that_only_the_config_has(desk):
+    """One remedy mends both: with the key alone the next one would fail."""
+    port = desk.target.rpartition(":")[2]
+    desk.server.server.authorized_keys.write_text(
+        f'restrict,port-forwarding,permitopen="127.0.0.1:{port}" ' +
+        desk.key.with_suffix(".pub").read_text())
+    alias = put_alias(desk)
+    wrong = compare(*alias, command(desk, key=False,
+                                    target=f"localhost:{port}"), "field")
+    assert "does not offer the key" in wrong.cause, wrong
+    assert f":{desk.target}" in wrong.remedy
+    assert desk.carries(shlex.split(wrong.remedy))
+
+
 def test_the_agents_key_that_comes_first(desk, tmp_path, monkeypatch):
     """By command it fails, by config it works."""
     first = tmp_path / "first"

@@ -1,6 +1,7 @@
 #include "compare_private.h"
 
 #include "check.h"
+#include "command_forward.h"
 #include "shell_words.h"
 
 #include <stdio.h>
@@ -191,6 +192,36 @@ put_dest(const struct compare_side *side, char *text, size_t size)
 	    ssh_settings_get(&side->settings, "port"));
 }
 
+static bool
+is_loopback(const char *host)
+{
+	return strcmp(host, "localhost") == 0 ||
+	       strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0;
+}
+
+/*
+ * The good one's key may go where that one goes: another spelling of loopback
+ * would be the next fault.  `text` holds the option's argument.
+ */
+static void
+spell_as(const struct compare_side *good, struct command_line *line, char *text,
+    size_t size)
+{
+	struct command_forward ours, theirs;
+	struct command_option *i = command_line_option(line, 'L', NULL);
+	char there[340];
+
+	snprintf(there, sizeof there, "1:%s", good->target);
+	if (i == NULL || !command_forward_parse(&theirs, there, 'L') ||
+	    !command_forward_parse(&ours, i->argument, 'L') ||
+	    !is_loopback(theirs.host) || !is_loopback(ours.host) ||
+	    ours.host_port != theirs.host_port ||
+	    strcmp(ours.host, theirs.host) == 0)
+		return;
+	memcpy(ours.host, theirs.host, sizeof ours.host);
+	i->argument = command_forward_text(&ours, text, size);
+}
+
 /* The bad side with the good one's key, and no other. */
 static void
 put_mend(const struct compare_side *good, const struct compare_side *bad,
@@ -199,6 +230,7 @@ put_mend(const struct compare_side *good, const struct compare_side *bad,
 	const char *key = good->login.key.name;
 	struct command_line line = bad->given.line;
 	struct command_option *i;
+	char forward[700];
 	struct buf out;
 
 	if (bad->given.kind == COMMAND_GIVEN_DEST) {
@@ -212,6 +244,7 @@ put_mend(const struct compare_side *good, const struct compare_side *bad,
 		i->dropped = true;
 	command_line_add(&line, 'i', key);
 	command_line_add(&line, 'o', "IdentitiesOnly=yes");
+	spell_as(good, &line, forward, sizeof forward);
 	buf_init(&out, size - 1);
 	command_line_text(&line, &out);
 	if (!span_to_str(buf_span(&out), text, size))
