@@ -319,6 +319,16 @@ def test_a_terminal_gets_a_table_that_is_drawn_again(scene):
     assert done.stdout.index("...") < done.stdout.index("SSH-2.0")
 
 
+def test_a_narrow_terminal_gets_whole_lines_at_last(scene):
+    command = " ".join([
+        "stty cols 60;", str(KAYA), "survey", "-F", str(scene.config),
+        "--ports", "22,2222", HOST])
+    done = scene.client.run("script", "-qec", command, "/dev/null",
+                            env={**DIRECT, "TERM": "xterm"})
+    last = done.stdout[done.stdout.rindex("\033[4A"):]
+    assert "host key as known" in last, done.stdout
+
+
 @pytest.mark.parametrize("words", [
     (), ("a", "b"), ("--ports", "x", "a"), ("--ports", "22,", "a"),
     ("--ports", "70000", "a"), ("--tls-pin", "x", "a"), ("--idle", "x", "a"),

@@ -166,12 +166,22 @@ columns_of(FILE *out)
 	return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+static bool
+is_whole(const struct survey *survey)
+{
+	for (size_t i = 0; i < survey->way_count; i++)
+		if (!survey->ways[i].is_done)
+			return false;
+	return true;
+}
+
 void
 survey_draw(const struct survey *survey, struct survey_screen *screen)
 {
 	FILE *out = survey->options->out;
 	bool is_table = survey->options->form == SURVEY_AS_TABLE;
-	size_t columns = is_table ? columns_of(out) : 0;
+	/* A line that wraps cannot be drawn again; at last it is whole. */
+	size_t columns = is_table && !is_whole(survey) ? columns_of(out) : 0;
 
 	if (survey->options->form == SURVEY_AS_JSON)
 		return;
