@@ -180,6 +180,12 @@ enum authorized_keys_fault authorized_keys_split_permit(
     enum authorized_keys_option_id id, struct span value, struct span *host,
     uint16_t *port);
 
+/*
+ * Whether a line's principals name `name`, as sshd compares them: letter by
+ * letter, and no further than an empty one or the fortieth.
+ */
+bool authorized_keys_has_principal(struct span principals, struct span name);
+
 /* `value` with each \" made a quote, cut to `size`.  Returns `text`. */
 const char *authorized_keys_unquote(struct span value, char *text, size_t size);
 

@@ -1,5 +1,6 @@
 #include "authorized_keys_option.h"
 
+#include "keys_pattern.h"
 #include "keys_text.h"
 #include "str.h"
 
@@ -7,7 +8,12 @@
 #include <time.h>
 
 /* sshd's own limits (auth-options.c). */
-enum { MAX_PERMITS = 4097, MAX_VARIABLES = 1025, MAX_HOST_LEN = 1024 };
+enum {
+	MAX_PERMITS = 4097,
+	MAX_VARIABLES = 1025,
+	MAX_HOST_LEN = 1024,
+	MAX_PRINCIPALS = 40 /* MAX_PROP of match.c */
+};
 
 static const struct option_row {
 	const char *name;
@@ -346,6 +352,19 @@ authorized_keys_apply(struct authorized_keys_line *line,
 	line->is_restricted = true;
 	line->rights = (struct authorized_keys_rights){0};
 	return FAULT_NONE;
+}
+
+bool
+authorized_keys_has_principal(struct span principals, struct span name)
+{
+	struct span one;
+
+	for (int i = 0; i < MAX_PRINCIPALS &&
+			keys_pattern_next(&principals, &one) && one.len > 0;
+	     i++)
+		if (span_equal(one, name))
+			return true;
+	return false;
 }
 
 const char *

@@ -1,37 +1,11 @@
 #include "keyring_name.h"
 
+#include "authorized_keys.h"
 #include "wire.h"
 
 #include <stdio.h>
 
-enum {
-	SHOWN_MAX = 64, /* of a name in a sentence */
-	LISTED_MAX = 40 /* of a list's names, in sshd */
-};
-
-/*
- * Letter by letter, as sshd compares them, and no further than sshd reads: an
- * empty name ends the list.
- */
-static bool
-is_listed(struct span list, struct span principal)
-{
-	size_t start = 0, count = 0;
-
-	if (list.data == NULL)
-		return true;
-	for (size_t i = 0; i <= list.len; i++) {
-		if (i < list.len && list.data[i] != ',')
-			continue;
-		if (i == start || ++count > LISTED_MAX)
-			return false;
-		if (span_equal(
-			principal, span_of(list.data + start, i - start)))
-			return true;
-		start = i + 1;
-	}
-	return false;
-}
+enum { SHOWN_MAX = 64 }; /* of a name in a sentence */
 
 static const char *
 show(struct span name, char text[SHOWN_MAX])
@@ -49,7 +23,8 @@ keyring_name(const struct keyring_certificate *certificate, struct span list,
 	char text[SHOWN_MAX];
 
 	while (wire_take_string32(&in, &name)) {
-		if (!is_listed(list, name))
+		if (list.data != NULL &&
+		    !authorized_keys_has_principal(list, name))
 			continue;
 		is_users = is_users || span_equal(name, certificate->user);
 		if (chosen.data == NULL)

@@ -178,9 +178,9 @@ class Certificate:
                 and not matcher.admits("127.0.0.1", row["from"])):
             return False
         if row["principals"] is not None:
-            # sshd reads no further than an empty name.
+            # sshd reads no further than an empty name, or the fortieth.
             wanted = list(itertools.takewhile(
-                bool, row["principals"].split(",")))
+                bool, row["principals"].split(",")))[:40]
         elif self.names:
             wanted = [user]
         else:  # one that is for nobody is for everybody here
@@ -197,10 +197,13 @@ def test_sshd_takes_the_certificates_that_kaya_says_it_does(
         Certificate(authority.sign(tmp_path / "key", names=",".join(names)),
                     names)
         for names in ([user], ["a"], ["b", user], [])]
+    crowded = ",".join(["x"] * 39 + ["a", "b"])
     texts, asked, taken = [], max(LINES // 10, 5), 0
     for _ in range(asked):
         options = rng.sample(["cert-authority", keylines.option(rng),
                               keylines.option(rng)], rng.choice([1, 2, 3]))
+        if rng.random() < 0.05:
+            options.append(f'principals="{crowded}"')
         texts.append(f"{','.join(options)} {authority.public}\n".encode())
     with Door(patient_sshd) as door, Matcher() as matcher:
         for batch in batches(texts):

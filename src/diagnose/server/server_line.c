@@ -1,6 +1,5 @@
 #include "server_line.h"
 
-#include "kexinit.h"
 #include "keyring.h"
 #include "str.h"
 #include "wire.h"
@@ -45,18 +44,6 @@ mentions(const struct search *search, struct span text)
 	return false;
 }
 
-/* Letter by letter, as sshd compares them. */
-static bool
-is_listed(struct span list, struct span wanted)
-{
-	struct span name;
-
-	while (kexinit_next(&list, &name))
-		if (span_equal(name, wanted))
-			return true;
-	return false;
-}
-
 static enum server_line_fact
 judge_names(const struct server_line_certificate *certificate,
     const struct authorized_keys_line *line)
@@ -67,7 +54,8 @@ judge_names(const struct server_line_certificate *certificate,
 	bool is_user = false;
 
 	while (wire_take_string32(&in, &name)) {
-		if (listed && !is_listed(line->principals, name))
+		if (listed &&
+		    !authorized_keys_has_principal(line->principals, name))
 			continue;
 		count++;
 		is_user = is_user || span_equal(name, certificate->user);

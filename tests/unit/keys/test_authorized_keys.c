@@ -336,6 +336,36 @@ test_principals_need_an_authority(void **state)
 	assert_key("principals=\"a\",cert-authority");
 }
 
+static bool
+names(const char *principals, const char *name)
+{
+	return authorized_keys_has_principal(
+	    span_of_str(principals), span_of_str(name));
+}
+
+static void
+test_principals_are_read_as_far_as_sshd_reads_them(void **state)
+{
+	char forty[41 * 2 + 1] = "";
+
+	assert_true(names("a,b", "a"));
+	assert_true(names("a,b", "b"));
+	assert_false(names("a,b", "A"));
+	assert_false(names("a, b", "b"));
+	assert_true(names("a,,b", "a"));
+	assert_false(names("a,,b", "b"));
+	assert_false(names("a,,b", ""));
+	assert_false(names(",a", "a"));
+	assert_false(names("", ""));
+	assert_false(
+	    authorized_keys_has_principal(span_of(NULL, 0), span_of_str("a")));
+	for (int i = 0; i < 39; i++)
+		strcat(forty, "x,");
+	strcat(forty, "y,z");
+	assert_true(names(forty, "y"));
+	assert_false(names(forty, "z"));
+}
+
 static void
 test_a_damaged_key_is_told_apart(void **state)
 {
@@ -507,6 +537,8 @@ main(void)
 	    cmocka_unit_test(test_bad_permits_void_the_line),
 	    cmocka_unit_test(test_tunnels_are_numbers_or_any),
 	    cmocka_unit_test(test_principals_need_an_authority),
+	    cmocka_unit_test(
+		test_principals_are_read_as_far_as_sshd_reads_them),
 	    cmocka_unit_test(test_a_damaged_key_is_told_apart),
 	    cmocka_unit_test(test_a_line_cut_anywhere_is_never_another_key),
 	    cmocka_unit_test(test_options_can_be_walked_in_order),
