@@ -322,8 +322,9 @@ guess_other_word(struct keys_guess *g)
 	struct span word = g->line->fault_text, rest;
 	enum pubkey_type type;
 
+	/* The CR of a foreign line end may be of the word, never of the text. */
 	if (g->line->fault != FAULT_TYPE || word.len == 0 ||
-	    keys_guess_is_option(word))
+	    end_of(word) >= end_of(g->text) || keys_guess_is_option(word))
 		return false;
 	rest = keys_text_skip_blanks(
 	    keys_guess_piece(end_of(word), g->text.data + g->text.len));

@@ -217,6 +217,8 @@ test_the_type_is_read_from_the_key(void **state)
 	    {KEY_ED_BASE64, "type-missing", KEY_ED},
 	    {KEY_ED_BASE64 " me@here", "type-missing", KEY_ED " me@here"},
 	    {"no-pty " KEY_ED_BASE64, "type-missing", "no-pty " KEY_ED},
+	    {"no-pty ed25519 " KEY_ED_BASE64, "key-type", "no-pty " KEY_ED},
+	    {"no-pty ed25519\r", "key-type", NULL},
 	};
 
 	CHECK(samples);
