@@ -141,6 +141,24 @@ def test_a_from_list_that_does_not_hold_this_address(clinic):
     assert_well(clinic.with_file())
 
 
+def test_a_key_whose_path_is_many_words(clinic, tmp_path):
+    key = tmp_path / "my $(touch owned) key"
+    clinic.sshd.admit(make_key(key))
+    key.chmod(0o644)
+    doubtful = clinic.doctor("-i", key, "-b", clinic.target, clinic.dest)
+    assert doubtful.code == "key-file-open", doubtful
+    clinic.doctor.take(doubtful, r"chmod 600 .*")
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert_well(clinic.doctor("-i", key, "-b", clinic.target, clinic.dest))
+
+
+def test_a_command_that_is_too_long_is_not_cut(clinic):
+    """What is cut off leads elsewhere."""
+    wrong = clinic.visit("-o", "SetEnv=A=" + 2000 * "x")
+    assert "xxx" not in wrong.remedy
+    assert wrong.remedy.endswith("--server-file FILE ..."), wrong
+
+
 @pytest.mark.parametrize("options", [
     'expiry-time="20200101"',
     'expiry-time="20200101",restrict,port-forwarding,expiry-time="20210101"'])

@@ -136,6 +136,7 @@ def ssh_server(home, interface, window=None):
         if window is not None:
             transport._sanitize_window_size = lambda _: window
         transport.add_server_key(key)
+        interface.transport = transport
         transport.start_server(server=interface)
         transport.join()
 
@@ -173,6 +174,39 @@ def test_a_channel_that_takes_nothing(doctor, home, tmp_path):
         assert time.monotonic() - begun < 60
     assert (wrong.status, wrong.layer, wrong.code) == (
         3, "mqtt", "broker-silent"), wrong
+
+
+class Remembering(Waiting):
+    """Says, as sshd does, which line lets the key in."""
+
+    def check_auth_publickey(self, username, key):
+        said = paramiko.Message()
+        said.add_byte(b"\4")  # SSH_MSG_DEBUG
+        said.add_boolean(True)
+        said.add_string("-:1: key options: permitopen")
+        said.add_string("")
+        self.transport._send_message(said)
+        return paramiko.AUTH_SUCCESSFUL
+
+
+def test_a_line_in_standard_input_is_not_waited_for(home, tmp_path):
+    """A server at this machine that names "-" as its file of keys."""
+    peers.make_key(tmp_path / "device")
+    ends = threading.Event()
+    ends.set()
+    with ssh_server(home, Remembering(ends)) as port:
+        side = (f"ssh -F {home}/.ssh/config -o IdentitiesOnly=yes -o "
+                f"UserKnownHostsFile={home}/.ssh/known_hosts -i "
+                f"{tmp_path}/device -N -p {port} dan@127.0.0.1")
+        reads, writes = os.pipe()
+        try:
+            said = subprocess.run(
+                [KAYA, "doctor", "--json", "--compare", side, side],
+                stdin=reads, capture_output=True, text=True, timeout=100)
+        finally:
+            os.close(reads)
+            os.close(writes)
+    assert json.loads(said.stdout)["first"]["line"] == 1, said
 
 
 # ---- users of a machine that root looks at ----

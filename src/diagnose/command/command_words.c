@@ -1,5 +1,6 @@
 #include "command_private.h"
 
+#include "shell.h"
 #include "str.h"
 
 #include <stdio.h>
@@ -121,7 +122,7 @@ check_odd(struct command_case *c)
 	for (const char *const *p = c->given->words; *p != NULL; p++) {
 		if (p != c->given->words)
 			buf_append_str(&meant, " ");
-		buf_append_str(&meant, *p);
+		shell_quote(&meant, *p);
 	}
 	buf_append(&meant, "", 1);
 	tell(c, WORD_ODD, c->given->odd_word, '\0', NULL,

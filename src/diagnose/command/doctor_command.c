@@ -268,6 +268,7 @@ tell_line(struct command_case *c, enum command_fact fact)
 static void
 complete_remedy(struct command_case *c)
 {
+	static const char whole[] = "the whole command: ";
 	const struct finding *first = findings_first(c->findings);
 	struct finding *finding;
 	size_t used;
@@ -280,9 +281,11 @@ complete_remedy(struct command_case *c)
 	buf_init(&text, FINDING_TEXT);
 	command_line_text(&c->mended, &text);
 	buf_append(&text, "", 1);
-	if (!text.failed)
+	/* Cut off it would be another one. */
+	if (!text.failed &&
+	    used + buf_len(&text) + sizeof whole <= sizeof finding->remedy)
 		snprintf(finding->remedy + used, sizeof finding->remedy - used,
-		    "%sthe whole command: %s", used > 0 ? "; " : "",
+		    "%s%s%s", used > 0 ? "; " : "", whole,
 		    (const char *)buf_span(&text).data);
 	buf_fini(&text);
 }

@@ -58,7 +58,7 @@ static const struct check_row rows[] = {
 	"others may read {key_file} (mode {mode})",
 	"others than its owner may read the private key {key_file}: ssh does "
 	"not use it then",
-	"chmod 600 {key_file}"},
+	"chmod 600 {typed_file}"},
     {AUTH_NO_KEYS, FINDING_FAULT, ERR_REFUSED, "no-key",
 	"there is no key to offer",
 	"this user has no key: none in an agent, no ~/.ssh/id_*",
@@ -66,23 +66,25 @@ static const struct check_row rows[] = {
     {AUTH_KEY_MISSING, FINDING_FAULT, ERR_REFUSED, "key-file-missing",
 	"{key}: {why}", "the key file {key} cannot be read: {why}",
 	"name one that can: ls -l ~/.ssh; or make it: ssh-keygen -t ed25519 -N "
-	"'' -f {key}"},
+	"'' -f {typed_key}"},
     {AUTH_KEY_UNREADABLE, FINDING_FAULT, ERR_REFUSED, "key-file-malformed",
 	"{key} is no key", "the file {key} holds no key that can be read",
-	"see what it is: file {key}; to make a new one there: mv {key} "
-	"{key}.old && ssh-keygen -t ed25519 -N '' -f {key}; then have its "
+	"see what it is: file {typed_key}; to make a new one there: mv "
+	"{typed_key} "
+	"{typed_key}.old && ssh-keygen -t ed25519 -N '' -f {typed_key}; then "
+	"have its "
 	"public half let in"},
     {AUTH_PASSPHRASE, FINDING_FAULT, ERR_REFUSED, "passphrase",
 	"{key} would be let in, and has a passphrase",
 	"{key_file} has a passphrase, and nobody is there to type it",
 	"for an unattended device take it off: ssh-keygen -p -N '' -f "
-	"{key_file}; or give it to an agent: ssh-add {key_file}"},
+	"{typed_file}; or give it to an agent: ssh-add {typed_file}"},
     {AUTH_OTHER_HALF, FINDING_FAULT, ERR_REFUSED, "other-half",
 	"{key_file} and {shown} are not of one pair",
 	"{shown} would be let in, but {key_file} is the private half of "
 	"another key",
-	"write the public half anew: ssh-keygen -y -f {key_file} > "
-	"{key_file}.pub, and have that one let in"},
+	"write the public half anew: ssh-keygen -y -f {typed_file} > "
+	"{typed_file}.pub, and have that one let in"},
     {AUTH_NO_PUBLICKEY, FINDING_FAULT, ERR_REFUSED, "no-publickey",
 	"the server takes {methods} from {user}, no keys",
 	"the server lets nobody in by a key (PubkeyAuthentication no)",
@@ -132,6 +134,7 @@ tell(struct auth *auth, enum auth_fact fact, const struct identity *identity)
 {
 	char offered[400] = "", mode[8], place[24], tries[24];
 	char key_file[PATH_MAX] = "", shown[PATH_MAX] = "";
+	char typed_file[CHECK_TYPED_SIZE], typed_key[CHECK_TYPED_SIZE];
 	char enroll[DOCTOR_COMMAND], with_file[2 * DOCTOR_COMMAND];
 	const struct doctor *doctor = auth->doctor;
 	size_t used = 0;
@@ -165,6 +168,10 @@ tell(struct auth *auth, enum auth_fact fact, const struct identity *identity)
 	    {"enroll", enroll},
 	    {"key", identity != NULL ? identity->name : ""},
 	    {"key_file", key_file},
+	    {"typed_file",
+		check_typed(key_file, typed_file, sizeof typed_file)},
+	    {"typed_key", check_typed(identity != NULL ? identity->name : "",
+			      typed_key, sizeof typed_key)},
 	    {"shown", shown},
 	    {"type", identity != NULL ? identity->type : ""},
 	    {"mode", mode},
@@ -296,7 +303,7 @@ static void
 name_the_one(struct auth *auth)
 {
 	const struct identity *one = auth->offers.accepted;
-	char file[PATH_MAX] = "";
+	char file[PATH_MAX] = "", typed[CHECK_TYPED_SIZE];
 
 	if (one->in_agent)
 		find_file(auth, file, sizeof file);
@@ -306,7 +313,8 @@ name_the_one(struct auth *auth)
 		snprintf(auth->one, sizeof auth->one,
 		    "offer that one alone: kaya doctor -i %s %s (ssh: -o "
 		    "IdentitiesOnly=yes -i %s)",
-		    file, auth->doctor->again, file);
+		    check_typed(file, typed, sizeof typed), auth->doctor->again,
+		    typed);
 	else
 		snprintf(auth->one, sizeof auth->one,
 		    "leave that one alone in the agent: ssh-add -D && ssh-add "

@@ -155,7 +155,7 @@ put_sign(const struct doctor *doctor, const struct identity *identity,
 	    names[0] != '\0' &&
 	    (certificate->has_user ||
 		(doctor_is_gateway(doctor) && strchr(names, ',') == NULL));
-	char id[200] = "", file[PATH_MAX], public[PATH_MAX];
+	char id[sizeof doctor->user] = "", file[PATH_MAX], public[PATH_MAX];
 	struct buf text;
 
 	if (!str_is_shown(certificate->parsed.key_id) ||

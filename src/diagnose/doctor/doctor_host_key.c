@@ -34,7 +34,7 @@ static const struct check_row rows[] = {
 	"{fingerprint}, as demanded, and not remembered",
 	"the host key is the one that was demanded, and {file} cannot be "
 	"written: it has to be named each time",
-	"mend the file, or move it away: mv {file} {file}.old"},
+	"mend the file, or move it away: mv {typed} {typed}.old"},
     {HOST_KEY_UNKNOWN, FINDING_FAULT, ERR_HOST_KEY, "host-key-unknown",
 	"{fingerprint} is not known here",
 	"the host key of {host} is not known on this machine yet",
@@ -50,14 +50,14 @@ static const struct check_row rows[] = {
 	"the host key of {host} has changed since it was learned: the server "
 	"was set up anew, or somebody stands between",
 	COMPARE
-	", and only if that is the same: ssh-keygen -f {file} -R '{entry}' && "
+	", and only if that is the same: ssh-keygen -f {typed} -R '{entry}' && "
 	"kaya doctor --host-key {fingerprint} {again}"},
     {HOST_KEY_OTHER_TYPE, FINDING_FAULT, ERR_HOST_KEY, "host-key-other-type",
 	"{fingerprint}: a host key of another type than the one known",
 	"{host} is known by a host key of another type, which the server does "
 	"not show",
 	COMPARE
-	", and only if that is the same: ssh-keygen -f {file} -R '{entry}' && "
+	", and only if that is the same: ssh-keygen -f {typed} -R '{entry}' && "
 	"kaya doctor --host-key {fingerprint} {again}"},
     {HOST_KEY_BY_AUTHORITY, FINDING_FAULT, ERR_HOST_KEY, "host-certificate",
 	"{fingerprint}: known by a certificate authority only",
@@ -69,7 +69,7 @@ static const struct check_row rows[] = {
 	"{known_mend}; then again: kaya doctor {again}"},
     {HOST_KEY_FILE, FINDING_FAULT, ERR_FAILED, "known-hosts", "{why}",
 	"the list of known hosts cannot be used: {why}",
-	"mend the file, or move it away: mv {file} {file}.old"},
+	"mend the file, or move it away: mv {typed} {typed}.old"},
 };
 
 /* Some line trusts an authority for hosts like this one. */
@@ -167,8 +167,8 @@ doctor_host_key(void *arg, struct findings *findings)
 {
 	struct doctor *doctor = arg;
 	struct err err = ERR_INIT;
-	char entry[300], known_hosts[PATH_MAX];
-	char known_why[512] = "", known_mend[512] = "";
+	char entry[300], known_hosts[PATH_MAX], typed[CHECK_TYPED_SIZE];
+	char known_why[FINDING_TEXT] = "", known_mend[FINDING_TEXT] = "";
 	struct known_hosts list = {.state = KNOWN_HOSTS_GOOD};
 	enum host_key_fact fact;
 
@@ -179,6 +179,7 @@ doctor_host_key(void *arg, struct findings *findings)
 		    sizeof known_why, known_mend, sizeof known_mend);
 	const struct check_word words[] = {
 	    {"file", known_hosts},
+	    {"typed", check_typed(known_hosts, typed, sizeof typed)},
 	    {"fingerprint", doctor->link->fingerprint},
 	    {"host", doctor->host},
 	    {"entry", entry},

@@ -377,14 +377,15 @@ put_permit(
 	    "\"$(grep -rhs ^acl_file /etc/mosquitto | cut -d' ' -f2-)\" && "
 	    "systemctl reload mosquitto";
 	const char *user = doctor->options->broker_user;
+	char typed[CHECK_TYPED_SIZE];
 
 	if (doctor_is_gateway(doctor))
 		snprintf(text, size,
 		    "at the gateway, see what its policy says: kaya policy "
-		    "test /var/lib/kayad/policy.yaml NAME subscribe '%s'; "
+		    "test /var/lib/kayad/policy.yaml NAME subscribe %s; "
 		    "there, under publish and subscribe of a role that NAME "
 		    "has: %s",
-		    topic, topic);
+		    check_typed(topic, typed, sizeof typed), topic);
 	else if (!shell_is_literal(topic) ||
 		 (user != NULL && !shell_is_literal(user)))
 		snprintf(text, size,

@@ -31,7 +31,7 @@ struct doctor {
 	struct link *link; /* the one that goes on from layer to layer */
 	char host[256];
 	char port[8];
-	char user[64];
+	char user[256];
 	char words[DOCTOR_COMMAND]; /* "-p 2222 -i key dan@host", for ssh */
 	char again[2 * DOCTOR_COMMAND]; /* the same, for the doctor itself */
 	char tunnel[2 * DOCTOR_COMMAND]; /* for kaya tunnel */
@@ -64,7 +64,7 @@ void doctor_tell(struct findings *findings, const char *layer,
  * password, or what ssh needs, kaya tunnel, or kaya enroll.
  * `without` is an option that the command gives anew ("-p": also the port in
  * the destination), "%" where the host is to be named with its INTERFACE, or
- * "".
+ * "".  "..." where it does not fit.
  */
 enum doctor_repeat {
 	DOCTOR_REPEAT_LINK,

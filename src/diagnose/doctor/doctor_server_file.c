@@ -200,8 +200,9 @@ tell(struct case_file *c, enum file_fact fact, const struct server_line *line,
 	    c->identity->is_certificate ? "the authority of %s" : "the key %s",
 	    c->identity->name);
 	shell_quoted(file, path, sizeof path);
+	/* An agent's comment is no file. */
 	snprintf(anew, sizeof anew, "%.*s.pub", (int)sizeof public,
-	    c->identity->name);
+	    c->identity->in_agent ? "KEY" : c->identity->name);
 	shell_quoted(anew, public, sizeof public);
 	if (c->identity->is_certificate)
 		snprintf(anew, sizeof anew, "echo %s >> %s",

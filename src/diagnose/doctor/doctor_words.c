@@ -28,18 +28,28 @@ put(struct text *text, const char *format, ...)
 }
 
 static void
-put_option(struct text *text, const char *letter, const char *value,
-    const char *without)
+put_quoted(struct text *text, const char *value)
 {
 	struct buf word;
 
-	if (value == NULL || strcmp(letter, without) == 0)
-		return;
 	buf_init(&word, text->size);
 	shell_quote(&word, value);
-	put(text, "%s %.*s ", letter, (int)buf_len(&word),
+	put(text, "%.*s", (int)buf_len(&word),
 	    (const char *)buf_span(&word).data);
+	if (word.failed)
+		text->used = text->size;
 	buf_fini(&word);
+}
+
+static void
+put_option(struct text *text, const char *letter, const char *value,
+    const char *without)
+{
+	if (value == NULL || strcmp(letter, without) == 0)
+		return;
+	put(text, "%s ", letter);
+	put_quoted(text, value);
+	put(text, " ");
 }
 
 /* As typed; but a port may stand in it, and the interface is asked for. */
@@ -52,7 +62,7 @@ put_dest(struct text *text, const char *typed, const char *without)
 
 	if ((!zone && strcmp(without, "-p") != 0) ||
 	    dest_parse(&dest, typed, &err) != 0 || (!zone && dest.port == 0)) {
-		put(text, "%s", typed);
+		put_quoted(text, typed);
 		return;
 	}
 	if (dest.user[0] != '\0')
@@ -134,4 +144,7 @@ doctor_repeat(const struct doctor *doctor, enum doctor_repeat what,
 	for (size_t i = 0; i < given->word_count; i++)
 		put_option(&text, "-o", given->words[i], without);
 	put_dest(&text, given->dest, without);
+	/* Cut off it would lead elsewhere. */
+	if (text.used >= size)
+		snprintf(bytes, size, "...");
 }

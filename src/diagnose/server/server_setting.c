@@ -132,7 +132,6 @@ put_question(
     const struct server *server, const struct sshd_lines *lines, int fd)
 {
 	FILE *file = fdopen(fd, "w");
-	size_t asked = 0;
 
 	if (file == NULL) {
 		close(fd);
@@ -146,12 +145,13 @@ put_question(
 			continue;
 		fprintf(file, "Match %s\n\tBanner /%zu\n",
 		    lines->items[i].criteria, i);
-		asked++;
 	}
-	return fclose(file) == 0 && asked > 0;
+	return fclose(file) == 0;
 }
 
-static bool
+enum which { WHICH_NONE, WHICH_FOUND, WHICH_NOT_KNOWN };
+
+static enum which
 read_answer(const struct ssh_settings *settings, size_t count, size_t *which)
 {
 	const char *banner = ssh_settings_get(settings, "banner");
@@ -159,32 +159,44 @@ read_answer(const struct ssh_settings *settings, size_t count, size_t *which)
 
 	if (banner[0] != '/' ||
 	    !str_to_u64(span_of_str(banner + 1), 0, count - 1, &number))
-		return false;
+		return WHICH_NONE;
 	*which = (size_t)number;
-	return true;
+	return WHICH_FOUND;
 }
 
 static bool
+has_criteria(const struct sshd_lines *lines)
+{
+	for (size_t i = 0; i < lines->count; i++)
+		if (lines->items[i].criteria[0] != '\0')
+			return true;
+	return false;
+}
+
+static enum which
 ask_which(struct server *server, const char *user,
     const struct sshd_lines *lines, size_t *which)
 {
 	char own[sizeof server->sshd_file], why[200];
 	char path[] = P_tmpdir "/kaya-sshd.XXXXXX";
 	struct ssh_settings settings = {0};
-	int fd = lines->count > 0 ? mkostemp(path, O_CLOEXEC) : -1;
-	bool is_known = false;
+	enum which answer = WHICH_NOT_KNOWN;
+	int fd;
 
+	if (!has_criteria(lines))
+		return WHICH_NONE;
+	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0)
-		return false;
+		return answer;
 	memcpy(own, server->sshd_file, sizeof own);
 	snprintf(server->sshd_file, sizeof server->sshd_file, "%s", path);
 	if (put_question(server, lines, fd) &&
 	    server_ask_sshd(server, user, &settings, why, sizeof why) == 0)
-		is_known = read_answer(&settings, lines->count, which);
+		answer = read_answer(&settings, lines->count, which);
 	memcpy(server->sshd_file, own, sizeof own);
 	ssh_settings_fini(&settings);
 	unlink(path);
-	return is_known;
+	return answer;
 }
 
 /* The line that is in force for the user; false where that cannot be known. */
@@ -194,15 +206,18 @@ find_line(struct server *server, const char *user, const char *word,
 {
 	struct sshd_lines lines;
 	size_t which = 0, first_of_all;
+	enum which answer;
 	bool is_known;
 
 	sshd_lines_find(&lines, server_sshd_file(server), word);
 	for (first_of_all = 0; first_of_all < lines.count; first_of_all++)
 		if (lines.items[first_of_all].criteria[0] == '\0')
 			break;
-	if (!ask_which(server, user, &lines, &which))
+	answer = ask_which(server, user, &lines, &which);
+	if (answer == WHICH_NONE)
 		which = first_of_all;
-	is_known = !lines.failed && which < lines.count;
+	is_known =
+	    answer != WHICH_NOT_KNOWN && !lines.failed && which < lines.count;
 	if (is_known)
 		*found = lines.items[which];
 	sshd_lines_fini(&lines);

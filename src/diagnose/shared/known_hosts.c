@@ -1,10 +1,9 @@
 #include "known_hosts.h"
 
-#include "shell.h"
+#include "check.h"
 
 #include <errno.h>
 #include <libssh/libssh.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,12 +63,9 @@ known_hosts_tell(const struct known_hosts *found, const char *path,
     const char *host, char *cause, size_t cause_size, char *remedy,
     size_t remedy_size)
 {
-	struct buf word;
+	char typed[CHECK_TYPED_SIZE];
 
-	buf_init(&word, 4 * PATH_MAX);
-	shell_quote(&word, path);
-	buf_append(&word, "", 1);
-	path = word.failed ? path : (const char *)buf_span(&word).data;
+	path = check_typed(path, typed, sizeof typed);
 	if (found->state == KNOWN_HOSTS_DAMAGED) {
 		snprintf(cause, cause_size,
 		    "line %zu of %s, which is for %s, is damaged: nothing in "
@@ -88,5 +84,4 @@ known_hosts_tell(const struct known_hosts *found, const char *path,
 					   : "move it away: mv %s %s.old",
 		    path, path);
 	}
-	buf_fini(&word);
 }

@@ -27,8 +27,8 @@ void known_hosts_look(const char *path, const char *host, uint16_t port,
     struct known_hosts *found);
 
 /*
- * What it is, as a sentence without full stop, and the command that mends it;
- * both cut where they do not fit.  Not for KNOWN_HOSTS_GOOD.
+ * What it is, as a sentence without full stop, and the command that mends it.
+ * Not for KNOWN_HOSTS_GOOD.
  */
 void known_hosts_tell(const struct known_hosts *found, const char *path,
     const char *host, char *cause, size_t cause_size, char *remedy,

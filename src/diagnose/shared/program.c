@@ -2,13 +2,17 @@
 
 #include "clock.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { PAUSE_MS = 2 };
 
 static void
 extend_path(char *path, size_t size)
@@ -42,11 +46,12 @@ take(int fd, struct buf *into)
 	char bytes[4096];
 	ssize_t count = read(fd, bytes, sizeof bytes);
 
+	if (count < 0 && errno == EINTR)
+		return true;
 	if (count <= 0)
 		return false;
-	/* More than anybody wants to read is read, and dropped. */
-	if (buf_len(into) + (size_t)count < PROGRAM_OUTPUT_MAX)
-		buf_append(into, bytes, (size_t)count);
+	/* What does not fit is read, and the whole of no use. */
+	buf_append(into, bytes, (size_t)count);
 	return true;
 }
 
@@ -61,8 +66,10 @@ read_both(struct program *program, int out, int said, uint64_t until_ms)
 	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
 		uint64_t now = clock_monotonic_ms();
 
-		if (now >= until_ms || poll(fds, 2, (int)(until_ms - now)) <= 0)
+		if (now >= until_ms)
 			return false;
+		if (poll(fds, 2, (int)(until_ms - now)) <= 0)
+			continue;
 		for (int i = 0; i < 2; i++)
 			if (fds[i].revents != 0 && !take(fds[i].fd, into[i]))
 				fds[i].fd = -1;
@@ -70,11 +77,32 @@ read_both(struct program *program, int out, int said, uint64_t until_ms)
 	return true;
 }
 
+/* Its status; -1 where it had to be ended. */
+static int
+wait_for(pid_t pid, uint64_t until_ms)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+	int status = 0;
+	pid_t ended;
+
+	/* Its output is closed: mostly it ends in that moment. */
+	while ((ended = waitpid(pid, &status, WNOHANG)) == 0 &&
+	       clock_monotonic_ms() < until_ms)
+		nanosleep(&pause, NULL);
+	if (ended == 0) {
+		kill(pid, SIGKILL);
+		do
+			ended = waitpid(pid, &status, 0);
+		while (ended < 0 && errno == EINTR);
+	}
+	return ended == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 bool
 program_run(struct program *program, const char *const *words, int ms)
 {
 	uint64_t until_ms = clock_monotonic_ms() + (uint64_t)ms;
-	int out[2] = {-1, -1}, said[2] = {-1, -1}, status = 0;
+	int out[2] = {-1, -1}, said[2] = {-1, -1};
 	bool whole = false;
 	pid_t pid = -1;
 
@@ -89,16 +117,14 @@ program_run(struct program *program, const char *const *words, int ms)
 	close(said[1]);
 	if (pid > 0) {
 		whole = read_both(program, out[0], said[0], until_ms);
-		if (!whole)
-			kill(pid, SIGKILL);
-		if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
-			program->status = WEXITSTATUS(status);
+		program->status = wait_for(pid, whole ? until_ms : 0);
 	}
 	close(out[0]);
 	close(said[0]);
 	buf_append(&program->out, "", 1);
 	buf_append(&program->said, "", 1);
-	return whole && program->status >= 0 && program->status != 127;
+	return whole && !program->out.failed && !program->said.failed &&
+	       program->status >= 0 && program->status != 127;
 }
 
 void
@@ -108,20 +134,25 @@ program_fini(struct program *program)
 	buf_fini(&program->said);
 }
 
+/* Where memory failed no zero byte may stand at its end. */
+static const char *
+text_of(const struct buf *from)
+{
+	struct span text = buf_span(from);
+
+	return text.len > 0 && !from->failed ? (const char *)text.data : "";
+}
+
 const char *
 program_out(const struct program *program)
 {
-	struct span out = buf_span(&program->out);
-
-	return out.len > 0 ? (const char *)out.data : "";
+	return text_of(&program->out);
 }
 
 const char *
 program_said(const struct program *program)
 {
-	struct span said = buf_span(&program->said);
-
-	return said.len > 0 ? (const char *)said.data : "";
+	return text_of(&program->said);
 }
 
 bool

@@ -5,7 +5,7 @@
 
 #include "buf.h"
 
-enum { PROGRAM_OUTPUT_MAX = 4 << 20 };
+enum { PROGRAM_OUTPUT_MAX = 16 << 20 };
 
 struct program {
 	struct buf out; /* what it wrote; a zero byte ends it */
@@ -16,7 +16,8 @@ struct program {
 /*
  * Run `words` (NULL-ended; found by PATH and the folders of administrators),
  * with nothing to read and in English, for at most `ms`.  False where it could
- * not be started or did not end.  To be given to program_fini in any case.
+ * not be started, did not end, or wrote more than PROGRAM_OUTPUT_MAX.  To be
+ * given to program_fini in any case.
  */
 bool program_run(struct program *program, const char *const *words, int ms);
 void program_fini(struct program *program);

@@ -8,6 +8,11 @@
 
 enum { TRY_MS = 20000, WORDS_MAX = 600, LINE_MAX_BYTES = 2048 };
 
+/*
+ * A server's banner stands among ssh's own words, and may be like them: what is
+ * read here is as good as the server's word, and escaped.
+ */
+
 /* "NAME TYPE SHA256:... [explicit] [agent]"; the name may hold blanks. */
 static bool
 read_key(struct ssh_login_key *key, const char *text)
@@ -26,8 +31,8 @@ read_key(struct ssh_login_key *key, const char *text)
 	str_escape(
 	    span_of(type, (size_t)(print - type)), key->type, sizeof key->type);
 	print++;
-	snprintf(key->fingerprint, sizeof key->fingerprint, "%.*s",
-	    (int)strcspn(print, " "), print);
+	str_escape(span_of(print, strcspn(print, " ")), key->fingerprint,
+	    sizeof key->fingerprint);
 	key->in_agent = strstr(print, " agent") != NULL;
 	return true;
 }
@@ -54,11 +59,11 @@ on_authenticated(struct ssh_login *login, const char *rest)
 	const char *method = strstr(rest, "using \"");
 
 	if (method != NULL)
-		snprintf(login->method, sizeof login->method, "%.*s",
-		    (int)strcspn(method + 7, "\""), method + 7);
+		str_escape(span_of(method + 7, strcspn(method + 7, "\"")),
+		    login->method, sizeof login->method);
 	if (address != NULL)
-		snprintf(login->address, sizeof login->address, "%.*s",
-		    (int)strcspn(address + 2, "]"), address + 2);
+		str_escape(span_of(address + 2, strcspn(address + 2, "]")),
+		    login->address, sizeof login->address);
 	login->outcome = SSH_LOGIN_FAILED;
 }
 

@@ -65,7 +65,9 @@ field(struct span head, const char *name)
 	value = up_to(behind(head, at + strlen(name)), "\r\n");
 	while (value.len > 0 && value.data[0] == ' ')
 		value = span_of(value.data + 1, value.len - 1);
-	return value;
+	/* Words behind it are no part of it, and are not told as if they were.
+	 */
+	return up_to(value, " \t");
 }
 
 /* <meta http-equiv="refresh" content="0; url=http://..."> */

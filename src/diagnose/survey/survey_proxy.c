@@ -10,6 +10,10 @@
 
 enum { DEFAULT_PORT = 80, HEAD_MAX = 8192 };
 
+/* Of names and addresses: it is typed in a command that a shell runs. */
+#define HOST_LETTERS                                                           \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:_-%"
+
 /* ---- its URL ---- */
 
 static int
@@ -89,7 +93,8 @@ survey_proxy_parse(const char *url, struct survey_proxy *proxy)
 	where = span_of(url, (size_t)(end - url));
 	if (!str_split_host_port(
 		where, proxy->host, sizeof proxy->host, &proxy->port) ||
-	    proxy->host[0] == '\0')
+	    proxy->host[strspn(proxy->host, HOST_LETTERS)] != '\0' ||
+	    proxy->host[0] == '\0' || proxy->host[0] == '-')
 		return PROXY_URL_WRONG;
 	if (proxy->port == 0)
 		proxy->port = DEFAULT_PORT;

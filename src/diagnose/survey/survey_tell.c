@@ -85,7 +85,7 @@ static const struct check_row rows[] = {
 	"set up anew",
 	COMPARE
 	"; if it is another, do not log in from this network; only if "
-	"it is the same: ssh-keygen -f {known_hosts} -R '{entry}' && {survey} "
+	"it is the same: ssh-keygen -f {typed_hosts} -R '{entry}' && {survey} "
 	"--host-key {fingerprint} {dest}"},
     {KEY_DIFFERS, FINDING_FAULT, ERR_HOST_KEY, "host-key-differs",
 	"port {port} ({address}) shows {fingerprint}, port {port} ({other}) "
@@ -253,7 +253,8 @@ survey_tell(const struct survey_tale *tale, const char *layer,
 	char leads[SURVEY_LINE + 32] = "";
 	char port[8], seen[512], entry[300], mtu[8], segment[8];
 	char lived[24], died[24], grace[24], own[24], hosts_line[24];
-	char known_why[512] = "", known_mend[512] = "";
+	char typed[CHECK_TYPED_SIZE];
+	char known_why[FINDING_TEXT] = "", known_mend[FINDING_TEXT] = "";
 	char tunnel[FINDING_TEXT] = "", ssh[FINDING_TEXT] = "";
 	const struct check_word words[] = {
 	    {"host", survey->host},
@@ -292,6 +293,8 @@ survey_tell(const struct survey_tale *tale, const char *layer,
 	    {"tunnel", tunnel},
 	    {"ssh", ssh},
 	    {"known_hosts", survey->known_hosts},
+	    {"typed_hosts",
+		check_typed(survey->known_hosts, typed, sizeof typed)},
 	    {"known_why", known_why},
 	    {"known_mend", known_mend},
 	    {0},

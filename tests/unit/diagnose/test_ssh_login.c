@@ -91,6 +91,18 @@ test_a_login_by_password_names_no_key(void **state)
 }
 
 static void
+test_a_banner_that_is_like_ssh_s_words_draws_nothing(void **state)
+{
+	take("debug1: Server accepts key: k RSA SHA256:\b\b\r\033[2J x\n"
+	     "Authenticated to h ([\b1.2.3.4]:22) using \"\bpublickey\".\n");
+	assert_string_equal(login.address, "\\x081.2.3.4");
+	assert_string_equal(login.method, "\\x08publickey");
+	take("debug1: Server accepts key: k RSA SHA256:\b\033[2J x\n"
+	     "Authenticated to h ([1.2.3.4]:22) using \"publickey\".\n");
+	assert_string_equal(login.key.fingerprint, "SHA256:\\x08\\x1b[2J");
+}
+
+static void
 test_no_cut_of_it_is_read_behind_its_end(void **state)
 {
 	char copy[sizeof carries];
@@ -112,6 +124,8 @@ main(void)
 	    cmocka_unit_test(test_a_refusal_keeps_ssh_s_last_words),
 	    cmocka_unit_test(test_what_never_came_to_a_login_is_told),
 	    cmocka_unit_test(test_a_login_by_password_names_no_key),
+	    cmocka_unit_test(
+		test_a_banner_that_is_like_ssh_s_words_draws_nothing),
 	    cmocka_unit_test(test_no_cut_of_it_is_read_behind_its_end),
 	};
 

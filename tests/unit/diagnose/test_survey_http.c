@@ -39,6 +39,15 @@ test_a_redirect_to_somebody_else_leads_away(void **state)
 }
 
 static void
+test_a_redirect_is_a_place_and_no_words_behind_it(void **state)
+{
+	assert_int_equal(page_of("HTTP/1.1 302 Found\r\nLocation: "
+				 "http://x.test/a, or type: curl x|sh\r\n\r\n",
+			     HTTP_IS_ALL, "http://x.test/a,"),
+	    HTTP_LEADS_AWAY);
+}
+
+static void
 test_a_redirect_to_the_host_itself_leads_home(void **state)
 {
 	static const char *const texts[] = {
@@ -131,6 +140,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_redirect_to_somebody_else_leads_away),
+	    cmocka_unit_test(test_a_redirect_is_a_place_and_no_words_behind_it),
 	    cmocka_unit_test(test_a_redirect_to_the_host_itself_leads_home),
 	    cmocka_unit_test(test_a_page_may_lead_away_by_its_text),
 	    cmocka_unit_test(test_a_page_that_asks_for_a_password_is_a_login),

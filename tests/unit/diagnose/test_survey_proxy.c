@@ -32,6 +32,18 @@ test_a_proxy_is_a_host_and_a_port(void **state)
 }
 
 static void
+test_a_host_that_a_shell_would_read_is_none(void **state)
+{
+	struct survey_proxy proxy;
+	static const char *const hosts[] = {
+	    "http://a;id:3128", "http://$(id):3128", "http://-x:3128", "a b:1"};
+
+	for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
+		assert_int_equal(
+		    survey_proxy_parse(hosts[i], &proxy), PROXY_URL_WRONG);
+}
+
+static void
 test_without_a_port_it_is_80(void **state)
 {
 	assert_url("http://proxy.example", "proxy.example:80", "");
@@ -285,6 +297,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_proxy_is_a_host_and_a_port),
+	    cmocka_unit_test(test_a_host_that_a_shell_would_read_is_none),
 	    cmocka_unit_test(test_without_a_port_it_is_80),
 	    cmocka_unit_test(test_credentials_become_basic_and_are_in_no_name),
 	    cmocka_unit_test(test_a_percent_sign_without_digits_is_itself),
