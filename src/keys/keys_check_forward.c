@@ -31,9 +31,22 @@ find_taker(const struct authorized_keys_line *line,
 	return found;
 }
 
-/* The options in their order, but for every `restrict`, which comes first. */
+/* A right that has nothing to do with forwarding to a port. */
+static bool
+is_other_right(const struct authorized_keys_option *option)
+{
+	return !option->negated &&
+	       (option->id == OPTION_AGENT_FORWARDING ||
+		   option->id == OPTION_X11_FORWARDING ||
+		   option->id == OPTION_PTY || option->id == OPTION_USER_RC);
+}
+
+/*
+ * The options in their order, but for every `restrict`, which comes first; what
+ * the last of them takes away but forwarding stays away.
+ */
 static void
-put_restrict_first(struct keys_case *c)
+put_restrict_first(struct keys_case *c, const uint8_t *last)
 {
 	struct authorized_keys_option option;
 	struct span options = c->line->options;
@@ -44,7 +57,8 @@ put_restrict_first(struct keys_case *c)
 	     start = at) {
 		while (options.data[start] == ',')
 			start++;
-		if (option.id == OPTION_RESTRICT)
+		if (option.id == OPTION_RESTRICT ||
+		    (is_other_right(&option) && option.name.data < last))
 			continue;
 		buf_append(c->meant, ",", 1);
 		buf_append(c->meant, options.data + start, at - start);
@@ -64,7 +78,9 @@ check_restrict_order(struct keys_case *c)
 	    !find_taker(c->line, &taker, &given_before) || !given_before ||
 	    taker.id != OPTION_RESTRICT)
 		return false;
-	put_restrict_first(c);
+	/* To go anywhere is more than anybody is known to have meant. */
+	if (c->line->permitopens > 0)
+		put_restrict_first(c, taker.name.data);
 	return keys_case_say(c, taker.name, "write restrict first",
 	    "restrict stands behind port-forwarding and takes it away again");
 }

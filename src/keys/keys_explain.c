@@ -168,6 +168,20 @@ keys_guess_is_option(struct span word)
 	return false;
 }
 
+bool
+keys_guess_is_grant(struct span word)
+{
+	static const char *const grants[] = {"port-forwarding",
+	    "agent-forwarding", "X11-forwarding", "pty", "user-rc",
+	    "cert-authority", "no-touch-required", "no-verify-required"};
+
+	for (size_t i = 0; i < sizeof grants / sizeof grants[0]; i++)
+		if (word.len == strlen(grants[i]) &&
+		    keys_text_starts_with(word, grants[i]))
+			return true;
+	return false;
+}
+
 struct keys_guess_key
 keys_guess_find(struct span text)
 {

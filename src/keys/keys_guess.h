@@ -60,4 +60,7 @@ bool keys_guess_is_base64(struct span word);
 /* Whether a word, up to `=` or comma, is an option's name. */
 bool keys_guess_is_option(struct span word);
 
+/* Whether an option's name gives a right: all others take one, or narrow it. */
+bool keys_guess_is_grant(struct span name);
+
 #endif

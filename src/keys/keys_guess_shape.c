@@ -99,21 +99,6 @@ find_unquoted(struct span s)
 	return NULL;
 }
 
-/* Words that give a right; all the others take one, or narrow it. */
-static bool
-is_grant(struct span word)
-{
-	static const char *const grants[] = {"port-forwarding",
-	    "agent-forwarding", "X11-forwarding", "pty", "user-rc",
-	    "cert-authority", "no-touch-required", "no-verify-required"};
-
-	for (size_t i = 0; i < sizeof grants / sizeof grants[0]; i++)
-		if (word.len == strlen(grants[i]) &&
-		    keys_text_starts_with(word, grants[i]))
-			return true;
-	return false;
-}
-
 /*
  * Cut a value whose end nobody marked before the first comma with an option
  * behind it: options that the value swallowed would not hold.  False where
@@ -130,7 +115,7 @@ end_value(struct span *value)
 
 		if (value->data[i] != ',' || !keys_guess_is_option(rest))
 			continue;
-		if (is_grant(keys_text_front(rest)))
+		if (keys_guess_is_grant(keys_text_front(rest)))
 			return false;
 		if (i < end)
 			end = i;
@@ -322,7 +307,8 @@ guess_other_word(struct keys_guess *g)
 	struct span word = g->line->fault_text, rest;
 	enum pubkey_type type;
 
-	/* The CR of a foreign line end may be of the word, never of the text. */
+	/* The CR of a foreign line end may be of the word, never of the text.
+	 */
 	if (g->line->fault != FAULT_TYPE || word.len == 0 ||
 	    end_of(word) >= end_of(g->text) || keys_guess_is_option(word))
 		return false;

@@ -72,6 +72,11 @@ guess_misspelt(struct keys_guess *g)
 	/* no-restrict is not restrict: the opposite was meant, or nothing. */
 	if (is_negated(word) != is_negated(nearest))
 		return false;
+	/* -forwarding may be the rest of anything: it gives nobody X11. */
+	if (keys_guess_is_grant(span_of_str(nearest)) &&
+	    tolower((unsigned char)word[0]) !=
+		tolower((unsigned char)nearest[0]))
+		return false;
 	keys_guess_replace(g, at, nearest);
 	snprintf(remedy, sizeof remedy, "write %s", nearest);
 	return keys_guess_say(

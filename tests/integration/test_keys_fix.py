@@ -110,6 +110,8 @@ RULES = [
      "restrict {other}"),
     ("two-keys", OPEN + " {key} {other}", TUNNEL + "\n" + TIGHT + "{other}"),
     ("restrict-order", "port-forwarding," + OPEN + ",restrict {key}", TUNNEL),
+    ("restrict-order", "pty,agent-forwarding,port-forwarding," + OPEN
+     + ",restrict {key}", TUNNEL),
     ("no-forwarding", "restrict," + OPEN + " {key}", TUNNEL),
     ("loopback-spelling", "restrict,port-forwarding,"
      'permitopen="localhost:1883" {key}', TUNNEL),
@@ -223,12 +225,20 @@ def test_what_is_mended_gives_what_was_meant_and_no_more(
     'expiry-time="2030-01-31 12:00-05" {key}',
     'command="a",command="b" {key}', 'permitopen="127.0.0.1" {key}',
     'permitopen="none" {key}', "no-restrict {key}", "nopty {key}",
+    "restrict,no-por,-forwarding {key}",
     "ssh-ed25519 {first}"])
 def test_what_nobody_can_know_is_not_guessed(bench, line):
     bench.file.write_text(bench.text(line) + "\n")
     bench.lint("--fix")
     assert not bench.fixed.exists()
     assert bench.given(bench.file.read_bytes()) == [([], {}), ([], {})]
+
+
+def test_restrict_behind_a_right_to_go_anywhere_is_left_there(bench):
+    bench.file.write_text(bench.text("port-forwarding,restrict {key}\n"))
+    assert codes(bench)["restrict-order"] == "error"
+    bench.lint("--fix")
+    assert not bench.fixed.exists()
 
 
 def test_a_date_that_is_past_stays_so(bench):

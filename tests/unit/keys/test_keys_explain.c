@@ -166,6 +166,7 @@ static void
 test_misspelt_options_become_the_nearest(void **state)
 {
 	static const struct sample samples[] = {
+	    {"restrict,-forwarding " KEY_ED, "option-unknown", NULL},
 	    {"permit-open=\"h:1\",no-tty " KEY_ED, "option-unknown",
 		"permitopen=\"h:1\",no-pty " KEY_ED},
 	    {"restricted " KEY_ED, "option-unknown", "restrict " KEY_ED},

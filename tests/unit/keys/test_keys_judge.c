@@ -225,8 +225,15 @@ test_restrict_behind_port_forwarding(void **state)
 	    {"port-forwarding,permitopen=\"a:1\",restrict,pty " KEY_ED " c",
 		"restrict-order", KEYS_ERROR,
 		"restrict,port-forwarding,permitopen=\"a:1\",pty " KEY_ED " c"},
+	    /* A terminal is not given back with it. */
+	    {"pty,no-user-rc,port-forwarding,permitopen=\"a:1\","
+	     "restrict " KEY_ED,
+		"restrict-order", KEYS_ERROR,
+		"restrict,no-user-rc,port-forwarding,permitopen=\"a:"
+		"1\" " KEY_ED},
+	    /* Nobody knows where to. */
 	    {"restrict,port-forwarding,restrict " KEY_ED, "restrict-order",
-		KEYS_ERROR, "restrict,port-forwarding " KEY_ED},
+		KEYS_ERROR, NULL},
 	};
 
 	CHECK(samples);
