@@ -154,6 +154,20 @@ def test_the_command_that_pins_tells_no_password(account, state):
     assert done.returncode == 0, done.stderr
 
 
+def test_the_doctor_forgets_a_changed_host_key_where_it_was_pinned(
+        account, state, tmp_path):
+    assert account.enroll(state).returncode == 0
+    pinned = state / "known_hosts/127.0.0.1"
+    place = pinned.read_text().split()[0]
+    pinned.write_text(f"{place} {make_key(tmp_path / 'other')}\n")
+    done = run("doctor", "--ssh-config", "none", "--state", state, "-b",
+               account.target, "-L", free_port(), "127.0.0.1")
+    assert done.returncode == 5, done.stdout
+    assert f"ssh-keygen -f {pinned} -R" in done.stdout
+    done = type_it(done.stdout.rpartition("only if that is the same: ")[2])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_another_host_key_than_the_one_named_is_5(account, state):
     done = account.enroll(state, "--host-key", "SHA256:" + "A" * 43,
                           host_key=False)

@@ -110,12 +110,19 @@ take_first(void *arg, const char *value)
 		ssh_says_path(first, path, PATH_MAX);
 }
 
+/* The link's own: of an enrolment, or the one of several that has the host. */
 static void
 find_known_hosts(const struct doctor *doctor, char path[PATH_MAX])
 {
-	path[0] = '\0';
-	ssh_says(
-	    &doctor->options->link, "userknownhostsfile", take_first, path);
+	char *file = NULL;
+
+	ssh_options_get(
+	    doctor->link->session, SSH_OPTIONS_KNOWNHOSTS, &file);
+	snprintf(path, PATH_MAX, "%s", file != NULL ? file : "");
+	ssh_string_free_char(file);
+	if (path[0] == '\0')
+		ssh_says(&doctor->options->link, "userknownhostsfile",
+		    take_first, path);
 	if (path[0] == '\0')
 		ssh_says_path("~/.ssh/known_hosts", path, PATH_MAX);
 }
@@ -174,6 +181,8 @@ doctor_host_key(void *arg, struct findings *findings)
 
 	find_known_hosts(doctor, known_hosts);
 	fact = look(doctor, known_hosts, &list, &err);
+	if (fact == HOST_KEY_CHANGED || fact == HOST_KEY_OTHER_TYPE)
+		find_known_hosts(doctor, known_hosts);
 	if (list.state != KNOWN_HOSTS_GOOD)
 		known_hosts_tell(&list, known_hosts, doctor->host, known_why,
 		    sizeof known_why, known_mend, sizeof known_mend);
