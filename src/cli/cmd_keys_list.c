@@ -3,9 +3,11 @@
 #include "keys_edit.h"
 #include "keys_judge.h"
 #include "keys_rights.h"
+#include "shell.h"
 
 #include <getopt.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -318,6 +320,9 @@ list_file(struct list *list, const struct keys_file *file,
 static void
 print_list(const struct list *list, const char *path)
 {
+	const size_t faults = list->voids + list->doubtful;
+	char name[PATH_MAX];
+
 	if (list->array != NULL) {
 		json_dumpf(list->array, stdout, JSON_INDENT(2));
 		putchar('\n');
@@ -326,10 +331,10 @@ print_list(const struct list *list, const char *path)
 	print_table(list);
 	if (list->count == 0)
 		fputs("there is no key\n", stderr);
-	if (list->voids + list->doubtful > 0)
-		fprintf(stderr,
-		    "! %zu of them have faults: kaya keys lint %s\n",
-		    list->voids + list->doubtful, path);
+	if (faults > 0)
+		fprintf(stderr, "! %zu of them %s: kaya keys lint %s\n", faults,
+		    faults == 1 ? "has a fault" : "have faults",
+		    shell_quoted(path, name, sizeof name));
 }
 
 static void

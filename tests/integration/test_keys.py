@@ -535,6 +535,8 @@ def test_a_fault_is_told_with_place_cause_remedy_and_the_line_meant(
 def test_the_command_for_the_file_beside_it_can_be_typed(folder, public_key):
     file = folder / "the device's keys"
     file.write_text(f"restrict,{public_key}\n")
+    assert "! 1 of them has a fault: kaya keys lint '" in \
+        keys("list", file).stderr
     told = keys("lint", file).stderr
     command = re.search(r"beside it: kaya (keys lint --fix .*)", told).group(1)
     subprocess.run(f"{KAYA} {command}", shell=True, capture_output=True)
