@@ -240,13 +240,39 @@ is_proxied(const struct link *link)
 	return true;
 }
 
+void
+link_give(struct link *link, int fd)
+{
+	const socket_t given = fd;
+	struct stat st;
+
+	link->fd = fd;
+	if (fstat(fd, &st) == 0)
+		link->socket = st.st_ino;
+	ssh_options_set(link->session, SSH_OPTIONS_FD, &given);
+}
+
+/*
+ * libssh closes what it was given when the other side has, or where something
+ * fails, and not when it says good-bye.
+ */
+static void
+close_given(const struct link *link)
+{
+	struct stat st;
+
+	if (link->fd >= 0 && fstat(link->fd, &st) == 0 &&
+	    S_ISSOCK(st.st_mode) && st.st_ino == link->socket)
+		close(link->fd);
+}
+
 /* Our own connection, unless a proxy makes it. */
 static int
 connect_to(struct link *link, struct err *err)
 {
 	char *host = NULL;
 	unsigned port = 0;
-	socket_t fd;
+	int fd;
 
 	if (is_proxied(link))
 		return 0;
@@ -257,7 +283,7 @@ connect_to(struct link *link, struct err *err)
 	ssh_string_free_char(host);
 	if (fd < 0)
 		return -1;
-	ssh_options_set(link->session, SSH_OPTIONS_FD, &fd);
+	link_give(link, fd);
 	return 0;
 }
 
@@ -324,6 +350,7 @@ link_prepare(struct link_options *options, struct err *err)
 		err_set(err, ERR_NOMEM, "no memory");
 		return NULL;
 	}
+	link->fd = -1;
 	link->keepalive_s =
 	    options->keepalive_s != 0 ? options->keepalive_s : LINK_KEEPALIVE_S;
 	link->keepalive_count = options->keepalive_count != 0
@@ -390,5 +417,6 @@ link_free(struct link *link)
 	if (ssh_is_connected(link->session))
 		ssh_disconnect(link->session);
 	ssh_free(link->session);
+	close_given(link);
 	free(link);
 }

@@ -14,6 +14,7 @@
 
 #include <libssh/libssh.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 enum {
 	LINK_KEYS_MAX = 16,
@@ -60,6 +61,8 @@ struct link {
 	char key_file[PATH_MAX]; /* of enrolment; "" where there is none */
 	unsigned keepalive_s, keepalive_count;
 	int log_level; /* libssh's, by LogLevel; it keeps one a thread */
+	int fd; /* that was given to it; -1: it made its own connection */
+	ino_t socket; /* of that: libssh may have closed it meanwhile */
 };
 
 /*
@@ -69,6 +72,9 @@ struct link {
  * user's own fault.
  */
 struct link *link_prepare(struct link_options *options, struct err *err);
+
+/* Have it speak over a connection that is there; it is the link's then. */
+void link_give(struct link *link, int fd);
 
 /*
  * Resolve, connect (every address, both families) and exchange keys: nobody

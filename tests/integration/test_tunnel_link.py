@@ -61,6 +61,33 @@ def test_a_link_gone_silent_is_noticed_and_made_again(server, home):
             publish(tunnel.port, "t", "after")
 
 
+def sockets(process):
+    folder = f"/proc/{process.pid}/fd"
+    found = 0
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            found += os.readlink(f"{folder}/{name}").startswith("socket:")
+    return found
+
+
+def test_links_that_died_leave_no_descriptor_behind(server, home):
+    """libssh closes none that it was given, where it says good-bye itself."""
+    with peers.Relay(server.port) as relay:
+        know_as(home, server, "127.0.0.1", relay.port)
+        with Tunnel(server, "-o", "ServerAliveInterval=1", "-o",
+                    "ServerAliveCountMax=2", dest=dest(
+                        server, "127.0.0.1", relay.port)) as tunnel:
+            publish(tunnel.port, "t", "before")
+            first = sockets(tunnel)
+            for n in range(1, 5):
+                relay.stalled.set()
+                tunnel.wait_for_log("(?s)" + ".*".join(n * ["event=down"]))
+                relay.stalled.clear()
+                tunnel.wait_for_log("(?s)" + ".*".join((n + 1) * ["event=up"]))
+            wait_until(lambda: sockets(tunnel) <= first,
+                       "the descriptors of dead links are closed")
+
+
 def test_the_keepalive_of_ssh_config_is_kept(server, home):
     with peers.Relay(server.port) as relay:
         know_as(home, server, "127.0.0.1", relay.port)

@@ -146,7 +146,7 @@ read_ours(struct doctor *doctor, struct offer *offer, struct err *err)
 		link_free(link);
 		return result;
 	}
-	ssh_options_set(link->session, SSH_OPTIONS_FD, &ends[0]);
+	link_give(link, ends[0]);
 	ssh_set_blocking(link->session, 0);
 	if (send(ends[1], identification, strlen(identification),
 		MSG_NOSIGNAL) > 0)
@@ -296,11 +296,11 @@ doctor_kex(void *arg, struct findings *findings)
 	if (!doctor->proxied && !offers_meet(doctor, findings))
 		return CHECK_STOP;
 	if (!doctor->proxied) {
-		socket_t fd = doctor_connect_ssh(doctor);
+		int fd = doctor_connect_ssh(doctor);
 
 		if (doctor_tell_shut_out(doctor, findings, "kex"))
 			return CHECK_STOP;
-		ssh_options_set(doctor->link->session, SSH_OPTIONS_FD, &fd);
+		link_give(doctor->link, fd);
 	}
 	if (ssh_connect(doctor->link->session) != SSH_OK) {
 		str_escape(span_of_str(ssh_get_error(doctor->link->session)),

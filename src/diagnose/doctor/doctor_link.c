@@ -10,7 +10,7 @@ doctor_new_link(struct doctor *doctor, struct err *err)
 {
 	struct link_options options = doctor->options->link;
 	struct link *link;
-	socket_t fd;
+	int fd;
 
 	options.asking = LINK_NEVER_ASK;
 	link = link_prepare(&options, err);
@@ -26,7 +26,7 @@ doctor_new_link(struct doctor *doctor, struct err *err)
 			    doctor->shut_out);
 			goto fail;
 		}
-		ssh_options_set(link->session, SSH_OPTIONS_FD, &fd);
+		link_give(link, fd);
 	}
 	if (ssh_connect(link->session) != SSH_OK) {
 		err_set(

@@ -207,7 +207,7 @@ survey_host_key(struct survey *survey, struct survey_way *way)
 	long limit_us = (long)survey->timeout_ms % 1000 * 1000;
 	long limit_s = (long)survey->timeout_ms / 1000;
 	struct survey_way copy = *way;
-	socket_t fd;
+	int fd;
 
 	if (link == NULL)
 		return;
@@ -219,7 +219,7 @@ survey_host_key(struct survey *survey, struct survey_way *way)
 		snprintf(way->line, sizeof way->line,
 		    "it took one connection and refuses the next");
 	} else {
-		ssh_options_set(link->session, SSH_OPTIONS_FD, &fd);
+		link_give(link, fd);
 		if (ssh_connect(link->session) == SSH_OK) {
 			way->trust = trust_of(survey, way, link);
 		} else {
