@@ -182,7 +182,8 @@ enum authorized_keys_fault authorized_keys_split_permit(
 
 /*
  * Whether a line's principals name `name`, as sshd compares them: letter by
- * letter, and no further than an empty one or the fortieth.
+ * letter, and no further than an empty one.  (Before CVE-2026-35414 was mended
+ * sshd read no more than forty.)
  */
 bool authorized_keys_has_principal(struct span principals, struct span name);
 

@@ -8,12 +8,7 @@
 #include <time.h>
 
 /* sshd's own limits (auth-options.c). */
-enum {
-	MAX_PERMITS = 4097,
-	MAX_VARIABLES = 1025,
-	MAX_HOST_LEN = 1024,
-	MAX_PRINCIPALS = 40 /* MAX_PROP of match.c */
-};
+enum { MAX_PERMITS = 4097, MAX_VARIABLES = 1025, MAX_HOST_LEN = 1024 };
 
 static const struct option_row {
 	const char *name;
@@ -359,9 +354,7 @@ authorized_keys_has_principal(struct span principals, struct span name)
 {
 	struct span one;
 
-	for (int i = 0; i < MAX_PRINCIPALS &&
-			keys_pattern_next(&principals, &one) && one.len > 0;
-	     i++)
+	while (keys_pattern_next(&principals, &one) && one.len > 0)
 		if (span_equal(one, name))
 			return true;
 	return false;
