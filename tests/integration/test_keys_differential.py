@@ -162,6 +162,55 @@ def test_sshd_lets_in_from_where_kaya_says_it_does(patient_sshd, tmp_path):
     assert count / 6 < let_in < count * 3
 
 
+def once_read_differently(rng):
+    """Lines of which kaya once said the opposite, each with its key."""
+    ed, ec = keylines.ed25519(rng), keylines.ecdsa(rng, "nistp256")
+    rsa, big = keylines.rsa(rng, 2048), keylines.rsa(rng, 16384)
+    token = keylines.token(ec)
+    for options in (
+            'expiry-time="2099 1 1"', 'expiry-time="209901 1 1 1"',
+            'tunnel="-0"', f'permitopen="[{"a" * 1022}]:1"',
+            f'permitopen="[{"a" * 1023}]:1"', 'permitopen="a:ssh"',
+            'permitlisten="ssh"', 'permitopen="a:no-such-service"',
+            ",".join(f'environment="A{n}=b"' for n in range(1025)),
+            ",".join(f'environment="A{n}=b"' for n in range(1026))):
+        yield f"{options} {ed.line()}", ed
+    # Another fault of the same line is told first.
+    yield f'restrict,permitopen="a:ssh" {ed.line()} restrict', ed
+    yield "webauthn-" + token.line(), token
+    for key, zeros in ((rsa, 1), (rsa, 9), (big, 1), (big, 2)):
+        exponent, modulus = key.fields
+        yield keylines.Public("ssh-rsa", [exponent, rawssh.string(
+            b"\0" * zeros + modulus[4:])]).line(), key
+    for word in ("ssh-ed25519\0", "\0ssh-ed25519", "ssh-rsa"):
+        blob = keylines.Public(word, ed.fields).line().split()[1]
+        yield f"ssh-ed25519 {blob}", ed
+    beside = bytearray(ec.fields[1])
+    beside[-1] ^= 1
+    beside = keylines.Public(ec.word, [ec.fields[0], bytes(beside)])
+    yield beside.line(), beside
+    yield f'permitopen="a:ssh" {beside.line()}', beside
+
+
+def test_sshd_and_kaya_read_alike_what_they_did_not(patient_sshd, tmp_path):
+    cases = [(f"{line}\n".encode(), [key])
+             for line, key in once_read_differently(random.Random(SEED))]
+    let_in = compare(patient_sshd, tmp_path / "keys", cases)
+    assert len(cases) / 3 < let_in < len(cases)
+
+
+def test_a_prefix_too_long_is_void_from_sshd_10_on(patient_sshd, tmp_path):
+    key = keylines.ed25519(random.Random(SEED))
+    file = tmp_path / "keys"
+    file.write_text(f'from="10.0.0.0/129,127.0.0.1" {key.line()}\n')
+    patient_sshd.authorized_keys.write_text(file.read_text())
+    with Door(patient_sshd) as door:
+        assert door.takes(key) == (peers.openssh() < (10, 0))
+    # So it is no void line, and no good one.
+    assert [row["severity"] for row in ask_kaya("lint", file)
+            if row["code"] == "from-block"] == ["error"]
+
+
 # ---- certificates ----
 
 class Certificate:
