@@ -1,6 +1,7 @@
 #include "enroll_private.h"
 
 #include "keys_line.h"
+#include "shell.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -53,6 +54,7 @@ make_proof(
 		.ssh_config = options->link.ssh_config,
 		.jump = options->link.jump,
 		.word_count = options->link.word_count},
+	    .dest = enroll->dest,
 	    .target_host = options->target_host,
 	    .target_port = options->target_port,
 	    .broker_user = options->broker_user,
@@ -78,7 +80,7 @@ tell_record(struct enroll *enroll)
 		snprintf(broker, sizeof broker, "-b %s:%u ",
 		    options->target_host, options->target_port);
 	enroll_tell(enroll, "record", "from now on: kaya tunnel %s%s", broker,
-	    enroll->place.dest.host);
+	    enroll->dest);
 }
 
 int
@@ -105,6 +107,21 @@ enroll_prove(struct enroll *enroll, const char *remedy, struct err *err)
 
 /* ---- all of it ---- */
 
+static void
+put_dest(struct enroll *enroll)
+{
+	const char *state = enroll->options->link.state_dir;
+	char name[PATH_MAX];
+
+	if (state == NULL)
+		snprintf(enroll->dest, sizeof enroll->dest, "%s",
+		    enroll->place.dest.host);
+	else
+		snprintf(enroll->dest, sizeof enroll->dest, "--state %s %s",
+		    shell_quoted(state, name, sizeof name),
+		    enroll->place.dest.host);
+}
+
 typedef int step_fn(struct enroll *enroll, struct err *err);
 
 /* `step`, once it is known what DEST is. */
@@ -120,8 +137,10 @@ run(const struct enroll_options *options, struct findings *findings,
 	init(enroll, options, findings);
 	result = enroll_place_find(
 	    &enroll->place, options->link.dest, options->link.state_dir, err);
-	if (result == 0)
+	if (result == 0) {
+		put_dest(enroll);
 		result = step(enroll, err);
+	}
 	fini(enroll);
 	free(enroll);
 	return result;

@@ -46,7 +46,7 @@ check_way(const struct enroll *enroll, struct err *err)
 	return err_hint(err,
 	    "revoke that (kaya enroll --revoke %s), or give the other one a "
 	    "name of its own in ~/.ssh/config (Host NAME, HostName %s)",
-	    enroll->place.dest.host, now->host);
+	    enroll->dest, now->host);
 }
 
 static const char *

@@ -21,6 +21,7 @@ struct enroll {
 	struct buf public_line, line;
 	struct authorized_keys_line key; /* of public_line */
 	char base64[128];
+	char dest[2 * PATH_MAX]; /* as a command has it from now on */
 };
 
 /* A row that all is well. */

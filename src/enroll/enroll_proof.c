@@ -75,9 +75,22 @@ now_ms(void)
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
+/* `before`, and the doctor of this host. */
 static void
-judge_trip(const struct mqtt_trip *trip, enum talk said, double took_ms,
-    struct finding *finding)
+ask_doctor(const struct enroll_proof *proof, const char *before,
+    const char *options, struct finding *finding)
+{
+	say(finding->remedy,
+	    strchr(proof->target_host, ':') != NULL
+		? "%s: kaya doctor %s-b '[%s]:%u' %s"
+		: "%s: kaya doctor %s-b %s:%u %s",
+	    before, options, proof->target_host, proof->target_port,
+	    proof->dest);
+}
+
+static void
+judge_trip(const struct enroll_proof *proof, const struct mqtt_trip *trip,
+    enum talk said, double took_ms, struct finding *finding)
 {
 	const struct mqtt_reason *reason = mqtt_trip_reason(trip);
 	const char *why = reason != NULL ? reason->cause : "nobody knows why";
@@ -101,9 +114,9 @@ judge_trip(const struct mqtt_trip *trip, enum talk said, double took_ms,
 		    "the broker does not let a client without the right name "
 		    "and password in: %s",
 		    why);
-		say(finding->remedy,
-		    "give them to the clients; to prove it with them: kaya "
-		    "enroll -u USER -P PASSWORD ...");
+		ask_doctor(proof,
+		    "give them to the clients; to prove it with them",
+		    "-u USER -P PASSWORD ", finding);
 		return;
 	}
 	finding->code = "no-message";
@@ -112,7 +125,7 @@ judge_trip(const struct mqtt_trip *trip, enum talk said, double took_ms,
 	    trip->state == MQTT_TRIP_NOT_MQTT ? "does not speak MQTT"
 	    : said == TALK_SILENT	      ? "says nothing"
 					      : "closes the connection");
-	say(finding->remedy, "see more: kaya doctor DEST");
+	ask_doctor(proof, "see more", "", finding);
 }
 
 static void
@@ -149,7 +162,7 @@ send_message(const struct enroll_proof *proof, ssh_channel channel,
 	}
 	if (said == TALK_DONE && trip.state == MQTT_TRIP_PUBLISHING)
 		said = talk_until(channel, &trip, MQTT_TRIP_BACK);
-	judge_trip(&trip, said, now_ms() - sent_ms, finding);
+	judge_trip(proof, &trip, said, now_ms() - sent_ms, finding);
 	mqtt_trip_fini(&trip);
 }
 
@@ -185,7 +198,8 @@ prove_message(const struct enroll_proof *proof, const struct link *link,
 		else
 			say(finding.remedy,
 			    "start the broker there, or name it as the server "
-			    "is to reach it: kaya enroll --target HOST:PORT");
+			    "is to reach it: kaya enroll --target HOST:PORT %s",
+			    proof->dest);
 	}
 	if (channel != NULL)
 		ssh_channel_free(channel);

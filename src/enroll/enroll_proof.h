@@ -17,6 +17,7 @@ enum enroll_strictness {
 
 struct enroll_proof {
 	struct link_options link; /* that logs in by the key in question */
+	const char *dest; /* as a command has it: "[--state DIR] NAME" */
 	const char *target_host; /* the broker */
 	uint16_t target_port;
 	const char *broker_user, *broker_password; /* NULL: none */

@@ -356,7 +356,8 @@ def printed(page, user):
 def told(said, state, user):
     """The same of a terminal, with the names of the page."""
     text = said.decode().replace("\r", "").expandtabs(8)
-    for real, shown in ((str(state), "/home/pi/.local/state/kaya"),
+    for real, shown in ((f"--state {state} ", ""),
+                        (str(state), "/home/pi/.local/state/kaya"),
                         ("dan@127.0.0.1", f"{user}@broker"),
                         ("/127.0.0.1", "/broker"),
                         ("tunnel 127.0.0.1", "tunnel broker"),
@@ -631,6 +632,15 @@ def test_without_an_ssh_program_the_socket_is_told_as_not_tried(
     assert rows(done)["remote-unix"]["state"] == "not-known"
 
 
+def test_what_is_said_of_later_can_be_typed_wherever_the_state_is(
+        account, tmp_path):
+    state = tmp_path / "蚊帳's state"
+    done = account.enroll(state, "--json")
+    command = re.search("kaya tunnel (.*)", rows(done)["record"]["seen"])
+    tried = type_it(f"kaya doctor -L {free_port()} {command.group(1)}")
+    assert tried.returncode == 0, tried.stdout + tried.stderr
+
+
 def test_a_broker_that_wants_a_password_is_told_and_served(
         account, state, tmp_path):
     with peers.Mosquitto(tmp_path / "asks", users={"dan": "secret"}) as asks:
@@ -638,6 +648,10 @@ def test_a_broker_that_wants_a_password_is_told_and_served(
         done = account.enroll(state, *words)
         assert done.returncode == 0
         assert rows(done)["message"]["code"] == "broker-refuses"
+        command = re.search("kaya doctor .*", rows(done)["message"]["remedy"])
+        proved = type_it(command.group(0).replace("USER", "dan")
+                         .replace("PASSWORD", "secret -L " + str(free_port())))
+        assert proved.returncode == 0, proved.stdout
         done = account.enroll(state, *words, "-u", "dan", "-P", "secret")
         assert rows(done)["message"]["state"] == "ok"
 
@@ -749,7 +763,7 @@ def test_one_name_is_for_one_account(account, state):
                    account.login, *words)
         assert done.returncode == 1
         assert "is enrolled already" in done.stderr
-        assert "--revoke 127.0.0.1" in done.stderr
+        assert f"--revoke --state {state} 127.0.0.1" in done.stderr
     assert (state / "hosts/127.0.0.1").read_text() == before
 
 

@@ -155,7 +155,8 @@ def test_an_account_for_tunnels_alone_has_its_line_put_in_by_root(
     done = dans("--json")
     assert done.returncode == 0, done.stdout
     assert rows(done)["message"]["state"] == "ok"
-    assert rows(done)["record"]["seen"] == "from now on: kaya tunnel 127.0.0.1"
+    assert rows(done)["record"]["seen"] == \
+        f"from now on: kaya tunnel --state {state} 127.0.0.1"
     keys = machine.home / "dan/.ssh/authorized_keys"
     assert "KAYA_ID=" in keys.read_text()
     done = dans("--revoke", "--json")
