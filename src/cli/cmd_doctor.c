@@ -4,6 +4,7 @@
 #include "doctor_command.h"
 #include "doctor_compare.h"
 #include "doctor_server.h"
+#include "mqtt_trip.h"
 #include "str.h"
 
 #include <getopt.h>
@@ -80,6 +81,10 @@ take_option(struct cmd_reader *reader, int id, struct wanted *wanted)
 		wanted->doctor.broker_password = reader->argument;
 		break;
 	case 't':
+		if (strlen(reader->argument) >= MQTT_TRIP_TOPIC_SIZE)
+			return cmd_misuse(reader->cmd,
+			    "-t: a topic of less than %d bytes, please",
+			    MQTT_TRIP_TOPIC_SIZE);
 		wanted->doctor.topic = reader->argument;
 		break;
 	case 'L':

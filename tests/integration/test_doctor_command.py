@@ -317,6 +317,17 @@ def test_a_key_file_that_is_not_there(desk, tmp_path):
     assert "only warns" in wrong.json["cause"]
 
 
+def test_a_key_whose_path_is_many_words(desk, tmp_path):
+    key = tmp_path / "my $(id) key"
+    desk.key.rename(key)
+    desk.key = key
+    key.chmod(0o644)
+    remedy = desk.doctor(*desk.words("-N", desk.dest)).find(
+        "key-file-open")["remedy"]
+    subprocess.run(["sh", "-c", remedy.split(";")[0]], check=True)
+    assert key.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_key_that_others_may_read(desk):
     desk.key.chmod(0o644)
     words = desk.words("-N", "-o", "BatchMode=yes", desk.dest)

@@ -108,6 +108,18 @@ def take_rule(clinic, wrong, pattern):
     clinic.broker.wait_for_log("Reloading config")
 
 
+def test_a_long_topic_is_asked_for_whole(clinic):
+    clinic.sshd.admit(clinic.public)
+    topic = "a/" * 200 + "end"
+    with peers.Process(["stdbuf", "-oL", "mosquitto_sub", "-d", "-p",
+                        str(clinic.broker.port), "-t", topic]) as listener:
+        listener.wait_for_log("Subscribed")
+        assert clinic.visit("-t", topic).status == 0
+        listener.wait_for_log("kaya-doctor-")
+    done = clinic.doctor.text("-t", "a" * 512, clinic.dest)
+    assert done.returncode == 2 and "less than 512 bytes" in done.stderr
+
+
 def test_a_message_of_a_user_that_the_rules_swallow(tmp_path, home, doctor):
     acl = tmp_path / "acl"
     acl.write_text("topic readwrite free/#\nuser eve\ntopic readwrite #")

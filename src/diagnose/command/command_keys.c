@@ -32,7 +32,7 @@ static const struct check_row rows[] = {
 	"-i {file}: others may read it (mode {mode})",
 	"ssh says \"UNPROTECTED PRIVATE KEY FILE\" and does not use a key that "
 	"others may read",
-	"chmod 600 {file}"},
+	"chmod 600 {typed}"},
     {KEY_OTHERS, FINDING_FAULT, ERR_REFUSED, "key-file-unreadable",
 	"-i {file}: this user may not read it",
 	"{file} belongs to somebody else, and this user may not read it",
@@ -46,19 +46,19 @@ static const struct check_row rows[] = {
     {KEY_PUTTY, FINDING_FAULT, ERR_REFUSED, "putty-key",
 	"-i {file}: that is PuTTY's format",
 	"OpenSSH does not read PuTTY's key files",
-	"puttygen {file} -O private-openssh -o {file}.key && chmod 600 "
-	"{file}.key, then {better}"},
+	"puttygen {typed} -O private-openssh -o {typed}.key && chmod 600 "
+	"{typed}.key, then {better}"},
     {KEY_UNREADABLE, FINDING_FAULT, ERR_REFUSED, "key-file-malformed",
 	"-i {file}: no key that can be read",
 	"the file {file} holds no private key",
-	"see what it is: head -1 {file}; a new one: ssh-keygen -t ed25519 -N "
+	"see what it is: head -1 {typed}; a new one: ssh-keygen -t ed25519 -N "
 	"'' -f NAME"},
     {KEY_PASSPHRASE, FINDING_WARNING, ERR_NONE, "passphrase",
 	"-i {file}: it has a passphrase, and no agent holds it",
 	"ssh asks for the passphrase each time it connects; with -f, BatchMode "
 	"or in a service nobody types it",
-	"for an unattended device take it off: ssh-keygen -p -N '' -f {file}; "
-	"or give it to an agent: ssh-add {file}"},
+	"for an unattended device take it off: ssh-keygen -p -N '' -f {typed}; "
+	"or give it to an agent: ssh-add {typed}"},
     {KEY_AMONG_OTHERS, FINDING_WARNING, ERR_NONE, "agent-first",
 	"the agent's {count} keys are offered before {file}",
 	"without IdentitiesOnly ssh offers all of the agent's keys, too: "
@@ -73,19 +73,35 @@ struct key {
 	struct command_option *option; /* NULL: of ssh_config */
 	struct stat st;
 	const char *better;
-	char near[PATH_MAX + 300];
+	char near[PATH_MAX + 2 * CHECK_TYPED_SIZE];
 };
+
+/* A shell knows ~ outside of quotes alone. */
+static const char *
+put_typed(const struct key *key, char typed[CHECK_TYPED_SIZE])
+{
+	const bool tilde = strncmp(key->file, "~/", 2) == 0;
+
+	check_typed(key->file + (tilde ? 2 : 0), typed, CHECK_TYPED_SIZE);
+	if (tilde && typed[0] != '\'' && strcmp(typed, "FILE") != 0)
+		snprintf(typed, CHECK_TYPED_SIZE, "%.*s", CHECK_TYPED_SIZE - 1,
+		    key->file);
+	else if (tilde)
+		check_typed(key->path, typed, CHECK_TYPED_SIZE);
+	return typed;
+}
 
 static void
 tell(struct command_case *c, enum key_fact fact, const struct key *key,
     size_t others)
 {
-	char mode[8], count[24];
+	char mode[8], count[24], typed[CHECK_TYPED_SIZE];
 
 	snprintf(mode, sizeof mode, "%04o", key->st.st_mode & 07777);
 	snprintf(count, sizeof count, "%zu", others);
 	const struct check_word words[] = {
 	    {"file", key->file},
+	    {"typed", put_typed(key, typed)},
 	    {"mode", mode},
 	    {"count", count},
 	    {"near", key->near},
@@ -148,7 +164,7 @@ find_near(struct key *key)
 {
 	const char *slash = strrchr(key->file, '/');
 	const char *name = slash != NULL ? slash + 1 : key->file;
-	char path[PATH_MAX];
+	char path[PATH_MAX], typed[CHECK_TYPED_SIZE];
 
 	snprintf(path, sizeof path, "%s/.ssh/%s", ssh_says_home(), name);
 	if (access(path, F_OK) == 0 && strcmp(path, key->path) != 0) {
@@ -156,10 +172,11 @@ find_near(struct key *key)
 		key->better = key->near + 3;
 		return;
 	}
+	put_typed(key, typed);
 	snprintf(key->near, sizeof key->near,
 	    "name one that is there (ls ~/.ssh), or make it and have it let "
 	    "in: ssh-keygen -t ed25519 -N '' -f %s; ssh-copy-id -i %s.pub ...",
-	    key->file, key->file);
+	    typed, typed);
 }
 
 static void

@@ -29,7 +29,9 @@ struct doctor_options {
 	const char *broker_user; /* NULL: none */
 	const char *broker_password; /* NULL: none */
 	const char *client_id; /* NULL: one of its own */
-	const char *topic; /* of the message to itself; NULL: one of its own */
+	/* of the message to itself, shorter than MQTT_TRIP_TOPIC_SIZE; NULL:
+	 * one of its own */
+	const char *topic;
 	const char *server_file; /* the server's authorized_keys; NULL: no */
 	uint64_t idle_ms; /* how long a link idles; 0: it does not */
 	const char *broker_said; /* as typed, for remedies; NULL: it was not */

@@ -411,7 +411,7 @@ doctor_message(void *arg, struct findings *findings)
 	const struct mqtt_reason *reason;
 	enum message_fact fact = MESSAGE_BACK;
 	char ms[24], code[8], to_topic[2 * DOCTOR_COMMAND];
-	char permit[2 * DOCTOR_COMMAND];
+	char permit[FINDING_TEXT];
 	struct timespec sent, back;
 	enum talk said;
 

@@ -27,6 +27,8 @@ enum mqtt_trip_state {
 	MQTT_TRIP_NOT_MQTT /* what came is none */
 };
 
+enum { MQTT_TRIP_TOPIC_SIZE = 512 }; /* one byte for its end */
+
 struct mqtt_trip {
 	enum mqtt_trip_state state;
 	uint8_t level; /* MQTT_311 or MQTT_50 */
@@ -34,7 +36,7 @@ struct mqtt_trip {
 	bool acknowledged; /* the PUBACK is there */
 	bool is_back; /* so is the message */
 	struct buf in, out;
-	char topic[256];
+	char topic[MQTT_TRIP_TOPIC_SIZE];
 	char payload[40];
 };
 
@@ -46,7 +48,10 @@ struct mqtt_trip_words {
 	const char *payload; /* by which the message is known again */
 };
 
-/* Begin: `out` holds a CONNECT.  Words are copied. */
+/*
+ * Begin: `out` holds a CONNECT.  Words are copied; a topic is shorter than
+ * MQTT_TRIP_TOPIC_SIZE.
+ */
 void mqtt_trip_init(struct mqtt_trip *trip, enum mqtt_level level,
     const struct mqtt_trip_words *words);
 void mqtt_trip_fini(struct mqtt_trip *trip);
