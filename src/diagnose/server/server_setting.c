@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static const struct system_process *
@@ -131,10 +132,12 @@ static bool
 put_question(
     const struct server *server, const struct sshd_lines *lines, int fd)
 {
-	FILE *file = fdopen(fd, "w");
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	FILE *file = own >= 0 ? fdopen(own, "w") : NULL;
 
 	if (file == NULL) {
-		close(fd);
+		if (own >= 0)
+			close(own);
 		return false;
 	}
 	/* It answers nobody without one. */
@@ -178,24 +181,25 @@ ask_which(struct server *server, const char *user,
     const struct sshd_lines *lines, size_t *which)
 {
 	char own[sizeof server->sshd_file], why[200];
-	char path[] = P_tmpdir "/kaya-sshd.XXXXXX";
 	struct ssh_settings settings = {0};
 	enum which answer = WHICH_NOT_KNOWN;
 	int fd;
 
 	if (!has_criteria(lines))
 		return WHICH_NONE;
-	fd = mkostemp(path, O_CLOEXEC);
+	/* No file that would be left behind where somebody ends us. */
+	fd = memfd_create("kaya-sshd", MFD_CLOEXEC);
 	if (fd < 0)
 		return answer;
 	memcpy(own, server->sshd_file, sizeof own);
-	snprintf(server->sshd_file, sizeof server->sshd_file, "%s", path);
+	snprintf(server->sshd_file, sizeof server->sshd_file, "/proc/%d/fd/%d",
+	    (int)getpid(), fd);
 	if (put_question(server, lines, fd) &&
 	    server_ask_sshd(server, user, &settings, why, sizeof why) == 0)
 		answer = read_answer(&settings, lines->count, which);
 	memcpy(server->sshd_file, own, sizeof own);
 	ssh_settings_fini(&settings);
-	unlink(path);
+	close(fd);
 	return answer;
 }
 
