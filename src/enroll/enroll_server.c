@@ -235,7 +235,7 @@ has(const struct buf *output, const char *text)
 {
 	struct span all = buf_span(output);
 
-	return text != NULL &&
+	return text != NULL && all.len > 0 &&
 	       memmem(all.data, all.len, text, strlen(text)) != NULL;
 }
 

@@ -116,8 +116,7 @@ find_known_hosts(const struct doctor *doctor, char path[PATH_MAX])
 {
 	char *file = NULL;
 
-	ssh_options_get(
-	    doctor->link->session, SSH_OPTIONS_KNOWNHOSTS, &file);
+	ssh_options_get(doctor->link->session, SSH_OPTIONS_KNOWNHOSTS, &file);
 	snprintf(path, PATH_MAX, "%s", file != NULL ? file : "");
 	ssh_string_free_char(file);
 	if (path[0] == '\0')
