@@ -149,11 +149,11 @@ def test_the_code_alone_is_on_standard_output(kayad, home):
 
 def test_the_answer_as_json(kayad, home):
     before = time.time()
-    done = ask_gateway(kayad, "--json", "--for", "2h", "--role", "valve",
+    done = ask_gateway(kayad, "--json", "--for", "2h", "--role", "member",
                        "pump-7")
     answer = json.loads(done.stdout)
     assert CODE.match(answer["code"] + "\n")
-    assert answer["name"] == "pump-7" and answer["role"] == "valve"
+    assert answer["name"] == "pump-7" and answer["role"] == "member"
     assert answer["port"] == kayad.port
     assert answer["host_key"] == kayad.fingerprint
     assert before + 7199 <= answer["until"] <= time.time() + 7201
@@ -173,11 +173,11 @@ def test_the_code_knows_the_gateway_and_the_file_knows_its_hash_alone(
 
 
 def test_those_invited_are_listed_and_cancelled(kayad, home, tmp_path):
-    code = invite(kayad, "pump-7", "--role", "valve")
+    code = invite(kayad, "pump-7", "--role", "member")
     invite(kayad, "pump-8")
     assert [(each["name"], each["role"], each["state"])
             for each in invitations(kayad)] == [
-        ("pump-7", "valve", "open"), ("pump-8", None, "open")]
+        ("pump-7", "member", "open"), ("pump-8", None, "open")]
     assert "pump-7 " in ask_gateway(kayad, "--list").stdout
     done = ask_gateway(kayad, "--cancel", "pump-7")
     assert done.returncode == 0 and done.stdout == ""
@@ -227,6 +227,13 @@ def test_wrong_words_are_2(tmp_path, home, words, cause):
     assert cause in done.stderr
 
 
+def test_a_role_that_the_policy_has_not_is_told(kayad):
+    done = ask_gateway(kayad, "--role", "membr", "pump-7")
+    assert done.returncode == 1
+    assert 'policy.yaml has no role "membr"' in done.stderr
+    assert json.loads(ask_gateway(kayad, "--list", "--json").stdout) == []
+
+
 def test_without_a_kayad_it_is_3(tmp_path, home):
     done = run("invite", "--state", tmp_path, "pump-7")
     assert done.returncode == 3
@@ -237,7 +244,7 @@ def test_without_a_kayad_it_is_3(tmp_path, home):
 
 def test_kaya_enrolls_and_the_tunnel_needs_nothing_more(
         kayad, home, tmp_path):
-    code = invite(kayad, "pump-7", "--role", "valve")
+    code = invite(kayad, "pump-7", "--role", "member")
     device = tmp_path / "device"
     done = enroll(kayad, device, code)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -246,7 +253,7 @@ def test_kaya_enrolls_and_the_tunnel_needs_nothing_more(
         'restrict,port-forwarding,permitopen="127.0.0.1:1883",'
         'permitopen="localhost:1883",permitopen="[::1]:1883",'
         'permitlisten="localhost:1",')
-    assert 'environment="KAYA_ID=pump-7",environment="KAYA_ROLE=valve" ' \
+    assert 'environment="KAYA_ID=pump-7",environment="KAYA_ROLE=member" ' \
         "ssh-ed25519 " in line
     assert run("keys", "lint", kayad.authorized_keys).returncode == 0
     port = free_port()

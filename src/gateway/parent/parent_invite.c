@@ -190,6 +190,23 @@ check_rights(const struct parent *parent, const struct invitation *wish,
 	    err, "make the invitation at the gateway itself, by kaya invite");
 }
 
+/* A role that the policy has not would let the key in, and do nothing. */
+static int
+check_role(
+    const struct parent *parent, const struct invitation *wish, struct err *err)
+{
+	const struct policy *policy = parent->policy.policy;
+
+	if (policy == NULL || wish->role[0] == '\0' ||
+	    policy_has_role(policy, span_of_str(wish->role)))
+		return 0;
+	err_set(err, ERR_FAILED, "%s has no role \"%s\"", policy_file(policy),
+	    wish->role);
+	return err_hint(err,
+	    "name one that it has, or write it there first (kaya policy lint "
+	    "shows what is wrong with it)");
+}
+
 static int
 add(struct parent *parent, const struct invitation *wish, int *replaced,
     struct err *err)
@@ -253,7 +270,8 @@ parent_invite(
 		err_set(&err, ERR_USAGE, "that is no invitation");
 	else if (getrandom(secret, sizeof secret, 0) != sizeof secret)
 		err_set_errno(&err, ERR_SYSTEM, "no random bytes");
-	else if (check_rights(parent, &wish, client, &err) == 0) {
+	else if (check_role(parent, &wish, &err) == 0 &&
+		 check_rights(parent, &wish, client, &err) == 0) {
 		invitation_hash(secret, wish.hash);
 		(void)add(parent, &wish, &replaced, &err);
 	}
