@@ -60,13 +60,15 @@ pub_lines_read(struct pub_lines *lines, int fd, struct err *err)
 static bool
 take_one(struct pub_lines *lines)
 {
-	const size_t read = buf_len(&lines->bytes) - lines->at;
+	const struct span all = buf_span(&lines->bytes);
+	const size_t read = all.len - lines->at;
 	struct pub_line *line = line_at(lines, lines->count);
 	const uint8_t *begin, *end = NULL;
 
-	if (lines->count == PUB_LINES_UNDER_WAY || read == 0)
+	if (lines->count == PUB_LINES_UNDER_WAY || read == 0 ||
+	    all.data == NULL)
 		return false;
-	begin = buf_span(&lines->bytes).data + lines->at;
+	begin = all.data + lines->at;
 	if (read > lines->searched)
 		end = memchr(
 		    begin + lines->searched, '\n', read - lines->searched);

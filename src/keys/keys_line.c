@@ -274,7 +274,7 @@ keys_line_check(
 	/* It stands for any: the point of 32 bytes that is Ed25519's base. */
 	static const char any[] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFhmZmZm"
 				  "ZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZm";
-	struct authorized_keys_line key;
+	struct authorized_keys_line key = {.blob_len = 0};
 	struct buf line;
 	int result;
 

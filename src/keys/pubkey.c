@@ -309,6 +309,14 @@ copy_point(struct span *in, struct buf *out)
 }
 
 static bool
+copy_numbers(struct span *in, unsigned count, struct buf *out)
+{
+	while (count > 0 && copy_number(in, out))
+		count--;
+	return count == 0;
+}
+
+static bool
 copy_fields(struct span *in, const struct row *row, struct buf *out)
 {
 	bool is_whole = false;
@@ -317,11 +325,10 @@ copy_fields(struct span *in, const struct row *row, struct buf *out)
 	case SHAPE_CERT:
 		break;
 	case SHAPE_RSA:
-		is_whole = copy_number(in, out) && copy_number(in, out);
+		is_whole = copy_numbers(in, 2, out);
 		break;
 	case SHAPE_DSA:
-		is_whole = copy_number(in, out) && copy_number(in, out) &&
-			   copy_number(in, out) && copy_number(in, out);
+		is_whole = copy_numbers(in, 4, out);
 		break;
 	case SHAPE_ECDSA:
 		is_whole = copy_name(in, out) && copy_point(in, out);

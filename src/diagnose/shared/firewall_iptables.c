@@ -198,12 +198,16 @@ struct filter {
 static void
 take_line(struct filter *filter, const struct words *words, unsigned long line)
 {
-	const char *first = words->items[0], *chain = words->items[1];
+	const char *first, *chain;
 
-	if (words->count > 0 && first[0] == '*')
+	if (words->count == 0)
+		return;
+	first = words->items[0];
+	if (first[0] == '*')
 		filter->is_here = strcmp(first, "*filter") == 0;
 	if (!filter->is_here || words->count < 2)
 		return;
+	chain = words->items[1];
 	if (first[0] == ':' && strcmp(first + 1, filter->base) == 0) {
 		filter->policy = action_of(chain);
 		filter->filters =

@@ -119,9 +119,13 @@ static const char *environment[8][2];
 static char *
 fake_getenv(const char *name)
 {
+	static char value[512];
+
 	for (size_t i = 0; i < 8 && environment[i][0] != NULL; i++)
-		if (strcmp(environment[i][0], name) == 0)
-			return (char *)(uintptr_t)environment[i][1];
+		if (strcmp(environment[i][0], name) == 0) {
+			snprintf(value, sizeof value, "%s", environment[i][1]);
+			return value;
+		}
 	return NULL;
 }
 

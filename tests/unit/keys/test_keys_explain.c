@@ -19,6 +19,7 @@ static void
 check(const struct sample *s)
 {
 	struct keys_reason reason;
+	const char *told;
 	struct buf meant;
 	bool mended;
 
@@ -33,11 +34,14 @@ check(const struct sample *s)
 	buf_init(&meant, 1 << 16);
 	mended = keys_repair(&line, &meant);
 	buf_append(&meant, "", 1);
-	if (!mended != (s->meant == NULL) ||
-	    (mended &&
-		strcmp((const char *)buf_span(&meant).data, s->meant) != 0))
+	told = (const char *)buf_span(&meant).data;
+	if (told == NULL || s->meant == NULL) {
+		if (mended)
+			fail_msg("%s\nwas mended", s->text);
+	} else if (!mended || strcmp(told, s->meant) != 0) {
 		fail_msg("%s\nwas mended to\n%s", s->text,
-		    mended ? (const char *)buf_span(&meant).data : "nothing");
+		    mended ? told : "nothing");
+	}
 	buf_fini(&meant);
 }
 

@@ -56,9 +56,11 @@ check(const struct sample *s)
 		return;
 	}
 	finding = find(s->code);
-	if (finding == NULL)
+	if (finding == NULL) {
 		fail_msg("%s: no %s, but %s", s->text, s->code,
 		    found.count > 0 ? found.items[0].code : "nothing");
+		return;
+	}
 	assert_int_equal(finding->line, 2);
 	assert_int_equal(finding->severity, s->severity);
 	assert_true(finding->cause[0] != '\0' && finding->remedy[0] != '\0');
