@@ -68,7 +68,7 @@ struct tunnel {
 	struct retry retry;
 	struct carry *carry;
 	struct guard_post *guard; /* NULL: there is none */
-	struct loop_deferred farewell;
+	struct loop_deferred farewell, not_made;
 	struct held held[HELD_MAX];
 	size_t held_count;
 
@@ -294,6 +294,15 @@ on_up(struct tunnel *tunnel)
 }
 
 static void
+on_not_made(void *arg)
+{
+	struct tunnel *tunnel = arg;
+
+	if (tunnel->state != TUNNEL_ENDED)
+		on_failure(tunnel, &tunnel->made_err, 0);
+}
+
+static void
 on_made(void *arg, unsigned ready)
 {
 	struct tunnel *tunnel = arg;
@@ -311,7 +320,9 @@ on_made(void *arg, unsigned ready)
 	link = tunnel->made;
 	tunnel->made = NULL;
 	if (link == NULL) {
-		on_failure(tunnel, &tunnel->made_err, 0);
+		/* A signal that broke off a question comes first. */
+		loop_defer(
+		    tunnel->loop, &tunnel->not_made, on_not_made, tunnel);
 		return;
 	}
 	snprintf(tunnel->name, sizeof tunnel->name, "%s", link->name);

@@ -1,6 +1,8 @@
 #include "terminal.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -14,10 +16,33 @@ enum { SIGNALS = sizeof numbers / sizeof numbers[0] };
 
 static volatile sig_atomic_t came; /* one of them, or 0 */
 
+/*
+ * A signal may come before we read, or to another thread than the one that
+ * reads: it is seen as a byte in here.  Open for ever, as a handler may be at
+ * it whenever that is.
+ */
+static int wake[2] = {-1, -1};
+
 static void
 on_signal(int number)
 {
+	int before = errno;
+
 	came = number;
+	(void)!write(wake[1], "", 1);
+	errno = before;
+}
+
+static bool
+open_wake(void)
+{
+	char byte;
+
+	if (wake[0] < 0 && pipe2(wake, O_CLOEXEC | O_NONBLOCK) != 0)
+		return false;
+	while (read(wake[0], &byte, 1) == 1)
+		;
+	return true;
 }
 
 /* One that is ignored stays so: nohup. */
@@ -58,11 +83,12 @@ read_line(char *answer, size_t size)
 	char c;
 
 	for (;;) {
-		ssize_t n = read(STDIN_FILENO, &c, 1);
+		struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+		    {.fd = wake[0], .events = POLLIN}};
 
-		if (n < 0 && errno == EINTR && came == 0)
+		if (poll(fds, 2, -1) < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (fds[1].revents != 0 || read(STDIN_FILENO, &c, 1) != 1)
 			return -1;
 		if (c == '\n')
 			break;
@@ -83,6 +109,8 @@ ask_once(
 	    echo == TERMINAL_HIDDEN && tcgetattr(STDIN_FILENO, &shown) == 0;
 	int result;
 
+	if (!open_wake())
+		return -1;
 	catch_signals(before);
 	if (hides) {
 		hidden = shown;

@@ -17,7 +17,7 @@ import peers
 from accounts import (  # noqa: F401
     Account, account, dan_logs_in, rows, state, tools_folder, wrap)
 from devices import (  # noqa: F401
-    Kaya, home, need_dropbear, run, type_it)
+    Kaya, home, know, need_dropbear, run, type_it)
 from machines import machine, needs_root  # noqa: F401
 from peers import free_port, make_key
 from tunnels import Subscriber, publish
@@ -183,6 +183,8 @@ def at_terminal(words, answers):
     """
     pid, terminal = pty.fork()
     if pid == 0:
+        # What runs in the background of a script ignores it, with its heirs.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execvp(str(words[0]), [str(word) for word in words])
     said, seen = b"", 0
     try:
@@ -269,6 +271,20 @@ def test_who_interrupts_a_question_finds_the_terminal_as_it_was(
          "--host-key", account.fingerprint, "-i", key, account.dest],
         [(b"Passphrase of the key", b"half of it\x03")])
     assert status == 0 and b"status 130" in said, said
+    assert re.search(rb"[^-]echo ", said), said
+
+
+def test_a_tunnel_that_asks_is_ended_like_any_other(
+        account, state, tmp_path, home):
+    """It asks in the thread that connects, and signals go to any of them."""
+    key = with_passphrase(account, tmp_path)
+    know(home, account.port)
+    status, said = at_terminal(
+        ["sh", "-c", 'trap : INT; "$@"; echo status $?; stty -a', "sh",
+         peers.KAYA, "tunnel", "-F", home / ".ssh/config", "--state", state,
+         "-L", f"127.0.0.1:{free_port()}", "-i", key, account.dest],
+        [(b"Passphrase of the key", b"half of it\x03")])
+    assert status == 0 and b"status 0" in said, said
     assert re.search(rb"[^-]echo ", said), said
 
 
