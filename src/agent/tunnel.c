@@ -8,10 +8,12 @@
 #include "notify.h"
 #include "retry.h"
 #include "runtime.h"
+#include "terminal.h"
 #include "tunnel_listen.h"
 
 #include <assert.h>
 #include <jansson.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +25,7 @@
 enum {
 	HELD_MAX = 64, /* clients that wait while the link is down */
 	REFUSAL_AGAIN_MS = 10000, /* the same words are not said sooner */
+	LEAVE_MS = 1000, /* for the thread that connects, at the end */
 };
 
 enum tunnel_state {
@@ -511,15 +514,32 @@ prepare(struct tunnel *tunnel, struct err *err)
 	return start_guard(tunnel, err);
 }
 
+/*
+ * It may ask, which is broken off, and then it ends at once; or wait for a slow
+ * server: then it ends with us.
+ */
+static void
+leave_thread(struct tunnel *tunnel)
+{
+	struct pollfd done = {.fd = tunnel->done_fd, .events = POLLIN};
+
+	terminal_end();
+	if (poll(&done, 1, LEAVE_MS) != 1) {
+		pthread_detach(tunnel->thread);
+		return;
+	}
+	pthread_join(tunnel->thread, NULL);
+	tunnel->is_threading = false;
+	link_free(tunnel->made);
+}
+
 static void
 wind_up(struct tunnel *tunnel)
 {
 	for (size_t i = 0; i < tunnel->held_count; i++)
 		refuse_local(tunnel->held[i].fd);
-	if (tunnel->is_threading) {
-		/* It may be waiting for a slow server: it ends with us. */
-		pthread_detach(tunnel->thread);
-	}
+	if (tunnel->is_threading)
+		leave_thread(tunnel);
 	if (tunnel->carry != NULL && tunnel->farewell.fn == NULL)
 		free_carry(tunnel);
 	guard_post_free(tunnel->guard);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -36,14 +37,74 @@ on_signal(int number)
 static bool
 open_wake(void)
 {
+	return wake[0] >= 0 || pipe2(wake, O_CLOEXEC | O_NONBLOCK) == 0;
+}
+
+/*
+ * The signal that came, or 0.  One that came too late for the last question, as
+ * the handler ran in another thread, breaks off this one.
+ */
+static int
+take_signal(void)
+{
+	int number = came;
 	char byte;
 
-	if (wake[0] < 0 && pipe2(wake, O_CLOEXEC | O_NONBLOCK) != 0)
-		return false;
+	if (number == 0)
+		return 0;
+	came = 0;
 	while (read(wake[0], &byte, 1) == 1)
 		;
-	return true;
+	return number;
 }
+
+/* ---- echo ---- */
+
+/* Of those below; the program may end while another thread asks. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct termios shown;
+static bool is_hidden, is_over;
+
+static bool
+begin_question(enum terminal_echo echo)
+{
+	struct termios hidden;
+	bool may_ask;
+
+	pthread_mutex_lock(&lock);
+	may_ask = !is_over;
+	if (may_ask && echo == TERMINAL_HIDDEN &&
+	    tcgetattr(STDIN_FILENO, &shown) == 0) {
+		hidden = shown;
+		hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+		is_hidden = tcsetattr(STDIN_FILENO, TCSADRAIN, &hidden) == 0;
+	}
+	pthread_mutex_unlock(&lock);
+	return may_ask;
+}
+
+static void
+end_question(void)
+{
+	pthread_mutex_lock(&lock);
+	if (is_hidden)
+		tcsetattr(STDIN_FILENO, TCSADRAIN, &shown);
+	is_hidden = false;
+	pthread_mutex_unlock(&lock);
+}
+
+void
+terminal_end(void)
+{
+	pthread_mutex_lock(&lock);
+	is_over = true;
+	pthread_mutex_unlock(&lock);
+	end_question();
+	if (wake[1] >= 0)
+		(void)!write(wake[1], "", 1);
+}
+
+/* ---- a question ---- */
 
 /* One that is ignored stays so: nohup. */
 static void
@@ -51,7 +112,6 @@ catch_signals(struct sigaction before[SIGNALS])
 {
 	const struct sigaction ours = {.sa_handler = on_signal};
 
-	came = 0;
 	for (int i = 0; i < SIGNALS; i++) {
 		sigaction(numbers[i], NULL, &before[i]);
 		if (before[i].sa_handler != SIG_IGN)
@@ -104,25 +164,18 @@ ask_once(
     const char *question, char *answer, size_t size, enum terminal_echo echo)
 {
 	struct sigaction before[SIGNALS];
-	struct termios shown, hidden;
-	bool hides =
-	    echo == TERMINAL_HIDDEN && tcgetattr(STDIN_FILENO, &shown) == 0;
-	int result;
+	int result = -1;
 
 	if (!open_wake())
 		return -1;
 	catch_signals(before);
-	if (hides) {
-		hidden = shown;
-		hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
-		hides = tcsetattr(STDIN_FILENO, TCSADRAIN, &hidden) == 0;
+	if (begin_question(echo)) {
+		terminal_tell(question);
+		result = read_line(answer, size);
+		end_question();
+		if (echo == TERMINAL_HIDDEN || result != 0)
+			terminal_tell("\n");
 	}
-	terminal_tell(question);
-	result = read_line(answer, size);
-	if (hides)
-		tcsetattr(STDIN_FILENO, TCSADRAIN, &shown);
-	if (hides || result != 0)
-		terminal_tell("\n");
 	let_signals(before);
 	return result;
 }
@@ -136,7 +189,7 @@ terminal_ask(
 	do {
 		int result = ask_once(question, answer, size, echo);
 
-		number = came;
+		number = take_signal();
 		if (number == 0)
 			return result;
 		explicit_bzero(answer, size);

@@ -26,4 +26,10 @@ void terminal_tell(const char *text);
 int terminal_ask(
     const char *question, char *answer, size_t size, enum terminal_echo echo);
 
+/*
+ * The program ends while another thread may be asking: the terminal is as it
+ * was, the question is broken off, and nobody asks any more.
+ */
+void terminal_end(void);
+
 #endif
