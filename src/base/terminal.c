@@ -15,11 +15,9 @@ static const int numbers[] = {SIGINT, SIGHUP, SIGQUIT, SIGTERM, SIGTSTP};
 
 enum { SIGNALS = sizeof numbers / sizeof numbers[0] };
 
-static volatile sig_atomic_t came; /* one of them, or 0 */
-
 /*
  * A signal may come before we read, or to another thread than the one that
- * reads: it is seen as a byte in here.  Open for ever, as a handler may be at
+ * reads: its number comes out of here.  Open for ever, as a handler may be at
  * it whenever that is.
  */
 static int wake[2] = {-1, -1};
@@ -27,10 +25,10 @@ static int wake[2] = {-1, -1};
 static void
 on_signal(int number)
 {
+	const unsigned char byte = (unsigned char)number;
 	int before = errno;
 
-	came = number;
-	(void)!write(wake[1], "", 1);
+	(void)!write(wake[1], &byte, 1);
 	errno = before;
 }
 
@@ -41,21 +39,15 @@ open_wake(void)
 }
 
 /*
- * The signal that came, or 0.  One that came too late for the last question, as
- * the handler ran in another thread, breaks off this one.
+ * The signal that came, or 0.  One that comes too late for a question breaks
+ * off the next one.
  */
 static int
 take_signal(void)
 {
-	int number = came;
-	char byte;
+	unsigned char number;
 
-	if (number == 0)
-		return 0;
-	came = 0;
-	while (read(wake[0], &byte, 1) == 1)
-		;
-	return number;
+	return read(wake[0], &number, 1) == 1 ? number : 0;
 }
 
 /* ---- echo ---- */
